@@ -1,0 +1,132 @@
+"""Networks: built by name, kept in a folder that describes itself, applied to images."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import timm
+import torch
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+import stages.simple_cnn  # noqa: F401  (registers the network with timm)
+from stages.command import UserError
+from stages.params import nearest
+
+FILE = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a model folder says of its network: enough to use it without the project.
+
+    Attributes:
+        architecture: this project's name of it; `timm`: the timm library's name.
+        classes: in the order of the outputs.
+        size: side in pixels of the square, one-channel input.
+        mean, std: of the input as a share of full white (0 to 1), for normalisation.
+        weights: what training began from.
+        temperature: logits are divided by it before softmax (Guo et al. 2017).
+        thresholds: for a class, the probability from which it is called.
+    """
+
+    architecture: str
+    timm: str
+    classes: list[str]
+    size: int
+    mean: float
+    std: float
+    weights: str = "scratch"
+    temperature: float = 1.0
+    thresholds: dict[str, float] = field(default_factory=dict)
+
+
+def build(name: str, classes: int, drop_rate: float = 0.0) -> nn.Module:
+    """Build a timm network with one input channel and random weights.
+
+    Raises:
+        UserError: if timm has no network of this name.
+    """
+    if not timm.is_model(name):
+        raise UserError(
+            f"params.yaml: architectures: timm has no model '{name}'"
+            f"{nearest(name, timm.list_models())}"
+        )
+    model: nn.Module = timm.create_model(name, in_chans=1, num_classes=classes, drop_rate=drop_rate)
+    return model
+
+
+def save(model: nn.Module, card: Card, folder: Path) -> None:
+    """Write `folder`/model.safetensors: all tensors on the CPU, the card in the metadata."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
+    }
+    save_file(tensors, folder / FILE, metadata={"card": json.dumps(asdict(card), sort_keys=True)})
+
+
+def load(folder: Path) -> tuple[nn.Module, Card]:
+    """Build the network that a folder describes, with its weights, ready for inference.
+
+    Raises:
+        UserError: if the folder holds no model of this project.
+    """
+    path = folder / FILE
+    try:
+        with safe_open(path, framework="pt") as file:
+            card = Card(**json.loads(file.metadata()["card"]))
+    except Exception as error:
+        raise UserError(
+            f"{path} is no model of this project: train one with `dvc repro`."
+        ) from error
+    model = build(card.timm, len(card.classes))
+    model.load_state_dict(load_file(path))
+    return model.eval(), card
+
+
+def device() -> torch.device:
+    """The GPU if there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def to_input(pixels: NDArray[np.uint8], card: Card, target: torch.device) -> Tensor:
+    """Grey images as the network wants them.
+
+    Args:
+        pixels: uint8 (N, S, S).
+
+    Returns:
+        float32 (N, 1, S, S) on `target`, normalised, channels last.
+    """
+    images = torch.from_numpy(np.ascontiguousarray(pixels)).to(target).unsqueeze(1)
+    images = images.to(torch.float32).div_(255).sub_(card.mean).div_(card.std)
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+@torch.inference_mode()
+def logits(
+    model: nn.Module,
+    card: Card,
+    pixels: NDArray[np.uint8],
+    rows: NDArray[np.int64],
+    batch_size: int = 64,
+) -> NDArray[np.float32]:
+    """Apply a network to rows of the pixel array, in fp32.
+
+    Args:
+        pixels: uint8 (images, S, S), may be memory-mapped.
+        rows: int (N,), which images.
+
+    Returns:
+        float32 (N, classes), before softmax and temperature.
+    """
+    target = device()
+    model = model.to(target, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    batches = [
+        model(to_input(pixels[rows[start : start + batch_size]], card, target)).float().cpu()
+        for start in range(0, len(rows), batch_size)
+    ]
+    return torch.cat(batches).numpy() if batches else np.empty((0, len(card.classes)), np.float32)

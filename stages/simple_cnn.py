@@ -1,0 +1,62 @@
+"""A small network from scratch: convolutions, max-pooling, a dense layer with dropout.
+
+The kind that was trained on COVID-19 image sets in many notebooks. Registered with timm, so
+that it is built, saved, trained and looked into like any other.
+"""
+
+from typing import Any
+
+from timm.layers import SelectAdaptivePool2d
+from timm.models import build_model_with_cfg, register_model
+from torch import Tensor, nn
+
+
+class SimpleCnn(nn.Module):
+    """Four blocks of convolution, ReLU and max-pooling, then a dense layer with dropout."""
+
+    def __init__(
+        self,
+        in_chans: int = 3,
+        num_classes: int = 1000,
+        drop_rate: float = 0.5,
+        widths: tuple[int, ...] = (32, 64, 128, 128),
+        hidden: int = 128,
+        **_: Any,
+    ) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.num_features = widths[-1]
+        self.head_hidden_size = hidden
+        blocks: list[nn.Module] = []
+        for inputs, outputs in zip((in_chans, *widths), widths, strict=False):
+            blocks += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+        self.features = nn.Sequential(*blocks)
+        self.global_pool = SelectAdaptivePool2d(pool_type="avg", flatten=True)
+        self.dense = nn.Sequential(nn.Linear(widths[-1], hidden), nn.ReLU(), nn.Dropout(drop_rate))
+        self.classifier = nn.Linear(hidden, num_classes)
+
+    def get_classifier(self) -> nn.Module:
+        return self.classifier
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, 128, H/16, W/16)."""
+        features: Tensor = self.features(x)
+        return features
+
+    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
+        """Features to logits (N, num_classes), or to the dense layer's output (N, 128)."""
+        hidden: Tensor = self.dense(self.global_pool(x))
+        return hidden if pre_logits else self.classifier(hidden)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.forward_head(self.forward_features(x))
+
+
+@register_model
+def simple_cnn(pretrained: bool = False, **options: Any) -> SimpleCnn:
+    """timm's entry point; there are no pretrained weights."""
+    options.pop("pretrained_cfg_overlay", None)
+    model: SimpleCnn = build_model_with_cfg(
+        SimpleCnn, "simple_cnn", pretrained, pretrained_strict=False, **options
+    )
+    return model
