@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stages.files import whole
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "figure.dpi": 120,
     "figure.constrained_layout.use": True,
     "font.size": 10,
