@@ -109,6 +109,8 @@ def read(path: Path, kind: T) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values={})
         return kind.validate(table)
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing: `dvc repro` writes it.") from error
     except (pa.errors.SchemaError, pa.errors.SchemaErrors, ValueError) as error:
         reason = mistake(error)
         raise UserError(

@@ -1,0 +1,65 @@
+"""Refuse settings that can't work before DVC removes the output of any stage.
+
+DVC deletes a stage's outputs before it runs the stage, so a mistake in params.yaml is caught
+here, first in the DAG. The output is the same whatever the settings, so that nothing downstream
+runs again because of it; it is not cached, so that a queued experiment, which runs in a
+temporary directory, is checked there.
+"""
+
+from pathlib import Path
+
+from stages import command
+from stages.command import UserError
+from stages.download.datasets import check_name
+from stages.files import whole
+from stages.params import Params, load
+
+# Where DVC runs queued experiments, below the repository.
+TEMPORARY = (".dvc", "tmp", "exps")
+
+
+def main() -> None:
+    files = command.paths(__doc__, "params", "checked")
+    params = load(files.params)
+    check_name(params.dataset)
+    check_inbox(params)
+    check_weights(params)
+    with whole(files.checked) as part:
+        part.write_text("ok\n", encoding="utf-8")
+
+
+def check_inbox(params: Params) -> None:
+    """Refuse an inbox that is not there."""
+    check_place("inbox", params.inbox)
+    if not Path(params.inbox).is_dir():
+        raise UserError(f"params.yaml: inbox: there is no folder '{params.inbox}'.")
+
+
+def check_weights(params: Params) -> None:
+    """Refuse a file of weights that is not there."""
+    weights = params.train.weights
+    if weights in ("scratch", "imagenet"):
+        return
+    check_place("train.weights", weights)
+    if not Path(weights).is_file():
+        raise UserError(
+            f"params.yaml: train.weights: there is no file '{weights}'. "
+            "Write scratch, imagenet or the path of a .safetensors or .pth file."
+        )
+
+
+def check_place(key: str, path: str) -> None:
+    """Refuse a relative path that leaves the repository of a queued experiment."""
+    here = Path.cwd()
+    if Path(path).is_absolute() or here.parts[-4:-1] != TEMPORARY:
+        return
+    if not (here / path).resolve().is_relative_to(here):
+        meant = (here.parents[3] / path).resolve()
+        raise UserError(
+            f"params.yaml: {key}: '{path}' leaves the repository, but a queued experiment runs in "
+            f"a temporary directory, where that is another place. Write -S {key}={meant}"
+        )
+
+
+if __name__ == "__main__":
+    command.run(main)

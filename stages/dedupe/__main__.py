@@ -1,0 +1,51 @@
+"""Find exact and near duplicates; keep one image of each group, none where labels conflict."""
+
+import numpy as np
+import pandas as pd
+
+from stages import command, tables
+from stages.dedupe.grouping import find_duplicates
+from stages.files import whole, write_json
+from stages.labels import classes
+from stages.params import load
+
+
+def main() -> None:
+    files = command.paths(__doc__, "params", "images", "pixels", "duplicates", "metrics", "plots")
+    params = load(files.params)
+    images = tables.read(files.images, tables.Images)
+    images["label"] = classes(images, params)
+    usable = images[images["row"] >= 0].reset_index(drop=True)
+
+    duplicates, pairs = find_duplicates(usable, params.dedupe.distance)
+
+    # matplotlib takes longer to import than most runs of this stage.
+    from stages.dedupe.sheet import draw_groups
+
+    with whole(files.plots) as plots:
+        plots.mkdir()
+        pixels = np.load(files.pixels, mmap_mode="r")
+        draw_groups(plots / "groups.png", duplicates, usable, pixels)
+    tables.write(files.duplicates, duplicates, tables.Duplicates)
+    write_json(files.metrics, summary(duplicates, pairs))
+    print(duplicates["reason"].value_counts().to_string())
+
+
+def summary(duplicates: pd.DataFrame, pairs: pd.DataFrame) -> dict[str, int]:
+    """Counts for metrics/dedupe.json."""
+    reasons = duplicates["reason"].value_counts()
+    sizes = duplicates["group"].value_counts()
+    return {
+        "images": len(duplicates),
+        "kept": int(duplicates["keep"].sum()),
+        "exact": int(reasons.get("exact", 0)),
+        "near": int(reasons.get("near", 0)),
+        "conflict": int(reasons.get("conflict", 0)),
+        "pairs": len(pairs),
+        "groups": int((sizes > 1).sum()),
+        "largest_group": int(sizes.max()),
+    }
+
+
+if __name__ == "__main__":
+    command.run(main)

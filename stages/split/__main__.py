@@ -1,0 +1,61 @@
+"""Deal patients and duplicate groups out to training, validation and test; stop at any leak."""
+
+import numpy as np
+import pandas as pd
+
+from stages import command, tables
+from stages.files import whole, write_json
+from stages.labels import classes
+from stages.params import load
+from stages.split import flow, gate
+from stages.split.assign import assign, groups
+
+
+def main() -> None:
+    files = command.paths(
+        __doc__, "params", "images", "duplicates", "pixels", "split", "metrics", "plots"
+    )
+    params = load(files.params)
+    images = tables.read(files.images, tables.Images)
+    images["label"] = classes(images, params)
+    duplicates = tables.read(files.duplicates, tables.Duplicates)
+
+    usable = with_groups(images, duplicates)
+    kept = usable[usable["keep"] & (usable["label"] != "")].reset_index(drop=True)
+    kept["split"] = assign(kept, params.split)
+
+    everything = images.merge(
+        duplicates[["image", "reason"]].rename(columns={"reason": "reason_duplicate"}), "left"
+    ).merge(kept[["image", "split"]], "left")
+    fate = flow.fates(everything)
+    gate.check_classes(flow.count(fate, images["label"]))
+    leaks = gate.check_leaks(gate.leaks(kept, params.dedupe.distance))
+
+    columns = list(tables.Split.to_schema().columns)
+    tables.write(files.split, kept[columns], tables.Split)
+    write_json(files.metrics, {**flow.summary(images, fate), "leaks": leaks})
+
+    # matplotlib takes longer to import than most runs of this stage.
+    from stages.split.plots import draw_classes, draw_samples
+
+    with whole(files.plots) as plots:
+        plots.mkdir()
+        draw_classes(plots / "classes.png", kept)
+        draw_samples(plots / "samples.png", kept, np.load(files.pixels, mmap_mode="r"))
+    print(flow.count(fate, images["label"].replace("", "unlabelled")).T.to_string())
+
+
+def with_groups(images: pd.DataFrame, duplicates: pd.DataFrame) -> pd.DataFrame:
+    """Usable images with `keep` and `group`.
+
+    Groups are formed before duplicates are dropped: a dropped copy still ties its patient to
+    the patient of the image that was kept.
+    """
+    usable = images.merge(
+        duplicates[["image", "group", "keep"]].rename(columns={"group": "duplicates"})
+    )
+    return usable.assign(group=groups(usable))
+
+
+if __name__ == "__main__":
+    command.run(main)
