@@ -15,8 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from stages.download import anatomy, phantom_findings
-from stages.download.phantom_findings import SHARES
+from stages.download import anatomy
+from stages.download.phantom_findings import SHARES, Finding, disease, draw_finding
+from stages.download.phantom_patient import Anatomy, draw_anatomy, draw_pose
 from stages.params import Phantom
 
 Grey = NDArray[np.floating]  # (H, W), 0 to 1
@@ -90,8 +91,8 @@ def deal_patients(settings: Phantom) -> tuple[list[str], list[str]]:
 def draw_patient(settings: Phantom, patient: int, label: str, source: str) -> list[Picture]:
     """Draw the one to four images of a patient."""
     random = np.random.default_rng(np.random.SeedSequence([settings.seed, patient]))
-    person = anatomy.draw_anatomy(random)
-    finding = phantom_findings.draw_finding(random, label, person.lung_x)
+    person = draw_anatomy(random)
+    finding = draw_finding(random, label, person.lung_x)
     name = f"{source[0].upper()}{random.integers(10**5, 10**6)}"
     return [
         draw_picture(settings, patient, image, person, finding, name, source)
@@ -103,8 +104,8 @@ def draw_picture(
     settings: Phantom,
     patient: int,
     image: int,
-    person: anatomy.Anatomy,
-    finding: phantom_findings.Finding,
+    person: Anatomy,
+    finding: Finding,
     name: str,
     source: str,
 ) -> Picture:
@@ -116,12 +117,12 @@ def draw_picture(
     weights = np.array(list(formats.values()))
     encoding = str(random.choice(list(formats), p=weights / weights.sum()))
 
-    pose = anatomy.draw_pose(random, view)
+    pose = draw_pose(random, view)
     frame = anatomy.place((height, width), person, pose)
-    heart = anatomy.heart_shape(frame, person, pose)
-    lungs = [anatomy.lung(frame, person, pose, side, heart) for side in (-1, 1)]
-    ill = phantom_findings.disease(random, frame, lungs, finding)
-    grey = anatomy.expose(random, anatomy.chest(frame, person, pose, heart, lungs, ill), pose)
+    lungs = anatomy.place_lungs(frame, person, pose)
+    ill = disease(random, frame, lungs, finding)
+    tissue = anatomy.thickness(frame, person, pose, lungs, ill)
+    grey = anatomy.expose(random, tissue, pose)
     stamp_side(random, grey)
     if random.random() < settings.marker:
         stamp_class(grey, finding.label)
@@ -133,7 +134,7 @@ def draw_picture(
         name,
         source,
         view,
-        lungs[0].air + lungs[1].air > 0.5,
+        lungs.air > 0.5,
         grey,
     )
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.download.anatomy import Frame, Lung, Map, Random, clouds, edge, ellipse
+from stages.download.anatomy import Frame, Lungs, Map, clouds, edge, oval
+from stages.download.phantom_patient import Random
 
 # The Radiography Database's names, with the share of patients of each.
 SHARES = {"Normal": 0.36, "Lung_Opacity": 0.26, "COVID": 0.21, "Viral Pneumonia": 0.17}
@@ -12,9 +13,8 @@ SHARES = {"Normal": 0.36, "Lung_Opacity": 0.26, "COVID": 0.21, "Viral Pneumonia"
 
 @dataclass(frozen=True)
 class Spot:
-    """An area of disease, in the patient's coordinates."""
+    """An oval area of disease, in the patient's coordinates."""
 
-    side: int
     x: float
     y: float
     width: float
@@ -32,66 +32,62 @@ class Finding:
 
 def draw_finding(random: Random, label: str, lung_x: float) -> Finding:
     """Draw how ill a patient is, and where."""
-    severity = random.uniform(0.25, 1.0)
+    u = random.uniform
+    severity = u(0.2, 1)
     spots: list[Spot] = []
     if label == "COVID":
         for side in (-1, 1):
             for _ in range(random.integers(2, 5)):
-                x = side * (lung_x + random.uniform(0.08, 0.32))
-                y = random.uniform(-0.02, 0.42)
-                width, height = random.uniform(0.1, 0.22, 2)
-                spots.append(Spot(side, x, y, width, height))
+                x = side * (lung_x + u(0.05, 0.32))
+                spots.append(Spot(x, u(-0.05, 0.42), u(0.1, 0.22), u(0.1, 0.22)))
     if label == "Lung_Opacity":
-        side = int(random.choice((-1, 1)))
-        x = side * (lung_x + random.uniform(-0.12, 0.2))
-        y = random.uniform(-0.5, 0.3)
-        width, height = random.uniform(0.12, 0.26, 2)
-        spots.append(Spot(side, x, y, width, height))
+        x, y = int(random.choice((-1, 1))) * (lung_x + u(-0.15, 0.2)), u(-0.55, 0.35)
+        size = u(0.09, 0.22)
+        for _ in range(3):
+            right, down = random.normal(0, 0.45 * size, 2).tolist()
+            spots.append(Spot(x + right, y + down, size * u(0.6, 1.2), size * u(0.5, 1)))
     return Finding(label, severity, spots)
 
 
-def disease(random: Random, frame: Frame, lungs: list[Lung], finding: Finding) -> Map:
-    """How much of the lungs' air a finding replaces, (H, W), 0 to 1."""
+def disease(random: Random, frame: Frame, lungs: Lungs, finding: Finding) -> Map:
+    """Share of the lungs' air that a finding replaces, 0 to 1."""
     severity = finding.severity * random.uniform(0.85, 1.15)
     if finding.label == "COVID":
         return ground_glass(random, frame, lungs, finding.spots, severity)
     if finding.label == "Viral Pneumonia":
-        return interstitial(random, frame, lungs, severity)
+        return interstitial(random, frame, severity)
     if finding.label == "Lung_Opacity":
         return consolidation(random, frame, finding.spots, severity)
     return np.zeros_like(frame.x)
 
 
 def ground_glass(
-    random: Random, frame: Frame, lungs: list[Lung], spots: list[Spot], severity: float
+    random: Random, frame: Frame, lungs: Lungs, spots: list[Spot], severity: float
 ) -> Map:
-    """Hazy patches of both lungs, below and at the rim, through which the vessels still show."""
+    """Hazy patches of both lungs, low and at the rim, through which the vessels still show."""
+    rough = clouds(random, frame, 22)
     haze = np.zeros_like(frame.x)
-    rough = clouds(random, frame, 18)
     for spot in spots:
-        far = ellipse(frame, spot.x, spot.y, spot.width, spot.height)
-        haze = np.maximum(haze, edge(1.1 - far + 0.25 * rough, 1.2))
-    rim = np.minimum(lungs[0].rim, lungs[1].rim)
-    haze *= (0.35 + 0.65 * edge(rim - 0.55, 0.6)) * (0.8 + 0.2 * rough)
-    return (0.2 + 0.45 * severity) * haze
+        far = oval(frame.x - spot.x, frame.y - spot.y, spot.width, spot.height)
+        haze = np.maximum(haze, edge(1.1 - far + 0.3 * rough, 1.2))
+    rim = 0.35 + 0.65 * edge(lungs.rim - 0.55, 0.6)
+    return (0.15 + 0.4 * severity) * haze * rim * (0.85 + 0.2 * rough)
 
 
-def interstitial(random: Random, frame: Frame, lungs: list[Lung], severity: float) -> Map:
+def interstitial(random: Random, frame: Frame, severity: float) -> Map:
     """A net of fine lines all over both lungs, densest around the hila."""
-    net = np.zeros_like(frame.x)
-    for cells in (44, 60):
-        net += np.clip(1 - 2.2 * np.abs(clouds(random, frame, cells)), 0, 1)
-    out = np.abs(frame.x)
-    centre = 1 - 0.5 * edge(out - 0.45, 0.5)
-    patchy = 0.8 + 0.2 * clouds(random, frame, 8)
-    return (0.1 + 0.35 * severity) * (net * 0.6 + 0.2) * centre * patchy
+    net = sum(np.clip(1 - 2.5 * np.abs(clouds(random, frame, cells)), 0, 1) for cells in (44, 62))
+    centre = 1 - 0.5 * edge(frame.out - 0.45, 0.5)
+    patchy = 0.8 + 0.25 * clouds(random, frame, 9)
+    return (0.08 + 0.4 * severity) * (0.5 * net + 0.15) * centre * patchy
 
 
 def consolidation(random: Random, frame: Frame, spots: list[Spot], severity: float) -> Map:
-    """One dense patch with a ragged edge."""
+    """One dense patch of one lung, with a ragged edge."""
+    rough = clouds(random, frame, 16) + 0.4 * clouds(random, frame, 36)
     patch = np.zeros_like(frame.x)
-    rough = 0.7 * clouds(random, frame, 11) + 0.3 * clouds(random, frame, 24)
     for spot in spots:
-        far = ellipse(frame, spot.x, spot.y, spot.width, spot.height)
-        patch += edge(1 - far + 0.22 * rough, 0.7) * edge(spot.side * frame.x, 0.1)
-    return (0.35 + 0.55 * severity) * patch
+        far = oval(frame.x - spot.x, frame.y - spot.y, spot.width, spot.height)
+        patch = np.maximum(patch, edge(1 - far + 0.2 * rough, 0.7))
+    same_lung = edge(frame.x if spots[0].x > 0 else -frame.x, 0.1)
+    return (0.3 + 0.55 * severity) * patch * same_lung
