@@ -159,6 +159,6 @@ def known_fields(model: Any, part: str) -> Any:
 
 
 def nearest(word: str, known: list[str]) -> str:
-    """`; did you mean 'x'?` for the known word most like this one, or nothing."""
+    """` (did you mean 'x'?)` for the known word most like this one, or nothing."""
     close = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean '{close[0]}'?" if close else ""
+    return f" (did you mean '{close[0]}'?)" if close else ""

@@ -14,8 +14,8 @@ from stages.download.datasets import check_name
 from stages.files import whole
 from stages.params import Params, load
 
-# Where DVC runs queued experiments, below the repository.
-TEMPORARY = (".dvc", "tmp", "exps")
+# Below it DVC runs queued experiments.
+TEMPORARY = Path(".dvc/tmp/exps")
 
 
 def main() -> None:
@@ -49,15 +49,15 @@ def check_weights(params: Params) -> None:
 
 
 def check_place(key: str, path: str) -> None:
-    """Refuse a relative path that leaves the repository of a queued experiment."""
+    """Refuse a relative path that leaves the repository of an experiment run elsewhere."""
     here = Path.cwd()
-    if Path(path).is_absolute() or here.parts[-4:-1] != TEMPORARY:
-        return
-    if not (here / path).resolve().is_relative_to(here):
-        meant = (here.parents[3] / path).resolve()
+    outer = [folder for folder in here.parents if folder / TEMPORARY in here.parents]
+    leaves = not (here / path).resolve().is_relative_to(here)
+    if outer and leaves and not Path(path).is_absolute():
         raise UserError(
-            f"params.yaml: {key}: '{path}' leaves the repository, but a queued experiment runs in "
-            f"a temporary directory, where that is another place. Write -S {key}={meant}"
+            f"params.yaml: {key}: '{path}' leaves the repository, but this experiment runs in a "
+            "temporary directory, where that is another place. "
+            f"Write -S {key}={(outer[0] / path).resolve()}"
         )
 
 

@@ -100,7 +100,7 @@ def class_folders(root: Path, source: str) -> pd.DataFrame:
         for label in subfolders(parent)
         for image in files_of_class(label, root)
     ]
-    table = pd.DataFrame(rows, columns=COLUMNS).fillna("")
+    table = pd.DataFrame(rows, columns=["image", "label", "official_split"], dtype=str)
     labels = sorted(set(table["label"]))
     if len(labels) < 2:
         raise UserError(
@@ -108,8 +108,7 @@ def class_folders(root: Path, source: str) -> pd.DataFrame:
             "Put the images into one sub-folder for each class, with train/, val/ and test/ above "
             "them if the split is given."
         )
-    table["source"] = source
-    return table
+    return table.assign(patient="", source=source, view="", mask="")[COLUMNS]
 
 
 def files_of_class(label: Path, root: Path) -> list[str]:

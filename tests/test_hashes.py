@@ -1,0 +1,36 @@
+import numpy as np
+
+from stages import hashes
+
+
+def slow_pairs(codes: list[str], distance: int) -> list[tuple[int, int, int]]:
+    numbers = [int(code, 16) for code in codes]
+    return [
+        (i, j, apart)
+        for i in range(len(codes))
+        for j in range(i + 1, len(codes))
+        if (apart := (numbers[i] ^ numbers[j]).bit_count()) <= distance
+    ]
+
+
+def some_codes(count: int) -> list[str]:
+    """Random hashes, a few of them with some bits flipped."""
+    random = np.random.default_rng(0)
+    rows = random.integers(0, 2, (count, 256), np.uint8)
+    for row in range(1, count, 3):
+        flips = random.choice(256, random.integers(0, 40), replace=False)
+        rows[row] = rows[row - 1]
+        rows[row, flips] ^= 1
+    return [np.packbits(row).tobytes().hex() for row in rows]
+
+
+def test_pairs_are_those_of_bit_counting_across_blocks(monkeypatch) -> None:
+    monkeypatch.setattr(hashes, "BLOCK", 16)
+    codes = some_codes(70)
+    for distance in (0, 10, 32, 256):
+        found = [tuple(map(int, pair)) for pair in hashes.near_pairs(codes, distance)]
+        assert found == slow_pairs(codes, distance)
+
+
+def test_no_images_no_pairs() -> None:
+    assert hashes.near_pairs([], 32).shape == (0, 3)

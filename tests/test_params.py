@@ -1,0 +1,86 @@
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from stages.command import UserError
+from stages.params import load
+from tests.closure import ROOT
+
+
+def changed(folder: Path, **changes: object) -> Path:
+    """The project's params.yaml with some dotted keys changed (`__` for a dot)."""
+    yaml = YAML()
+    content = yaml.load(ROOT / "params.yaml")
+    for key, value in changes.items():
+        *parents, last = key.split("__")
+        place = content
+        for parent in parents:
+            place = place[parent]
+        if value is None:
+            del place[last]
+        else:
+            place[last] = value
+    path = folder / "params.yaml"
+    yaml.dump(content, path)
+    return path
+
+
+def test_the_projects_own_settings_are_valid() -> None:
+    assert load(ROOT / "params.yaml").model == "resnet18"
+
+
+def test_every_setting_is_explained_by_a_comment_above() -> None:
+    lines = (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines()
+    bare = set()
+    explained = ""
+    for line in lines:
+        if line.strip().startswith("#"):
+            explained = "here"
+        elif not line.strip() or (line.endswith(":") and explained != "here"):
+            explained = ""
+        elif not explained:
+            bare.add(line.strip().split(":")[0])
+    assert bare <= {"seed"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"train__epochs": "abc"}, ["train.epochs", "'abc'", "integer"]),
+        ({"train__epoch": 3}, ["train.epoch", "unknown key", "'epochs'"]),
+        ({"datset": "phantom"}, ["datset", "unknown key", "'dataset'"]),
+        ({"architectures__resnet18__learning": 1.0}, ["architectures.resnet18.learning"]),
+        ({"train__augment__rotat": 1.0}, ["train.augment.rotat", "'rotate'"]),
+        ({"split__folds": None}, ["split.folds", "missing"]),
+        ({"split__fold": 7}, ["split.fold", "below split.folds"]),
+        ({"phantom__marker": 1.5}, ["phantom.marker", "1.5"]),
+        ({"model": "resnet81"}, ["model", "'resnet81'", "'resnet18'"]),
+        ({"prepare__fit": "squeeze"}, ["prepare.fit", "'squeeze'", "'crop'"]),
+        ({"inbox": ""}, ["inbox"]),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_the_key(
+    tmp_path: Path, changes: dict[str, object], words: list[str]
+) -> None:
+    with pytest.raises(UserError) as caught:
+        load(changed(tmp_path, **changes))
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+def test_a_missing_or_broken_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="missing"):
+        load(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("a: [1,\nb: }")
+    with pytest.raises(UserError, match="no valid YAML") as caught:
+        load(tmp_path / "params.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_file_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("")
+    with pytest.raises(UserError):
+        load(tmp_path / "params.yaml")
