@@ -92,8 +92,21 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def to_input(pixels: NDArray[np.uint8], card: Card, target: torch.device) -> Tensor:
+def normalised(images: Tensor, card: Card) -> Tensor:
     """Grey images as the network wants them.
+
+    Args:
+        images: uint8 (N, S, S), on any device.
+
+    Returns:
+        float32 (N, 1, S, S), on the same device, channels last.
+    """
+    scaled = images.unsqueeze(1).to(torch.float32).div_(255).sub_(card.mean).div_(card.std)
+    return scaled.contiguous(memory_format=torch.channels_last)
+
+
+def to_input(pixels: NDArray[np.uint8], card: Card, target: torch.device) -> Tensor:
+    """Grey images from the pixel array, on a device and normalised.
 
     Args:
         pixels: uint8 (N, S, S).
@@ -101,9 +114,7 @@ def to_input(pixels: NDArray[np.uint8], card: Card, target: torch.device) -> Ten
     Returns:
         float32 (N, 1, S, S) on `target`, normalised, channels last.
     """
-    images = torch.from_numpy(np.ascontiguousarray(pixels)).to(target).unsqueeze(1)
-    images = images.to(torch.float32).div_(255).sub_(card.mean).div_(card.std)
-    return images.contiguous(memory_format=torch.channels_last)
+    return normalised(torch.from_numpy(np.ascontiguousarray(pixels)).to(target), card)
 
 
 @torch.inference_mode()

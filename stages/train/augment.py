@@ -1,0 +1,58 @@
+"""What training images go through, each time differently: albumentations on grey uint8."""
+
+import albumentations as A
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.params import Augment
+
+# OpenCV's own threads only get in the way of torch's and of the worker processes.
+cv2.setNumThreads(0)
+
+
+def pipeline(settings: Augment) -> A.Compose:
+    """The augmentation that the settings describe; what they switch off is left out."""
+    steps: list[A.BasicTransform] = []
+    if settings.brightness or settings.contrast:
+        steps.append(
+            A.RandomBrightnessContrast(
+                brightness_limit=settings.brightness, contrast_limit=settings.contrast, p=1.0
+            )
+        )
+    if settings.rotate or settings.zoom or settings.shift:
+        shift = (-settings.shift, settings.shift)
+        steps.append(
+            A.Affine(
+                rotate=(-settings.rotate, settings.rotate),
+                scale=(1 - settings.zoom, 1 + settings.zoom),
+                translate_percent={"x": shift, "y": shift},
+                keep_ratio=True,
+                p=1.0,
+            )
+        )
+    if settings.flip:
+        steps.append(A.HorizontalFlip(p=settings.flip))
+    if settings.vertical_flip:
+        steps.append(A.VerticalFlip(p=settings.vertical_flip))
+    return A.Compose(steps)
+
+
+def augmented(
+    transform: A.Compose, image: NDArray[np.uint8], seed: int, epoch: int, row: int
+) -> NDArray[np.uint8]:
+    """One image, changed by chance that depends on (seed, epoch, row) and nothing else.
+
+    albumentations draws the same stream in each worker and again in each epoch, and global
+    seeds don't reach it; hence it is seeded for each image.
+
+    Args:
+        image: uint8 (S, S).
+        row: of the image in pixels.npy.
+
+    Returns:
+        uint8 (S, S).
+    """
+    transform.set_random_seed(int(np.random.SeedSequence([seed, epoch, row]).generate_state(1)[0]))
+    changed: NDArray[np.uint8] = transform(image=image)["image"]
+    return changed

@@ -1,0 +1,152 @@
+"""The images of a side of the split, in batches, from the memory-mapped pixel array."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import albumentations as A
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler, default_convert
+
+from stages.command import UserError
+from stages.params import Train
+from stages.train.augment import augmented
+
+Key = tuple[int, int]
+"""(epoch, position): a dataset that is asked for both needs no state of its own, so that worker
+processes can't fall behind."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of the split: `rows` of pixels.npy and their class numbers, both int64 (N,)."""
+
+    rows: NDArray[np.int64]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def sides(split: pd.DataFrame) -> tuple[Side, Side, list[str]]:
+    """Take training and validation out of the split.
+
+    Args:
+        split: a table `stages.tables.Split`.
+
+    Returns:
+        training, validation, and the names of the classes, sorted.
+
+    Raises:
+        UserError: if a side is empty or a class can't be learned.
+    """
+    training, validation = (split[split["split"] == side] for side in ("train", "val"))
+    for name, table in (("training", training), ("validation", validation)):
+        if table.empty:
+            raise UserError(
+                f"data/split.csv has no {name} images: change split.folds or split.official "
+                "in params.yaml, or add images."
+            )
+    classes = sorted(training["label"].unique())
+    unknown = sorted(set(validation["label"]) - set(classes))
+    if len(classes) < 2 or unknown:
+        what = f"no training images of class '{unknown[0]}'" if unknown else "one class only"
+        raise UserError(
+            f"data/split.csv has {what}: change split.fold or labels in params.yaml, or add images."
+        )
+    return side(training, classes), side(validation, classes), classes
+
+
+def side(table: pd.DataFrame, classes: list[str]) -> Side:
+    """Rows and class numbers of a part of the split."""
+    number = {name: index for index, name in enumerate(classes)}
+    return Side(
+        rows=table["row"].to_numpy(np.int64),
+        labels=table["label"].map(number).to_numpy(np.int64),
+    )
+
+
+def mean_and_std(pixels: NDArray[np.uint8], rows: NDArray[np.int64]) -> tuple[float, float]:
+    """Mean and standard deviation of all pixels of some images, as shares of full white.
+
+    From the histogram: exact, in one pass, the same in any order.
+    """
+    histogram = np.zeros(256, np.int64)
+    for row in rows:
+        histogram += np.bincount(pixels[row].ravel(), minlength=256)
+    grey = np.arange(256) / 255
+    mean = float(np.average(grey, weights=histogram))
+    std = float(np.sqrt(np.average((grey - mean) ** 2, weights=histogram)))
+    return mean, max(std, 1 / 255)
+
+
+class Images(Dataset[tuple[Tensor, Tensor]]):
+    """Images of one side, augmented if a transform is given, fetched a batch at a time."""
+
+    def __init__(self, path: Path, side: Side, seed: int, transform: A.Compose | None) -> None:
+        self.path = path
+        self.side = side
+        self.seed = seed
+        self.transform = transform
+
+    def __getitems__(self, keys: Sequence[Key]) -> tuple[Tensor, Tensor]:
+        """Images as uint8 (N, S, S) and class numbers as int64 (N,)."""
+        # Opened for each batch (0.1 ms): an open map would be copied whole to a spawned worker.
+        pixels = np.load(self.path, mmap_mode="r")
+        batch = np.empty((len(keys), *pixels.shape[1:]), np.uint8)
+        for place, (epoch, position) in enumerate(keys):
+            row = int(self.side.rows[position])
+            batch[place] = (
+                pixels[row]
+                if self.transform is None
+                else augmented(self.transform, np.asarray(pixels[row]), self.seed, epoch, row)
+            )
+        labels = self.side.labels[[position for _, position in keys]]
+        return torch.from_numpy(batch), torch.from_numpy(labels)
+
+
+class Shuffled(Sampler[Key]):
+    """All positions in an order drawn from (seed, epoch). Lightning calls `set_epoch`."""
+
+    def __init__(self, length: int, seed: int) -> None:
+        self.length = length
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[Key]:
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)
+        return ((self.epoch, int(position)) for position in order)
+
+
+Loader = DataLoader[tuple[Tensor, Tensor]]
+
+
+def loader(images: Images, settings: Train, pin_memory: bool) -> Loader:
+    """Batches of training images (shuffled) or, without a transform, of validation images."""
+    training = images.transform is not None
+    length = len(images.side)
+    return DataLoader(
+        images,
+        settings.batch_size,
+        sampler=(
+            Shuffled(length, settings.seed)
+            if training
+            else [(0, position) for position in range(length)]
+        ),
+        # Batch normalisation can't learn from a single image: leave it for another epoch.
+        drop_last=training and length % settings.batch_size == 1,
+        num_workers=settings.workers,
+        persistent_workers=settings.workers > 0,
+        collate_fn=default_convert,
+        pin_memory=pin_memory,
+    )

@@ -1,0 +1,93 @@
+"""What is kept of a training run: learning curves as tables and picture, lines in the log."""
+
+import resource
+from pathlib import Path
+
+import torch
+from dvclive import Live
+
+from stages.figures import figure
+
+METRICS = {
+    "loss": "Loss (class-weighted)",
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "auroc": "AUROC",
+}
+
+
+class Curves(Live):
+    """DVCLive's writer of the curves that `dvc plots diff` overlays, without its side effects.
+
+    Live looks for the repository's last commit, and makes the folder a DVC repository if it is
+    none. That fails before the first commit, and the curves need neither.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(str(folder), report=None, save_dvc_exp=False, dvcyaml=None)
+
+    def _init_dvc(self) -> None:
+        self._dvc_file = "dvc.yaml"
+
+
+class Records:
+    """Writes the curves of a run epoch by epoch, and says how it goes.
+
+    Args:
+        folder: gets plots/metrics/{train,val}/<metric>.tsv.
+        epochs: how many there will be.
+    """
+
+    def __init__(self, folder: Path, epochs: int) -> None:
+        self.curves = Curves(folder)
+        self.epochs = epochs
+        self.history: list[dict[str, float]] = []
+        self.images = 0
+        self.seconds = 0.0
+
+    def trained(self, images: int, seconds: float) -> None:
+        """Count the images of an epoch's training part and the time they took."""
+        self.images += images
+        self.seconds += seconds
+
+    def epoch(self, values: dict[str, float]) -> None:
+        """Add an epoch: `train/loss`, `val/loss`, `train/accuracy`, ..."""
+        self.history.append(values)
+        for name, value in values.items():
+            self.curves.log_metric(name, round(value, 6))
+        self.curves.next_step()
+        print(
+            f"epoch {len(self.history)}/{self.epochs}: "
+            f"train loss {values['train/loss']:.3f}, val loss {values['val/loss']:.3f}, "
+            f"balanced accuracy {values['val/balanced_accuracy']:.3f}, "
+            f"AUROC {values['val/auroc']:.3f}",
+            flush=True,
+        )
+
+    def speed(self) -> str:
+        """Images trained a second, and the most memory used so far."""
+        memory = (
+            torch.cuda.max_memory_allocated()
+            if torch.cuda.is_available()
+            else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        )
+        return f"{self.images / self.seconds:.0f} images/s, {memory / 2**30:.1f} GiB at most"
+
+
+def draw_curves(path: Path, history: list[dict[str, float]], best_epoch: int) -> None:
+    """Draw the four curves of training and validation, the kept epoch marked."""
+    epochs = range(1, len(history) + 1)
+    marker = "o" if len(history) < 30 else ""
+    with figure(path, 2, 2, figsize=(9, 6.5), sharex=True) as (drawing, axes):
+        for axis, (metric, title) in zip(axes.flat, METRICS.items(), strict=True):
+            for side, name in (("train", "training"), ("val", "validation")):
+                values = [epoch[f"{side}/{metric}"] for epoch in history]
+                axis.plot(epochs, values, marker=marker, markersize=3.5, label=name)
+            axis.axvline(best_epoch, color="0.4", linestyle="--", linewidth=1, label="epoch kept")
+            axis.set_title(title)
+            axis.xaxis.get_major_locator().set_params(integer=True)
+            axis.set_ylim(*((0, None) if metric == "loss" else (0, 1.02)))
+        for axis in axes[1]:
+            axis.set_xlabel("Epoch")
+        axes[0, 0].legend()
+        drawing.suptitle("Learning curves (training images augmented)")
