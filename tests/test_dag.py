@@ -1,0 +1,211 @@
+"""The whole DAG in a repository of its own, run by the real `dvc`."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from stages import tables
+from tests.closure import ROOT, closure
+from tests.project import Project
+
+pytestmark = pytest.mark.xdist_group("dag")
+
+STAGES = ["check", "download", "prepare", "dedupe", "split", "train", "evaluate", "gradcam"]
+DEFINITION = YAML(typ="safe").load(ROOT / "dvc.yaml")
+
+
+@pytest.fixture(scope="session")
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
+    """A project after its first `dvc repro`, committed, and what that printed."""
+    project = Project.create(tmp_path_factory.mktemp("project"))
+    output = project.dvc("repro")
+    project.commit("Reproduce")
+    return project, output
+
+
+@pytest.fixture
+def project(reproduced: tuple[Project, str], tmp_path: Path) -> Project:
+    return reproduced[0].copy(tmp_path / "copy")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_all_code_that_it_imports_and_no_other(stage: str) -> None:
+    imported = closure(f"stages.{stage}.__main__")
+    deps = [dep for dep in DEFINITION["stages"][stage]["deps"] if dep.startswith("stages/")]
+    covered = {file for file in imported for dep in deps if (file + "/").startswith(dep + "/")}
+    assert imported == covered, "code that is imported but no dep"
+    for dep in deps:
+        assert any((file + "/").startswith(dep + "/") for file in imported), f"needless dep {dep}"
+
+
+def test_the_first_run_runs_every_stage_in_order(reproduced: tuple[Project, str]) -> None:
+    project, output = reproduced
+    assert project.ran(output) == STAGES
+    assert project.git("status", "--porcelain") == ""
+
+
+def test_a_second_run_runs_nothing(reproduced: tuple[Project, str]) -> None:
+    project, _ = reproduced
+    assert project.ran(project.dvc("repro")) == []
+
+
+def test_a_fresh_clone_gives_the_same_lock(reproduced: tuple[Project, str], tmp_path: Path) -> None:
+    project, _ = reproduced
+    project.git("clone", "-q", str(project.folder), str(tmp_path / "clone"))
+    clone = Project(tmp_path / "clone")
+    (clone.folder / "dvc.lock").unlink()
+    assert clone.ran(clone.dvc("repro")) == STAGES
+    assert clone.read("dvc.lock") == project.read("dvc.lock")
+    assert clone.outputs() == project.outputs()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "stages"),
+    [
+        ("inbox", "data", {"download"}),
+        ("dataset", "folder", {"download", "dedupe", "split"}),
+        ("phantom.marker", 0.5, {"download"}),
+        ("labels.mine", {"a": "b"}, {"dedupe", "split"}),
+        ("prepare.fit", "pad", {"prepare"}),
+        ("dedupe.distance", 30, {"dedupe", "split"}),
+        ("split.fold", 1, {"split"}),
+        ("train.epochs", 2, {"train"}),
+        ("train.augment.flip", 0.0, {"train"}),
+        ("architectures.simple_cnn.lr", 0.1, {"train"}),
+        ("architectures.resnet18.lr", 0.1, set()),
+        ("evaluate.resamples", 200, {"evaluate"}),
+        ("gradcam.method", "LayerCAM", {"gradcam"}),
+    ],
+)
+def test_a_parameter_changes_the_stages_that_use_it_and_no_others(
+    reproduced: tuple[Project, str], key: str, value: object, stages: set[str]
+) -> None:
+    project, _ = reproduced
+    project.set(**{key: value})
+    try:
+        status = json.loads(project.dvc("status", "--json"))
+    finally:
+        project.git("checkout", "-q", "params.yaml")
+    assert {name.split("@")[0] for name in status} == {"check", *stages}
+
+
+def test_what_did_not_change_is_not_run(project: Project) -> None:
+    output = project.dvc("exp", "run", "-S", "gradcam.per_class=2")
+    assert project.ran(output) == ["check", "gradcam"]
+    output = project.dvc("exp", "run", "-S", "evaluate.resamples=150")
+    assert project.ran(output) == ["check", "evaluate"]
+
+
+def test_a_changed_inbox_is_noticed(project: Project) -> None:
+    (project.folder / "data/inbox/new.png").write_bytes(b"x")
+    status = json.loads(project.dvc("status", "--json"))
+    assert set(status) == {"download"}
+
+
+def test_another_model_and_back(project: Project) -> None:
+    small = {"timm": "test_resnet", "lr": 0.001, "drop_rate": 0.0}
+    project.set(**{"architectures.other": small})
+    project.dvc("repro")
+    output = project.dvc("exp", "run", "-S", "model=other")
+    assert project.ran(output) == ["check", "train", "evaluate", "gradcam"]
+    other = project.outputs()
+    output = project.dvc("exp", "run", "-S", "model=simple_cnn")
+    assert project.ran(output) == []
+    assert project.read("metrics/test.json").encode() != other["metrics/test.json"]
+    assert (project.folder / "models/simple_cnn/model.safetensors").is_file()
+
+
+def test_a_change_on_a_branch_is_one_table_of_old_and_new(project: Project) -> None:
+    project.git("checkout", "-q", "-b", "change")
+    project.set(**{"train.epochs": 2})
+    project.dvc("repro")
+    project.commit("Train longer")
+    rows = project.dvc("metrics", "diff", "main", "--md").splitlines()
+    cells = {
+        row.split("|")[2].strip(): [cell.strip() for cell in row.split("|")[3:6]]
+        for row in rows[2:]
+    }
+    assert {"accuracy", "balanced_accuracy", "macro_f1", "auroc"} & set(cells)
+    for old, new, change in (cells[name] for name in cells if name in ("auroc", "accuracy")):
+        assert float(new) - float(old) == pytest.approx(float(change), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["train.epochs=abc"], "train.epochs: 'abc' won't do"),
+        (["dataset=fantom"], "there is no 'fantom' (did you mean 'phantom'?)"),
+        (["model=simple_cnm"], "'simple_cnm' is not under `architectures:` (did you mean"),
+        (["train.weights=none.pth"], "there is no file 'none.pth'"),
+        (["inbox=nowhere"], "there is no folder 'nowhere'"),
+        (["dataset=covid19_image"], "data/inbox has no covid19_image: get it from https"),
+        (["dataset=folder"], "one sub-folder for each class"),
+        (["dataset=folder", "inbox=data/three"], "three/c: this class has no images"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_every_output(
+    project: Project, settings: list[str], words: str
+) -> None:
+    for name in ("a", "b", "c"):
+        (project.folder / "data/three" / name).mkdir(parents=True)
+    for name in ("a/1.png", "b/1.png"):
+        (project.folder / "data/three" / name).write_bytes(b"x")
+    before = project.outputs()
+    options = [word for setting in settings for word in ("-S", setting)]
+    output = project.dvc("exp", "run", *options, fails=True)
+    errors = [line for line in output.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert words in errors[0]
+    assert "Traceback" not in output
+    assert "exited with 1" in output
+    assert project.outputs() == before
+
+
+def test_a_relative_inbox_outside_is_refused_in_a_temporary_directory(project: Project) -> None:
+    outside = project.folder.parent / "outside"
+    shutil.copytree(project.folder / "data/inbox", outside)
+    output = project.dvc("exp", "run", "--temp", "-S", "inbox=../outside", fails=True)
+    assert f"Write -S inbox={outside}" in output
+    assert "Traceback" not in output
+
+
+def test_planted_faults_are_all_found_and_no_others(reproduced: tuple[Project, str]) -> None:
+    project, _ = reproduced
+    data = project.folder / "data"
+    truth = pd.read_csv(data / "raw/truth.csv", keep_default_na=False)
+    images = tables.read(data / "images.csv", tables.Images)
+    duplicates = tables.read(data / "duplicates.csv", tables.Duplicates)
+
+    def planted(*kinds: str) -> set[str]:
+        return set(truth["image"][truth["kind"].isin(kinds)])
+
+    bad = planted("truncated", "empty", "text")
+    assert set(images["image"][images["status"] == "unusable"]) == bad
+    assert set(images["image"][images["label"] == ""]) == planted("unlabelled")
+    pairs = truth[truth["kind"].isin(["exact", "reencoded", "resized", "brightened", "relabelled"])]
+    assert len(pairs)
+    group = duplicates.set_index("image")["group"]
+    assert (group[pairs["image"]].to_numpy() == group[pairs["of"]].to_numpy()).all()
+    assert len(group) - group.nunique() == len(pairs)
+    relabelled = truth[truth["kind"] == "relabelled"]
+    conflict = set(duplicates["image"][duplicates["reason"] == "conflict"])
+    assert conflict == set(
+        duplicates["image"][duplicates["group"].isin(group[relabelled["image"]])]
+    )
+
+
+def test_the_committed_lock_belongs_to_the_code_and_settings() -> None:
+    status = json.loads(Project(ROOT).dvc("status", "--json"))
+    stale = {
+        f"{stage}: {name}"
+        for stage, changes in status.items()
+        for change in changes
+        if isinstance(change, dict)
+        for name, what in change.get("changed deps", {}).items()
+        if name == "params.yaml" or name.startswith("stages/") and what != "deleted"
+    }
+    assert not stale, "run `dvc repro` and commit dvc.lock"
