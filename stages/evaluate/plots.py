@@ -1,12 +1,15 @@
 """What evaluation shows: each as a picture, and as a table that `dvc plots diff` overlays."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.metrics import precision_recall_curve, roc_curve
+from sklearn.metrics import auc, precision_recall_curve, roc_curve
 
 from stages.evaluate.scores import Floats, Labels, confusion
 from stages.figures import figure
@@ -32,13 +35,8 @@ def draw(folder: Path, actual: Labels, probabilities: Floats, classes: list[str]
         write(folder / "roc" / f"{quote(title, safe=' ,')}.csv", table)
     for title, table in precision_recall.items():
         write(folder / "precision_recall" / f"{quote(title, safe=' ,')}.csv", table)
-    lines(folder / "roc.png", roc, "False positive rate", "True positive rate (sensitivity)")
-    lines(
-        folder / "precision_recall.png",
-        precision_recall,
-        "Recall (sensitivity)",
-        "Precision (positive predictive value)",
-    )
+    draw_roc(folder / "roc.png", roc)
+    draw_precision_recall(folder / "precision_recall.png", precision_recall)
 
 
 def write(path: Path, table: pd.DataFrame) -> None:
@@ -69,16 +67,35 @@ def curves(
     return roc, precision_recall
 
 
-def lines(path: Path, tables: dict[str, pd.DataFrame], x_label: str, y_label: str) -> None:
-    """Draw one curve for each class; the first column is x, the second y."""
-    with figure(path, figsize=(5.6, 5)) as (_, axes):
+def draw_roc(path: Path, tables: dict[str, pd.DataFrame]) -> None:
+    """Draw the ROC curve of each class, with the area under it."""
+    with unit_square(path, "False positive rate", "True positive rate (sensitivity)") as axes:
         for name, table in tables.items():
-            axes.plot(table.iloc[:, 0], table.iloc[:, 1], label=name, drawstyle="steps-post")
+            area = auc(table["fpr"], table["tpr"])
+            axes.plot(table["fpr"], table["tpr"], label=f"{name} (AUROC {area:.2f})")
+        axes.axline((0, 0), slope=1, color="grey", linestyle=":", label="chance")
+
+
+def draw_precision_recall(path: Path, tables: dict[str, pd.DataFrame]) -> None:
+    """Draw the precision-recall curve of each class, with its average precision."""
+    with unit_square(path, "Recall (sensitivity)", "Precision (predictive value)") as axes:
+        for name, table in tables.items():
+            recall, precision = table["recall"], table["precision"]
+            average = (recall.diff() * precision).sum()
+            # A step, because precision is not linear between two thresholds.
+            axes.plot(recall, precision, drawstyle="steps-pre", label=f"{name} (AP {average:.2f})")
+
+
+@contextmanager
+def unit_square(path: Path, x_label: str, y_label: str) -> Iterator[Any]:
+    """Axes from 0 to 1 with a legend below."""
+    with figure(path, figsize=(5, 5.8)) as (drawing, axes):
+        yield axes
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel=x_label, ylabel=y_label)
         axes.set_aspect("equal")
         axes.set_title("Each class against the rest, test images")
-        if tables:
-            axes.legend()
+        if axes.get_legend_handles_labels()[0]:
+            drawing.legend(loc="outside lower center", ncols=2)
 
 
 def confusion_matrix(path: Path, matrix: NDArray[np.float64], classes: list[str]) -> None:

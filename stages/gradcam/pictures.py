@@ -6,11 +6,15 @@ from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from numpy.typing import NDArray
 
 from stages.figures import figure
 
-COLOURS = "inferno"
+# Yellow to red, told from grey anatomy at any brightness; transparent where there is no heat.
+COLOURS = "YlOrRd"
+OPACITY = 0.75
 
 
 def draw(
@@ -47,7 +51,7 @@ def single(
         shown = overlay(right, image, heat, mask)
         right.set_title("What speaks for " + row.predicted)
         drawing.colorbar(shown, ax=right, shrink=0.85, label="Heat, scaled to this image")
-        drawing.suptitle(caption(row))
+        drawing.suptitle(caption(row, ", "))
 
 
 def overview(
@@ -68,7 +72,7 @@ def overview(
             cell = axes[labels.index(row.label), row.slot - 1]
             last = overlay(cell, image, heat, mask)
             cell.set_title(
-                caption(row).replace(", ", "\n"),
+                caption(row, "\n"),
                 color="black" if row.correct else "#C00000",
                 fontsize=8,
             )
@@ -92,11 +96,12 @@ def overlay(
     if not heat.any():
         middle = {"ha": "center", "va": "center", "transform": axes.transAxes}
         axes.text(0.5, 0.5, "empty map", color="white", backgroundcolor="black", **middle)
-    return axes.imshow(heat, cmap=COLOURS, vmin=0, vmax=1, alpha=0.5 if heat.any() else 0)
+    axes.imshow(heat, cmap=COLOURS, vmin=0, vmax=1, alpha=OPACITY * heat)
+    # For the colour bar: one that is not transparent.
+    return ScalarMappable(Normalize(0, 1), COLOURS)
 
 
-def caption(row: Any) -> str:
+def caption(row: Any, separator: str) -> str:
     """True and predicted class with their probabilities."""
-    if row.correct:
-        return f"{row.label}: {row.p_label:.0%}, right"
-    return f"{row.label}: {row.p_label:.0%}, taken for {row.predicted}: {row.p_predicted:.0%}"
+    true, predicted = f"true {row.label} {row.p_label:.0%}", f"predicted {row.predicted}"
+    return f"{true}{separator}{predicted} {row.p_predicted:.0%}"

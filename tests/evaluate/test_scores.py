@@ -1,0 +1,148 @@
+import time
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from stages.evaluate import bootstrap, scores
+
+
+def task(images=200, classes=3, seed=0, digits=2):
+    """Numbers of classes and probabilities that say something of them, with ties."""
+    random = np.random.default_rng(seed)
+    actual = random.integers(classes, size=images)
+    belief = random.dirichlet(np.ones(classes), images) + 0.6 * np.eye(classes)[actual]
+    # Rounded, so that ties occur.
+    return actual, np.round(belief / belief.sum(1, keepdims=True), digits)
+
+
+def by_sklearn(actual, probabilities):
+    predicted = probabilities.argmax(1)
+    present = np.unique(actual)
+    areas = [metrics.roc_auc_score(actual == one, probabilities[:, one]) for one in present]
+    return {
+        "accuracy": metrics.accuracy_score(actual, predicted),
+        "balanced_accuracy": metrics.recall_score(
+            actual, predicted, labels=present, average="macro"
+        ),
+        "macro_f1": metrics.f1_score(actual, predicted, labels=present, average="macro"),
+        "auroc": np.mean(areas),
+        "mcc": metrics.matthews_corrcoef(actual, predicted),
+    }
+
+
+@pytest.mark.parametrize("classes", [2, 3, 7])
+def test_headline_is_that_of_scikit_learn(classes):
+    actual, probabilities = task(classes=classes)
+    ours = {name: value[0] for name, value in scores.headline(actual, probabilities).items()}
+    assert ours == pytest.approx(by_sklearn(actual, probabilities), abs=1e-12)
+
+
+def test_scores_of_each_class_are_those_of_scikit_learn():
+    actual, probabilities = task()
+    ours = scores.by_class(actual, probabilities)
+    theirs = metrics.precision_recall_fscore_support(actual, probabilities.argmax(1))
+    for name, expected in zip(("precision", "recall", "f1", "support"), theirs, strict=True):
+        assert ours[name][0] == pytest.approx(expected, abs=1e-12)
+    for one in range(3):
+        expected = metrics.roc_auc_score(actual == one, probabilities[:, one])
+        assert ours["auroc"][0, one] == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_class_without_test_images_has_no_scores_and_does_not_count():
+    actual, probabilities = task(classes=4)
+    probabilities = probabilities[actual != 2]
+    actual = actual[actual != 2]
+    table = scores.class_table(actual, probabilities, ["a", "b", "c", "d"])
+    assert table["c"]["support"] == 0
+    assert table["c"]["recall"] is None
+    assert table["c"]["auroc"] is None
+    ours = {name: value[0] for name, value in scores.headline(actual, probabilities).items()}
+    assert ours == pytest.approx(by_sklearn(actual, probabilities), abs=1e-12)
+
+
+def test_a_class_that_is_never_called_has_no_precision_and_an_f1_of_zero():
+    table = scores.class_table(
+        np.array([0, 1]), np.array([[0.9, 0.1], [0.8, 0.2]]), ["called", "missed"]
+    )
+    assert table["missed"]["precision"] is None
+    assert table["missed"]["recall"] == 0
+    assert table["missed"]["f1"] == 0
+
+
+def test_a_test_set_of_one_class_has_no_auroc():
+    ours = scores.headline(np.zeros(3, int), np.full((3, 2), 0.5))
+    assert np.isnan(ours["auroc"][0])
+    assert ours["accuracy"][0] == 1
+    assert ours["mcc"][0] == 0
+
+
+def test_weights_count_an_image_more_than_once():
+    actual, probabilities = task(images=60)
+    weights = np.random.default_rng(1).integers(0, 4, (5, 60))
+    weighted = scores.headline(actual, probabilities, weights.astype(float))
+    for number, row in enumerate(weights):
+        repeated = by_sklearn(np.repeat(actual, row), np.repeat(probabilities, row, axis=0))
+        ours = {name: values[number] for name, values in weighted.items()}
+        assert ours == pytest.approx(repeated, abs=1e-12)
+
+
+def test_intervals_are_those_of_a_loop_over_resamples_of_patients():
+    actual, probabilities = task(images=60)
+    groups = np.random.default_rng(2).permutation([f"p{number // 3}" for number in range(60)])
+    fast = bootstrap.intervals(
+        lambda weights: scores.headline(actual, probabilities, weights), groups, 100, 0.9, 0
+    )
+    looped = []
+    for weights in np.concatenate(list(bootstrap.resampled(groups, 100, seed=0))):
+        rows = np.repeat(np.arange(60), weights.astype(int))
+        looped.append(by_sklearn(actual[rows], probabilities[rows]))
+    for name, interval in fast.items():
+        low, high = np.quantile([resample[name] for resample in looped], [0.05, 0.95])
+        assert interval == pytest.approx({"low": low, "high": high}, abs=1e-12)
+
+
+def test_copies_of_an_image_in_one_group_do_not_narrow_an_interval():
+    actual, probabilities = task(images=80)
+    groups = np.array([f"p{number}" for number in range(80)])
+
+    def interval(copies, groups):
+        images, belief = np.repeat(actual, copies), np.repeat(probabilities, copies, axis=0)
+        found = bootstrap.intervals(
+            lambda weights: scores.headline(images, belief, weights), groups, 300, 0.95, 0
+        )
+        return found["accuracy"]
+
+    alone = interval(1, groups)
+    assert interval(5, np.repeat(groups, 5)) == pytest.approx(alone)
+    taken_for_patients = interval(5, np.array([f"p{number}" for number in range(400)]))
+    assert taken_for_patients["high"] - taken_for_patients["low"] < 0.7 * (
+        alone["high"] - alone["low"]
+    )
+
+
+def test_whole_groups_are_drawn_as_many_as_there_are():
+    groups = np.array(["b", "a", "b", "c", "a", "b"])
+    blocks = list(bootstrap.resampled(groups, 50, seed=0))
+    weights = np.concatenate(blocks)
+    assert weights.shape == (50, 6)
+    assert (weights[:, 0] == weights[:, 2]).all()
+    assert (weights[:, 0] + weights[:, 1] + weights[:, 3] == 3).all()
+
+
+def test_resamples_do_not_depend_on_how_they_are_batched(monkeypatch):
+    groups = np.array([f"p{number // 2}" for number in range(30)])
+    at_once = np.concatenate(list(bootstrap.resampled(groups, 40, seed=3)))
+    monkeypatch.setattr(bootstrap, "BLOCK", 100)
+    assert (np.concatenate(list(bootstrap.resampled(groups, 40, seed=3))) == at_once).all()
+    assert not (np.concatenate(list(bootstrap.resampled(groups, 40, seed=4))) == at_once).all()
+
+
+def test_two_thousand_resamples_of_three_thousand_images_take_five_seconds_at_most():
+    actual, probabilities = task(images=3000, classes=4, digits=6)
+    groups = np.array([f"p{number // 2}" for number in range(3000)])
+    start = time.process_time()
+    bootstrap.intervals(
+        lambda weights: scores.headline(actual, probabilities, weights), groups, 2000, 0.95, 0
+    )
+    assert time.process_time() - start < 5

@@ -1,0 +1,32 @@
+"""A network that has learnt the task of tests.builders a little, for the stages behind train."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy
+
+from stages import models, tables
+
+
+def fit(folder: Path, steps: int = 8, temperature: float = 1.0) -> Path:
+    """Train the small network on `folder`/pixels.npy and split.csv; write `folder`/model."""
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    pixels = np.load(folder / "pixels.npy")
+    split = tables.read(folder / "split.csv", tables.Split)
+    classes = sorted(set(split["label"]))
+    card = models.Card(
+        *("simple_cnn", "simple_cnn", classes, pixels.shape[1], 0.4, 0.15), temperature=temperature
+    )
+    network = models.build("simple_cnn", len(classes))
+    train = split[split["split"] == "train"]
+    images = models.to_input(pixels[train["row"]], card, torch.device("cpu"))
+    labels = torch.tensor([classes.index(label) for label in train["label"]])
+    optimizer = torch.optim.Adam(network.parameters(), 0.002)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        cross_entropy(network(images), labels).backward()
+        optimizer.step()
+    models.save(network, card, folder / "model")
+    return folder
