@@ -1,0 +1,47 @@
+import pandas as pd
+import pytest
+
+from stages.gradcam.sample import choose
+
+
+def images(right, wrong, label="COVID"):
+    return pd.DataFrame(
+        {
+            "image": [f"{label}/{number:03}.png" for number in range(right + wrong)],
+            "label": label,
+            "correct": [True] * right + [False] * wrong,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "shown"),
+    [
+        (20, 20, [True, True, False, False]),
+        (20, 1, [True, True, True, False]),
+        (20, 0, [True] * 4),
+        (1, 20, [True, False, False, False]),
+        (0, 20, [False] * 4),
+        (1, 1, [True, False]),
+    ],
+)
+def test_half_are_errors_where_there_are_so_many(right, wrong, shown):
+    chosen = choose(images(right, wrong), 4)
+    assert chosen["correct"].tolist() == shown
+    assert chosen["slot"].tolist() == list(range(1, len(shown) + 1))
+
+
+def test_each_class_has_its_own_slots():
+    chosen = choose(pd.concat([images(5, 5), images(9, 0, "Normal")], ignore_index=True), 3)
+    assert chosen.groupby("label")["slot"].apply(list).to_dict() == {
+        "COVID": [1, 2, 3],
+        "Normal": [1, 2, 3],
+    }
+
+
+def test_the_choice_does_not_depend_on_the_order_or_on_other_images():
+    table = images(30, 0)
+    chosen = choose(table, 4)["image"].tolist()
+    assert choose(table[::-1], 4)["image"].tolist() == chosen
+    others = table.index[~table["image"].isin(chosen)]
+    assert choose(table.drop(others[:10]), 4)["image"].tolist() == chosen
