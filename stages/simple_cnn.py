@@ -7,7 +7,7 @@ that it is built, saved, trained and looked into like any other.
 from typing import Any
 
 from timm.layers import SelectAdaptivePool2d
-from timm.models import build_model_with_cfg, register_model
+from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
 from torch import Tensor, nn
 
 
@@ -34,6 +34,11 @@ class SimpleCnn(nn.Module):
         self.global_pool = SelectAdaptivePool2d(pool_type="avg", flatten=True)
         self.dense = nn.Sequential(nn.Linear(widths[-1], hidden), nn.ReLU(), nn.Dropout(drop_rate))
         self.classifier = nn.Linear(hidden, num_classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                # He et al. 2015. With torch's default, signals fade over four layers without
+                # normalisation, and training stays on a plateau at first.
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
 
     def get_classifier(self) -> nn.Module:
         return self.classifier
@@ -52,10 +57,14 @@ class SimpleCnn(nn.Module):
         return self.forward_head(self.forward_features(x))
 
 
+default_cfgs = generate_default_cfgs(
+    {"simple_cnn": {"first_conv": "features.0", "classifier": "classifier"}}
+)
+
+
 @register_model
 def simple_cnn(pretrained: bool = False, **options: Any) -> SimpleCnn:
     """timm's entry point; there are no pretrained weights."""
-    options.pop("pretrained_cfg_overlay", None)
     model: SimpleCnn = build_model_with_cfg(
         SimpleCnn, "simple_cnn", pretrained, pretrained_strict=False, **options
     )

@@ -148,5 +148,7 @@ def loader(images: Images, settings: Train, pin_memory: bool) -> Loader:
         num_workers=settings.workers,
         persistent_workers=settings.workers > 0,
         collate_fn=default_convert,
+        # Else workers would draw from the stream that dropout draws from.
+        generator=torch.Generator(),
         pin_memory=pin_memory,
     )

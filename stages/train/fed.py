@@ -7,8 +7,8 @@ import numpy as np
 from stages.figures import contact_sheet
 from stages.train.data import Images
 
-VERSIONS = 4
-COLUMNS = 8
+VERSIONS = 3
+COLUMNS = 6
 
 
 def draw_augmented(path: Path, images: Images, classes: list[str]) -> None:

@@ -136,6 +136,7 @@ class Classifier(lightning.LightningModule):
             opt=self.settings.optimizer,
             lr=self.lr,
             weight_decay=self.settings.weight_decay,
+            fused=True,
         )
         total = int(self.trainer.estimated_stepping_batches)
         per_epoch = total // self.settings.epochs

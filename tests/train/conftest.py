@@ -1,0 +1,71 @@
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from ruamel.yaml import YAML
+
+from stages import models
+from stages.train.__main__ import main
+from tests.builders import prepared
+
+torch.set_num_threads(1)
+
+PARAMS = Path("params.yaml").resolve()
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """36 training, 12 validation and 12 test images of 32 x 32."""
+    return prepared(tmp_path_factory.mktemp("small"))
+
+
+Train = Callable[..., Path]
+
+
+@pytest.fixture
+def train(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Train:
+    """Run the stage; gives the folder with `model` and `plots`.
+
+    Without the pictures unless asked for: they take longer than such a small training.
+    """
+
+    def run(
+        out: str = "out",
+        inputs: Path = small,
+        model: str = "simple_cnn",
+        architecture: dict[str, Any] | None = None,
+        pictures: bool = False,
+        **settings: Any,
+    ) -> Path:
+        folder = tmp_path / out
+        folder.mkdir()
+        content = YAML(typ="safe").load(PARAMS)
+        content["model"] = model
+        content["train"].update({"epochs": 2, "batch_size": 16, **settings})
+        content["architectures"][model].update(architecture or {})
+        YAML().dump(content, folder / "params.yaml")
+        places = {
+            "params": folder / "params.yaml",
+            "pixels": inputs / "pixels.npy",
+            "split": inputs / "split.csv",
+            "model": folder / "model",
+            "plots": folder / "plots",
+        }
+        arguments = [text for name, path in places.items() for text in (f"--{name}", str(path))]
+        monkeypatch.setattr(sys, "argv", ["train", *arguments])
+        with monkeypatch.context() as patch:
+            if not pictures:
+                for name in ("draw_curves", "draw_augmented"):
+                    patch.setattr(f"stages.train.__main__.{name}", lambda *_: None)
+            main()
+        return folder
+
+    return run
+
+
+@pytest.fixture
+def card() -> models.Card:
+    return models.Card("resnet18", "resnet18", ["a", "b", "c"], 32, 0.5, 0.25)

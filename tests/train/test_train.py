@@ -1,0 +1,161 @@
+import csv
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from stages import models, tables
+from stages.command import UserError
+from tests.builders import prepared
+
+CURVES = [
+    f"{side}/{name}.tsv"
+    for side in ("train", "val")
+    for name in ("accuracy", "auroc", "balanced_accuracy", "loss")
+]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for name in ("model", "plots")
+        for path in sorted((folder / name).rglob("*"))
+        if path.is_file()
+    }
+
+
+def curve(folder: Path, name: str) -> list[float]:
+    with (folder / "plots/plots/metrics" / f"{name}.tsv").open() as file:
+        return [float(row[Path(name).name]) for row in csv.DictReader(file, delimiter="\t")]
+
+
+def test_writes_a_model_that_describes_itself_and_its_curves(train, small, tmp_path, monkeypatch):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    folder = train(epochs=3, pictures=True)
+
+    _, card = models.load(folder / "model")
+    pixels = np.load(small / "pixels.npy")[:36] / 255
+    assert (card.architecture, card.timm, card.size) == ("simple_cnn", "simple_cnn", 32)
+    assert card.classes == ["COVID", "Lung_Opacity", "Normal"]
+    assert (card.mean, card.std) == pytest.approx((pixels.mean(), pixels.std()))
+    assert card.weights == "scratch"
+    metrics = folder / "plots/plots/metrics"
+    assert sorted(str(path.relative_to(metrics)) for path in metrics.rglob("*.tsv")) == CURVES
+    assert all(len(curve(folder, name.removesuffix(".tsv"))) == 3 for name in CURVES)
+    for name in ("learning_curves.png", "augmented.png"):
+        assert (folder / "plots" / name).stat().st_size > 10_000
+    assert list(elsewhere.iterdir()) == []
+    assert {path.name for path in folder.iterdir()} == {"params.yaml", "model", "plots"}
+
+
+def test_the_same_bytes_again_with_any_number_of_workers(train):
+    first = contents(train("first", model="mobilenetv2", batch_size=18, pictures=True))
+    assert (
+        contents(train("again", model="mobilenetv2", batch_size=18, pictures=True, workers=2))
+        == first
+    )
+
+
+def test_another_seed_gives_another_network(train):
+    assert contents(train("first", epochs=1)) != contents(train("other", epochs=1, seed=1))
+
+
+def test_learns(train, tmp_path):
+    inputs = prepared(tmp_path / "inputs", images=150)
+    folder = train(inputs=inputs, epochs=6, batch_size=8, architecture={"lr": 0.003})
+    assert max(curve(folder, "val/balanced_accuracy")) > 0.9
+
+
+@pytest.mark.parametrize("monitor", ["loss", "auroc"])
+def test_keeps_the_epoch_that_was_best(train, small, monitor):
+    folder = train(monitor=monitor, epochs=4, architecture={"lr": 0.02})
+    values = curve(folder, f"val/{monitor}")
+    best = values.index(min(values) if monitor == "loss" else max(values))
+    model, card = models.load(folder / "model")
+    split = tables.read(small / "split.csv", tables.Split)
+    rows = split[split["split"] == "val"]
+    found = models.logits(model, card, np.load(small / "pixels.npy"), rows["row"].to_numpy())
+    labels = torch.tensor([card.classes.index(label) for label in rows["label"]])
+    loss = torch.nn.functional.cross_entropy(torch.from_numpy(found), labels)
+    assert loss.item() == pytest.approx(curve(folder, "val/loss")[best], abs=1e-4)
+
+
+def test_test_images_are_not_looked_at(train, small, tmp_path):
+    changed = tmp_path / "changed"
+    changed.mkdir()
+    pixels = np.load(small / "pixels.npy")
+    pixels[48:] = 0
+    np.save(changed / "pixels.npy", pixels)
+    (changed / "split.csv").write_bytes((small / "split.csv").read_bytes())
+    assert contents(train("one", epochs=1)) == contents(train("two", epochs=1, inputs=changed))
+
+
+def test_a_frozen_backbone_keeps_its_weights_and_statistics(train):
+    folder = train(model="mobilenetv2", epochs=1, batch_size=36, freeze_epochs=1)
+    torch.manual_seed(0)
+    before = models.build("mobilenetv2_100", 3).state_dict()
+    after = load_file(folder / "model/model.safetensors")
+    changed = {name for name in after if not torch.equal(after[name], before[name])}
+    assert changed == {"classifier.weight", "classifier.bias"}
+
+
+def test_a_backbone_is_trained_after_the_frozen_epochs(train):
+    folder = train(epochs=2, freeze_epochs=1, monitor="accuracy", architecture={"lr": 0.1})
+    frozen, trained = curve(folder, "train/loss")
+    after = load_file(folder / "model/model.safetensors")
+    torch.manual_seed(0)
+    before = models.build("simple_cnn", 3, 0.5).state_dict()
+    kept_first = curve(folder, "val/accuracy")[0] >= curve(folder, "val/accuracy")[1]
+    assert torch.equal(after["features.0.weight"], before["features.0.weight"]) == kept_first
+    assert frozen != trained
+
+
+@pytest.mark.parametrize(("optimizer", "lr"), [("adam", 0.003), ("sgd", 0.03)])
+def test_other_optimizers(train, optimizer, lr):
+    folder = train(optimizer=optimizer, weight_decay=0.0, epochs=6, architecture={"lr": lr})
+    losses = curve(folder, "train/loss")
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_a_last_batch_of_one_image_is_no_trouble(train):
+    train(model="resnet18", epochs=1, batch_size=35)
+
+
+def test_a_loss_that_is_no_number_stops_with_epoch_and_step(train, tmp_path):
+    with pytest.raises(UserError, match=r"epoch 1, step [12].*architectures\.simple_cnn\.lr"):
+        train(optimizer="sgd", architecture={"lr": 1e30}, warmup_epochs=0.0)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"params.yaml"}
+
+
+def test_a_monitor_that_validation_does_not_define_is_refused(train, small, tmp_path):
+    inputs = tmp_path / "inputs"
+    inputs.mkdir()
+    np.save(inputs / "pixels.npy", np.load(small / "pixels.npy"))
+    split = tables.read(small / "split.csv", tables.Split)
+    split["split"] = split["split"].where(
+        (split["split"] != "val") | (split["label"] == "Normal"), ""
+    )
+    tables.write(inputs / "split.csv", split, tables.Split)
+    with pytest.raises(UserError, match=r"train\.monitor: auroc"):
+        train(inputs=inputs, monitor="auroc", epochs=1)
+
+
+@pytest.mark.parametrize("commit", [False, True])
+def test_works_in_a_git_repository_with_and_without_a_commit(train, tmp_path, monkeypatch, commit):
+    repository = tmp_path / "repository"
+    subprocess.run(["git", "init", "-q", str(repository)], check=True)
+    if commit:
+        author = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        subprocess.run(
+            ["git", *author, "commit", "-q", "--allow-empty", "-m", "Start"],
+            cwd=repository,
+            check=True,
+        )
+    monkeypatch.chdir(repository)
+    assert len(curve(train(epochs=1), "val/loss")) == 1
+    assert [path.name for path in repository.iterdir()] == [".git"]
