@@ -88,14 +88,14 @@ def draw_precision_recall(path: Path, tables: dict[str, pd.DataFrame]) -> None:
 
 @contextmanager
 def unit_square(path: Path, x_label: str, y_label: str) -> Iterator[Any]:
-    """Axes from 0 to 1 with a legend below."""
-    with figure(path, figsize=(5, 5.8)) as (drawing, axes):
+    """Axes from 0 to 1 with a legend beside them."""
+    with figure(path, figsize=(8, 5)) as (_, axes):
         yield axes
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel=x_label, ylabel=y_label)
         axes.set_aspect("equal")
         axes.set_title("Each class against the rest, test images")
         if axes.get_legend_handles_labels()[0]:
-            drawing.legend(loc="outside lower center", ncols=2)
+            axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
 
 
 def confusion_matrix(path: Path, matrix: NDArray[np.float64], classes: list[str]) -> None:

@@ -104,7 +104,7 @@ def headline(
         "accuracy": ratio(np.trace(matrix, axis1=1, axis2=2), matrix.sum((1, 2))),
         "balanced_accuracy": mean(scores["recall"], present),
         "macro_f1": mean(scores["f1"], present),
-        "auroc": mean(scores["auroc"], np.isfinite(scores["auroc"])),
+        "auroc": mean(scores["auroc"], present),
         "mcc": matthews(matrix),
     }
 

@@ -39,7 +39,9 @@ def test_empty_maps_and_missing_masks_are_counted_and_left_out_of_the_means():
     maps = np.concatenate([one_map({(9, 5): 1}), one_map({}), one_map({(9, 15): 1})])
     masks = left_half(3)
     masks[2] = 0
-    summary = shares.summary(shares.measure(maps, masks))
+    measured = shares.measure(maps, masks)
+    assert measured.loc[2, ["lungs_heat", "lungs_area"]].isna().all()
+    summary = shares.summary(measured)
     assert summary["images"] == 3
     assert summary["empty"] == 1
     assert summary["lungs"] == {"images": 1, "heat": 1.0, "area": 0.5}
