@@ -47,7 +47,11 @@ def edge(distance: Map, width: float) -> Map:
     t = distance * (1 / width)
     t += 0.5
     np.clip(t, 0, 1, out=t)
-    return t * t * (3 - 2 * t)
+    step = t * -2
+    step += 3
+    step *= t
+    step *= t
+    return step
 
 
 def oval(across: Map, down: Map, width: float, height: float, slant: float = 0.0) -> Map:
@@ -182,13 +186,13 @@ def body(frame: Frame, anatomy: Anatomy) -> Map:
 def vessels(frame: Frame, anatomy: Anatomy) -> Map:
     """The vessels of the lungs, 0 to 1."""
     canvas = np.zeros(frame.x.shape, np.uint8)
-    for points, width in anatomy.vessels:
+    for lines, width in anatomy.vessels:
         # OpenCV takes sixteenths of a pixel.
-        pixels = points @ frame.to_pixels[:, :2].T + frame.to_pixels[:, 2]
-        corners = np.rint(pixels * 16).astype(np.int32)[:, None]
+        pixels = lines @ frame.to_pixels[:, :2].T + frame.to_pixels[:, 2]
+        corners = np.rint(pixels * 16).astype(np.int32)
         thick = max(1, round(width * frame.unit))
         shade = min(255, round(255 * width * frame.unit / thick))
-        cv2.polylines(canvas, [corners], False, shade, thick, cv2.LINE_AA, 4)
+        cv2.polylines(canvas, list(corners), False, shade, thick, cv2.LINE_AA, 4)
     return canvas * np.float32(1 / 255)
 
 
@@ -211,7 +215,7 @@ def thickness(frame: Frame, anatomy: Anatomy, pose: Pose, lungs: Lungs, disease:
     soft += spine(frame, anatomy, pose)
     total = trunk * soft
     total += 0.12 * anatomy.breasts * breasts
-    total += 0.12 * anatomy.markings * vessels(frame, anatomy) * air
+    total += 0.09 * anatomy.markings * vessels(frame, anatomy) * air
     total += np.clip(trunk, 0, 1) * (
         0.12 * anatomy.rib_contrast * ribs(frame, anatomy, lungs) + shoulders(frame, anatomy)
     )

@@ -26,23 +26,23 @@ class Finding:
     """What all images of one patient show."""
 
     label: str
-    severity: float  # 0.2 (mild) to 1
+    severity: float  # 0.3 (mild) to 1
     spots: list[Spot]
 
 
 def draw_finding(random: Random, label: str, lung_x: float) -> Finding:
     """Draw how ill a patient is, and where."""
     u = random.uniform
-    severity = u(0.2, 1)
+    severity = u(0.3, 1)
     spots: list[Spot] = []
     if label == "COVID":
         for side in (-1, 1):
             for _ in range(random.integers(2, 5)):
                 x = side * (lung_x + u(0.05, 0.32))
-                spots.append(Spot(x, u(-0.05, 0.42), u(0.1, 0.22), u(0.1, 0.22)))
+                spots.append(Spot(x, u(-0.05, 0.42), u(0.12, 0.25), u(0.12, 0.25)))
     if label == "Lung_Opacity":
         x, y = int(random.choice((-1, 1))) * (lung_x + u(-0.15, 0.2)), u(-0.55, 0.35)
-        size = u(0.09, 0.22)
+        size = u(0.12, 0.24)
         for _ in range(3):
             right, down = random.normal(0, 0.45 * size, 2).tolist()
             spots.append(Spot(x + right, y + down, size * u(0.6, 1.2), size * u(0.5, 1)))
@@ -71,7 +71,7 @@ def ground_glass(
         far = oval(frame.x - spot.x, frame.y - spot.y, spot.width, spot.height)
         haze = np.maximum(haze, edge(1.1 - far + 0.3 * rough, 1.2))
     rim = 0.35 + 0.65 * edge(lungs.rim - 0.55, 0.6)
-    return (0.15 + 0.4 * severity) * haze * rim * (0.85 + 0.2 * rough)
+    return (0.25 + 0.5 * severity) * haze * rim * (0.85 + 0.2 * rough)
 
 
 def interstitial(random: Random, frame: Frame, severity: float) -> Map:
@@ -79,7 +79,7 @@ def interstitial(random: Random, frame: Frame, severity: float) -> Map:
     net = sum(np.clip(1 - 2.5 * np.abs(clouds(random, frame, cells)), 0, 1) for cells in (44, 62))
     centre = 1 - 0.5 * edge(frame.out - 0.45, 0.5)
     patchy = 0.8 + 0.25 * clouds(random, frame, 9)
-    return (0.08 + 0.4 * severity) * (0.5 * net + 0.15) * centre * patchy
+    return (0.25 + 0.5 * severity) * (0.5 * net + 0.2) * centre * patchy
 
 
 def consolidation(random: Random, frame: Frame, spots: list[Spot], severity: float) -> Map:
@@ -90,4 +90,4 @@ def consolidation(random: Random, frame: Frame, spots: list[Spot], severity: flo
         far = oval(frame.x - spot.x, frame.y - spot.y, spot.width, spot.height)
         patch = np.maximum(patch, edge(1 - far + 0.2 * rough, 0.7))
     same_lung = edge(frame.x if spots[0].x > 0 else -frame.x, 0.1)
-    return (0.3 + 0.55 * severity) * patch * same_lung
+    return (0.45 + 0.5 * severity) * patch * same_lung

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Random = np.random.Generator
-Line = tuple[NDArray[np.float64], float]  # points (N, 2) as x, y, and the width
+Vessels = tuple[NDArray[np.float64], float]  # lines (N, 4, 2) through points x, y; their width
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Anatomy:
     markings: float  # how plain the vessels are
     bend: NDArray[np.float64]  # (2, 6, 6): a smooth displacement in x and y
     bulk: NDArray[np.float64]  # (9, 9): unevenness of the tissue
-    vessels: list[Line]
+    vessels: list[Vessels]
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def draw_anatomy(random: Random) -> Anatomy:
         stomach=max(0.0, u(-0.5, 1)),
         markings=u(0.6, 1.5),
         bend=random.normal(0, 0.05, (2, 6, 6)),
-        bulk=random.normal(0, 0.12, (9, 9)),
+        bulk=random.normal(0, 0.1, (9, 9)),
         vessels=draw_vessels(random),
     )
 
@@ -122,30 +122,18 @@ def draw_pose(random: Random, view: str) -> Pose:
     )
 
 
-def draw_vessels(random: Random) -> list[Line]:
-    """Draw the vessels of both lungs: from the hilum outwards, forking, ever thinner."""
-    vessels: list[Line] = []
-    for side in (-1, 1):
-        hilum = np.array([side * 0.15, random.uniform(-0.12, 0.0)])
-        for heading in np.linspace(-1.25, 1.35, 8) + random.normal(0, 0.1, 8):
-            stems = [(hilum, float(heading))]
-            for width in (0.02, 0.013, 0.008):
-                stretches = [
-                    draw_stretch(random, start, direction, side) for start, direction in stems
-                ]
-                vessels += [(points, width) for points, _ in stretches]
-                stems = [
-                    (points[-1], direction + turn)
-                    for points, direction in stretches
-                    for turn in (-random.uniform(0.2, 0.45), random.uniform(0.2, 0.45))
-                ]
+def draw_vessels(random: Random) -> list[Vessels]:
+    """Draw the vessels of both lungs: from the hilum outwards, forking twice, ever thinner."""
+    sides = np.repeat([-1, 1], 8)
+    start = np.stack([0.15 * sides, np.repeat(random.uniform(-0.12, 0, 2), 8)], axis=1)
+    heading = np.tile(np.linspace(-1.25, 1.35, 8), 2) + random.normal(0, 0.1, 16)
+    vessels = []
+    for width in (0.02, 0.013, 0.008):
+        headings = heading[:, None] + np.cumsum(random.normal(0, 0.12, (len(heading), 3)), axis=1)
+        steps = np.stack([sides[:, None] * np.cos(headings), np.sin(headings)], axis=2)
+        points = start[:, None] + 0.055 * np.cumsum(steps, axis=1)
+        vessels.append((np.concatenate([start[:, None], points], axis=1), width))
+        start, sides = np.tile(points[:, -1], (2, 1)), np.tile(sides, 2)
+        turns = random.uniform(0.2, 0.45, (2, len(heading))) * [[-1], [1]]
+        heading = (headings[:, -1] + turns).ravel()
     return vessels
-
-
-def draw_stretch(
-    random: Random, start: NDArray[np.float64], heading: float, side: int
-) -> tuple[NDArray[np.float64], float]:
-    """A vessel between two forks: its four points and where it heads in the end (radians)."""
-    headings = heading + np.cumsum(random.normal(0, 0.12, 3))
-    steps = 0.055 * np.stack([side * np.cos(headings), np.sin(headings)], axis=1)
-    return np.vstack([start, start + np.cumsum(steps, axis=0)]), float(headings[-1])
