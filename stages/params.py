@@ -58,7 +58,8 @@ class Train(Settings):
     seed: Seed
     weights: str
     epochs: Positive
-    batch_size: Positive
+    # Batch normalisation can't learn from single images.
+    batch_size: Annotated[int, Field(ge=2)]
     optimizer: Literal["adamw", "adam", "sgd"]
     weight_decay: Annotated[float, Field(ge=0)]
     warmup_epochs: Annotated[float, Field(ge=0)]
