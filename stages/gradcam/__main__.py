@@ -20,7 +20,7 @@ def main() -> None:
     )
     settings = load(files.params).gradcam
     network, card = models.load(files.model)
-    images = test_images(
+    images = predicted_images(
         tables.read(files.predictions, tables.Predictions),
         tables.read(files.split, tables.Split),
         card.classes,
@@ -49,7 +49,9 @@ def main() -> None:
     )
 
 
-def test_images(predictions: pd.DataFrame, split: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
+def predicted_images(
+    predictions: pd.DataFrame, split: pd.DataFrame, classes: list[str]
+) -> pd.DataFrame:
     """The test images with their prediction.
 
     Returns:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from stages import models, tables
 from stages.command import UserError
-from stages.gradcam.__main__ import main
+from stages.gradcam.__main__ import main, predicted_images, targets
 from tests.builders import prepared
 from tests.fitted import fit
 
@@ -66,10 +66,32 @@ def test_pictures_are_named_by_class_and_slot(outputs):
     slots = [f"{name}-{slot}.png" for name in ("COVID", "Normal", "bacterial%2Fviral")
              for slot in (1, 2)]  # fmt: skip
     assert names == {*slots, "overview.png"}
-    for name in names:
-        colours = np.asarray(Image.open(outputs / "plots" / name).convert("RGB")).astype(int)
-        # Some heat: red over grey.
-        assert (colours[..., 0] - colours[..., 2] > 60).mean() > 0.01, name
+    for name in slots:
+        assert reddened(outputs / "plots" / name) > 0.05, name
+
+
+def reddened(picture):
+    """Share of red in the overlay, the middle of the picture's right half."""
+    colours = np.asarray(Image.open(picture).convert("RGB")).astype(int)
+    height, width, _ = colours.shape
+    overlay = colours[height // 4 : -height // 8, width * 50 // 100 : width * 80 // 100]
+    return (overlay[..., 0] - overlay[..., 2] > 60).mean()
+
+
+def test_what_is_explained_is_the_predicted_class(inputs):
+    images = predicted_images(
+        tables.read(inputs / "predictions.csv", tables.Predictions),
+        tables.read(inputs / "split.csv", tables.Split),
+        list(CLASSES),
+    )
+    missed = images[~images["correct"]]
+    assert len(images) == 12
+    assert set(missed["label"]) == {"COVID"}
+    assert set(missed["p_label"]) == {0.25}
+    assert set(missed["p_predicted"]) == {0.6}
+    rows, classes = targets(missed, list(CLASSES))
+    assert rows.tolist() == missed["row"].tolist()
+    assert set(classes.tolist()) == {CLASSES.index("Normal")}
 
 
 def test_metrics_name_layer_and_method_and_count_all_test_images(outputs):
@@ -123,6 +145,7 @@ def test_empty_maps_are_counted_and_still_shown(inputs, tmp_path, monkeypatch):
     metrics = json.loads((tmp_path / "gradcam.json").read_text())
     assert metrics["empty"] == metrics["images"] == 12
     assert len(list((tmp_path / "plots").iterdir())) == 4
+    assert reddened(tmp_path / "plots" / "COVID-1.png") == 0
 
 
 def test_predictions_of_another_network_are_refused(inputs, tmp_path, monkeypatch):
