@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import pickle
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -78,6 +79,9 @@ def imagenet(card: Card) -> Pretrained:
             f"train.weights: there are no ImageNet weights for {card.timm}: "
             "use scratch or the path of a file."
         )
+    print(f"fetching the ImageNet weights of {card.timm} ({config.hf_hub_id})", flush=True)
+    # Without a network, it warns of each of its twelve attempts.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         reference = timm.create_model(card.timm, pretrained=True)
     # Which error it is depends on the way that timm gets the file.
