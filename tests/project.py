@@ -102,11 +102,11 @@ class Project:
         return (self.folder / name).read_text(encoding="utf-8")
 
     def outputs(self) -> dict[str, bytes]:
-        """Every output of every stage."""
+        """Every output of every stage; what `check` leaves is a mark, no result."""
         tops = ("data", "metrics", "plots", "models")
         files = [path for top in tops for path in sorted((self.folder / top).rglob("*"))]
         return {
             path.relative_to(self.folder).as_posix(): path.read_bytes()
             for path in files
-            if path.is_file()
+            if path.is_file() and path.name != ".checked"
         }
