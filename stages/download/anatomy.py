@@ -209,12 +209,12 @@ def thickness(frame: Frame, anatomy: Anatomy, pose: Pose, lungs: Lungs, disease:
     bubble = edge(1 - oval(frame.x - 0.36, floor - 0.13, 0.15, 0.06), 0.5) * (1 - lungs.air)
     breasts = edge(1 - oval(frame.out - 0.48, frame.y - anatomy.breast_y, 0.36, 0.3), 0.25)
 
-    soft = 1 - 0.8 * air + 0.25 * abdomen + 0.28 * lungs.heart
+    soft = 1 - pose.air * air + 0.25 * abdomen + 0.28 * lungs.heart
     soft += field(frame.rows, frame.columns, anatomy.bulk)
     soft -= 0.3 * anatomy.stomach * bubble
     soft += spine(frame, anatomy, pose)
     total = trunk * soft
-    total += 0.12 * anatomy.breasts * breasts
+    total += 0.16 * anatomy.breasts * breasts
     total += 0.09 * anatomy.markings * vessels(frame, anatomy) * air
     total += np.clip(trunk, 0, 1) * (
         0.12 * anatomy.rib_contrast * ribs(frame, anatomy, lungs) + shoulders(frame, anatomy)

@@ -20,8 +20,8 @@ from stages.params import Phantom
 
 # For each source: its shortest and longest side in pixels, and how often it uses each encoding.
 SOURCES = {
-    "north-hospital": ((240, 320), {"png": 4, "png16": 2, "jpeg": 2, "rgb": 1, "turned": 1}),
-    "south-hospital": ((200, 290), {"png": 2, "jpeg": 3, "rgb": 2, "rgba": 1, "palette": 2}),
+    "north-hospital": ((220, 304), {"png": 4, "png16": 2, "jpeg": 2, "rgb": 1, "turned": 1}),
+    "south-hospital": ((200, 272), {"png": 2, "jpeg": 3, "rgb": 2, "rgba": 1, "palette": 2}),
 }
 VIEWS = {"PA": 0.6, "AP": 0.3, "": 0.1}
 # Each fault is planted in about this share of the images, and at least twice.
@@ -122,7 +122,7 @@ def draw_picture(settings: Phantom, patient: Patient, image: int) -> Picture:
     pose = draw_pose(random, view)
     frame = anatomy.place((height, width), patient.anatomy, pose)
     lungs = anatomy.place_lungs(frame, patient.anatomy, pose)
-    ill = disease(random, frame, lungs, patient.finding)
+    ill = disease(random, frame, patient.anatomy, lungs, patient.finding)
     tissue = anatomy.thickness(frame, patient.anatomy, pose, lungs, ill)
     grey = anatomy.expose(random, tissue, pose)
     stamp_side(random, grey)

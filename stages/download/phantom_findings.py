@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.download.anatomy import Frame, Lungs, Map, clouds, edge, oval
-from stages.download.phantom_patient import Random
+from stages.download.anatomy import Frame, Lungs, Map, clouds, edge, oval, vessels
+from stages.download.phantom_patient import Anatomy, Random
 
 # The Radiography Database's names, with the share of patients of each.
 SHARES = {"Normal": 0.36, "Lung_Opacity": 0.26, "COVID": 0.21, "Viral Pneumonia": 0.17}
@@ -42,14 +42,14 @@ def draw_finding(random: Random, label: str, lung_x: float) -> Finding:
                 spots.append(Spot(x, u(-0.05, 0.42), u(0.12, 0.25), u(0.12, 0.25)))
     if label == "Lung_Opacity":
         x, y = int(random.choice((-1, 1))) * (lung_x + u(-0.15, 0.2)), u(-0.55, 0.35)
-        size = u(0.12, 0.24)
+        size = u(0.14, 0.26)
         for _ in range(3):
             right, down = random.normal(0, 0.45 * size, 2).tolist()
             spots.append(Spot(x + right, y + down, size * u(0.6, 1.2), size * u(0.5, 1)))
     return Finding(label, severity, spots)
 
 
-def disease(random: Random, frame: Frame, lungs: Lungs, finding: Finding) -> Map:
+def disease(random: Random, frame: Frame, anatomy: Anatomy, lungs: Lungs, finding: Finding) -> Map:
     """Share of the lungs' air that a finding replaces, 0 to 1."""
     severity = finding.severity * random.uniform(0.85, 1.15)
     if finding.label == "COVID":
@@ -57,7 +57,7 @@ def disease(random: Random, frame: Frame, lungs: Lungs, finding: Finding) -> Map
     if finding.label == "Viral Pneumonia":
         return interstitial(random, frame, severity)
     if finding.label == "Lung_Opacity":
-        return consolidation(random, frame, finding.spots, severity)
+        return consolidation(random, frame, anatomy, finding.spots, severity)
     return np.zeros_like(frame.x)
 
 
@@ -79,15 +79,19 @@ def interstitial(random: Random, frame: Frame, severity: float) -> Map:
     net = sum(np.clip(1 - 2.5 * np.abs(clouds(random, frame, cells)), 0, 1) for cells in (44, 62))
     centre = 1 - 0.5 * edge(frame.out - 0.45, 0.5)
     patchy = 0.8 + 0.25 * clouds(random, frame, 9)
-    return (0.25 + 0.5 * severity) * (0.5 * net + 0.2) * centre * patchy
+    return (0.2 + 0.5 * severity) * (0.6 * net + 0.1) * centre * patchy
 
 
-def consolidation(random: Random, frame: Frame, spots: list[Spot], severity: float) -> Map:
-    """One dense patch of one lung, with a ragged edge."""
-    rough = clouds(random, frame, 16) + 0.4 * clouds(random, frame, 36)
+def consolidation(
+    random: Random, frame: Frame, anatomy: Anatomy, spots: list[Spot], severity: float
+) -> Map:
+    """One dense, mottled patch of one lung, ragged at its edge, its airways still full of air."""
+    mottle = clouds(random, frame, 36)
+    rough = clouds(random, frame, 16) + 0.5 * mottle
     patch = np.zeros_like(frame.x)
     for spot in spots:
         far = oval(frame.x - spot.x, frame.y - spot.y, spot.width, spot.height)
-        patch = np.maximum(patch, edge(1 - far + 0.2 * rough, 0.7))
+        patch = np.maximum(patch, edge(1 - far + 0.25 * rough, 0.5))
     same_lung = edge(frame.x if spots[0].x > 0 else -frame.x, 0.1)
-    return (0.45 + 0.5 * severity) * patch * same_lung
+    airways = 1 - 0.45 * vessels(frame, anatomy)
+    return (0.45 + 0.45 * severity) * patch * same_lung * airways * (1 + 0.15 * mottle)

@@ -56,6 +56,7 @@ class Pose:
     x: float
     y: float
     breath: float  # how much lower the diaphragm stands than usual
+    air: float  # share of the lungs' depth that is air
     turn: float  # of the body about its long axis: shifts heart and windpipe
     heart: float  # magnification
     film: float  # thickness at which the film's curve bends
@@ -108,17 +109,18 @@ def draw_pose(random: Random, view: str) -> Pose:
     front = view == "AP"
     return Pose(
         angle=u(-0.1, 0.1),
-        scale=u(0.88, 1.14),
+        scale=u(0.92, 1.18),
         x=u(-0.12, 0.12),
         y=u(-0.12, 0.12),
         breath=u(-0.08, 0.06) - 0.04 * front,
+        air=u(0.74, 0.86),
         turn=u(-0.06, 0.06),
         heart=u(0.97, 1.03) + 0.1 * front,
-        film=u(0.5, 1.2),
+        film=u(0.55, 1.1),
         dark=u(0.0, 0.1),
         bright=u(0.78, 1.0),
         blur=u(0.002, 0.004),
-        noise=u(0.008, 0.025),
+        noise=u(0.006, 0.02),
     )
 
 
