@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 from PIL import Image
 
 from stages.download import anatomy, phantom_faults
@@ -56,11 +57,11 @@ def draw(settings: Phantom, raw: Path) -> pd.DataFrame:
     Returns:
         the table `stages.tables.Index`.
     """
-    pictures = [
-        draw_picture(settings, patient, image)
+    pictures = Parallel(n_jobs=-1)(
+        delayed(draw_picture)(settings, patient, image)
         for patient, images in deal_patients(settings)
         for image in range(1, images + 1)
-    ]
+    )
     pictures += plant_faults(settings, pictures)
     order = stream(settings.seed, DEAL, 1).permutation(len(pictures))
     names = [
