@@ -41,8 +41,8 @@ def draw_finding(random: Random, label: str, lung_x: float) -> Finding:
                 x = side * (lung_x + u(0.05, 0.32))
                 spots.append(Spot(x, u(-0.05, 0.42), u(0.12, 0.25), u(0.12, 0.25)))
     if label == "Lung_Opacity":
-        x, y = int(random.choice((-1, 1))) * (lung_x + u(-0.15, 0.2)), u(-0.55, 0.35)
-        size = u(0.14, 0.26)
+        x, y = int(random.choice((-1, 1))) * (lung_x + u(-0.1, 0.22)), u(-0.52, 0.25)
+        size = u(0.15, 0.28)
         for _ in range(3):
             right, down = random.normal(0, 0.45 * size, 2).tolist()
             spots.append(Spot(x + right, y + down, size * u(0.6, 1.2), size * u(0.5, 1)))
