@@ -1,5 +1,6 @@
 """Twins: pairs of images that show the same picture, found by hash and verified on pixels."""
 
+import cv2
 import imagehash
 import numpy as np
 import pandas as pd
@@ -11,6 +12,9 @@ from stages.params import Dedupe
 
 # 16 x 16 = 256 bits. At the usual 64, unlike chests are as near as copies.
 HASH_SIZE = 16
+
+# Shares of the side that a copy may have been cropped to, when pixels are compared.
+CROPS = (0.98, 0.96, 0.94, 0.92, 0.9)
 
 # Pairs verified at a time: bounds the memory.
 BLOCK = 256
@@ -73,10 +77,39 @@ def verified(
     found = [np.empty(0)]
     for start in range(0, len(candidates), BLOCK):
         first, second, _ = candidates[start : start + BLOCK].T
-        found.append(correlation(pixels[rows[first]], laid(pixels[rows[second]], turn)))
+        found.append(aligned_correlation(pixels[rows[first]], laid(pixels[rows[second]], turn)))
     table = pd.DataFrame(candidates, columns=["first", "second", "distance"])
     table["correlation"] = np.concatenate(found)
     return table[table["correlation"] >= least]
+
+
+def aligned_correlation(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """The largest correlation over the scales at which one image may be a crop of the other.
+
+    Args:
+        first, second: uint8 (P, S, S).
+
+    Returns:
+        float64 (P,).
+    """
+    tries = [correlation(first, second)]
+    for share in CROPS:
+        tries.append(correlation(centre(first, share), second))
+        tries.append(correlation(first, centre(second, share)))
+    return np.max(tries, axis=0)
+
+
+def centre(images: NDArray[np.uint8], share: float) -> NDArray[np.uint8]:
+    """The middle of each image, a share of its side, enlarged to its size.
+
+    Args:
+        images: uint8 (P, S, S).
+    """
+    size = images.shape[1]
+    cut = round(size * (1 - share) / 2)
+    inside = images[:, cut : size - cut, cut : size - cut]
+    resized = [cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR) for image in inside]
+    return np.stack(resized)
 
 
 def correlation(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float64]:
