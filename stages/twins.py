@@ -4,6 +4,7 @@ import cv2
 import imagehash
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -13,11 +14,13 @@ from stages.params import Dedupe
 # 16 x 16 = 256 bits. At the usual 64, unlike chests are as near as copies.
 HASH_SIZE = 16
 
-# Shares of the side that a copy may have been cropped to, when pixels are compared.
-CROPS = (0.98, 0.96, 0.94, 0.92, 0.9)
+# Pairs are compared at this size in pixels, whatever prepare.size is: enough to tell chests apart.
+SIDE = 48
+MIDDLE = 36
+SCALES = (0.9, 0.95, 1.0, 1.05, 1.11)
 
-# Pairs verified at a time: bounds the memory.
-BLOCK = 256
+# Standard deviation in grey levels below which an image shows nothing.
+FLAT = 0.5
 
 
 def phash(image: NDArray[np.uint8]) -> str:
@@ -74,57 +77,50 @@ def verified(
     Args:
         candidates: int (P, 3): first, second, distance; positions in `rows`.
     """
-    found = [np.empty(0)]
-    for start in range(0, len(candidates), BLOCK):
-        first, second, _ = candidates[start : start + BLOCK].T
-        found.append(aligned_correlation(pixels[rows[first]], laid(pixels[rows[second]], turn)))
+    compare = delayed(
+        lambda first, second: aligned_correlation(
+            detail(pixels[rows[first]]), detail(laid(pixels[rows[second]], turn))
+        )
+    )
+    # OpenCV lets other threads run while it works.
+    found = Parallel(n_jobs=-1, prefer="threads")(
+        compare(first, second) for first, second, _ in candidates
+    )
     table = pd.DataFrame(candidates, columns=["first", "second", "distance"])
-    table["correlation"] = np.concatenate(found)
+    table["correlation"] = np.array(found, np.float64)
     return table[table["correlation"] >= least]
 
 
-def aligned_correlation(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """The largest correlation over the scales at which one image may be a crop of the other.
+def detail(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """An image at 48 x 48 without its coarse shades, in which all chests are alike.
 
     Args:
-        first, second: uint8 (P, S, S).
+        image: uint8 (S, S).
+    """
+    small = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
+    return np.asarray(small - cv2.GaussianBlur(small, (0, 0), SIDE / 16), np.float32)
+
+
+def aligned_correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """The largest normalised correlation of the middle of one image with any place in the other.
+
+    The middle is tried in several sizes, so that crops, borders and shifts of up to a tenth are
+    made good, and writing at the edges counts little. Does not change with brightness and
+    contrast; 0 for images of one grey.
+
+    Args:
+        first, second: float32 (48, 48), see `detail`.
 
     Returns:
-        float64 (P,).
+        -1 to 1, rounded to four digits, so that it is the same on any machine.
     """
-    tries = [correlation(first, second)]
-    for share in CROPS:
-        tries.append(correlation(centre(first, share), second))
-        tries.append(correlation(first, centre(second, share)))
-    return np.max(tries, axis=0)
-
-
-def centre(images: NDArray[np.uint8], share: float) -> NDArray[np.uint8]:
-    """The middle of each image, a share of its side, enlarged to its size.
-
-    Args:
-        images: uint8 (P, S, S).
-    """
-    size = images.shape[1]
-    cut = round(size * (1 - share) / 2)
-    inside = images[:, cut : size - cut, cut : size - cut]
-    resized = [cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR) for image in inside]
-    return np.stack(resized)
-
-
-def correlation(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Pearson's correlation of the pixels, image by image; 0 for an image of one grey.
-
-    It does not change with brightness and contrast.
-
-    Args:
-        first, second: uint8 (P, S, S).
-
-    Returns:
-        float64 (P,), rounded to six digits, so that it is the same on any machine.
-    """
-    a, b = (
-        part.reshape(len(part), -1) - part.mean(axis=(1, 2))[:, None] for part in (first, second)
-    )
-    norms = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
-    return np.round((a * b).sum(axis=1) / np.where(norms == 0, 1, norms), 6)
+    if first.std() < FLAT or second.std() < FLAT:
+        return 0.0
+    best = -1.0
+    for scale in SCALES:
+        size = round(SIDE * scale)
+        scaled = cv2.resize(first, (size, size), interpolation=cv2.INTER_LINEAR)
+        cut = (size - MIDDLE) // 2
+        middle = scaled[cut : cut + MIDDLE, cut : cut + MIDDLE]
+        best = max(best, float(cv2.matchTemplate(second, middle, cv2.TM_CCOEFF_NORMED).max()))
+    return round(best, 4)

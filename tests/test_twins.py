@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from stages.params import load
-from stages.twins import correlation, laid, phash, twins
+from stages.twins import aligned_correlation, detail, laid, phash, twins
 from tests.closure import ROOT
 
 SETTINGS = load(ROOT / "params.yaml").dedupe
@@ -57,13 +57,22 @@ def test_the_eight_ways_to_lay_a_square_are_different() -> None:
     assert (laid(image, 4) == image[:, ::-1]).all()
 
 
-def test_correlation_is_pearsons() -> None:
-    first, second = pictures(5), pictures(5, seed=1)
-    expected = [
-        np.corrcoef(a.ravel().astype(float), b.ravel().astype(float))[0, 1]
-        for a, b in zip(first, second, strict=True)
-    ]
-    assert correlation(first, second) == pytest.approx(expected, abs=1e-6)
-    assert correlation(first, first // 2) == pytest.approx(np.ones(5), abs=1e-3)
-    flat = np.full((1, 8, 8), 7, np.uint8)
-    assert correlation(flat, flat).tolist() == [0.0]
+@pytest.mark.parametrize("share", [0.0, 0.03, 0.06])
+def test_crops_shifts_and_writing_are_made_good(share: float) -> None:
+    pixels = pictures(2)
+    cut = round(64 * share)
+    cropped = cv2.resize(pixels[0][cut : 64 - cut, cut : 64 - cut], (64, 64))
+    cropped[:6, :30] = 255
+    assert aligned_correlation(detail(pixels[0]), detail(cropped)) > 0.9
+    assert aligned_correlation(detail(pixels[1]), detail(cropped)) < 0.6
+    shifted = np.roll(pixels[0], (3, -3), (0, 1))
+    assert aligned_correlation(detail(pixels[0]), detail(shifted)) > 0.9
+
+
+def test_correlation_does_not_change_with_brightness_and_is_0_for_one_grey() -> None:
+    image = pictures(1)[0]
+    assert aligned_correlation(detail(image), detail(image)) == 1
+    assert aligned_correlation(detail(image), detail(image // 2 + 60)) > 0.99
+    assert aligned_correlation(detail(image), detail(255 - image)) < 0.5
+    flat = np.full((64, 64), 7, np.uint8)
+    assert aligned_correlation(detail(flat), detail(image)) == 0
