@@ -35,13 +35,19 @@ class Prepare(Settings):
 
 class Dedupe(Settings):
     distance: Annotated[int, Field(ge=0, le=256)]
+    correlation: Annotated[float, Field(ge=-1, le=1)]
+    mirror: bool
+    conflict: Literal["drop", "keep"]
 
 
 class SplitSettings(Settings):
     seed: Seed
+    method: Literal["folds", "stable"]
     folds: Annotated[int, Field(ge=3)]
     fold: Annotated[int, Field(ge=0)]
+    stratify_source: bool
     official: bool
+    test_sources: list[str]
 
 
 class Augment(Settings):

@@ -32,5 +32,26 @@ def test_pairs_are_those_of_bit_counting_across_blocks(monkeypatch) -> None:
         assert found == slow_pairs(codes, distance)
 
 
+def test_torch_finds_the_same_pairs_as_numpy(monkeypatch) -> None:
+    codes = some_codes(70)
+    expected = hashes.near_pairs(codes, 32)
+    monkeypatch.setattr(hashes, "device", lambda count: "cpu")
+    assert len(expected)
+    assert (hashes.near_pairs(codes, 32) == expected).all()
+
+
+def test_pairs_across_two_lists_leave_out_the_image_itself() -> None:
+    codes = some_codes(30)
+    assert hashes.near_across(codes, codes[::-1], 40).shape[1] == 3
+    found = {(i, j) for i, j, _ in hashes.near_across(codes, codes[::-1], 40).tolist()}
+    slow = {
+        (i, j)
+        for i, a in enumerate(codes)
+        for j, b in enumerate(codes[::-1])
+        if i < j and (int(a, 16) ^ int(b, 16)).bit_count() <= 40
+    }
+    assert found == slow
+
+
 def test_no_images_no_pairs() -> None:
     assert hashes.near_pairs([], 32).shape == (0, 3)

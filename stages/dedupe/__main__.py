@@ -2,12 +2,14 @@
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from stages import command, tables
-from stages.dedupe.grouping import find_duplicates
+from stages.dedupe.grouping import group_duplicates, longest_chain
 from stages.files import whole, write_json
 from stages.labels import classes
 from stages.params import load
+from stages.twins import twins
 
 
 def main() -> None:
@@ -17,21 +19,22 @@ def main() -> None:
     images["label"] = classes(images, params)
     usable = images[images["row"] >= 0].reset_index(drop=True)
 
-    duplicates, pairs = find_duplicates(usable, params.dedupe.distance)
+    pixels = np.load(files.pixels, mmap_mode="r")
+    pairs = twins(usable, pixels, params.dedupe)[["first", "second"]].to_numpy()
+    duplicates = group_duplicates(usable, pairs, params.dedupe.conflict == "drop")
 
     # matplotlib takes longer to import than most runs of this stage.
     from stages.dedupe.sheet import draw_groups
 
     with whole(files.plots) as plots:
         plots.mkdir()
-        pixels = np.load(files.pixels, mmap_mode="r")
         draw_groups(plots / "groups.png", duplicates, usable, pixels)
     tables.write(files.duplicates, duplicates, tables.Duplicates)
     write_json(files.metrics, summary(duplicates, pairs))
     print(duplicates["reason"].value_counts().to_string())
 
 
-def summary(duplicates: pd.DataFrame, pairs: pd.DataFrame) -> dict[str, int]:
+def summary(duplicates: pd.DataFrame, pairs: NDArray[np.int64]) -> dict[str, int]:
     """Counts for metrics/dedupe.json."""
     reasons = duplicates["reason"].value_counts()
     sizes = duplicates["group"].value_counts()
@@ -44,6 +47,7 @@ def summary(duplicates: pd.DataFrame, pairs: pd.DataFrame) -> dict[str, int]:
         "pairs": len(pairs),
         "groups": int((sizes > 1).sum()),
         "largest_group": int(sizes.max()),
+        "longest_chain": longest_chain(len(duplicates), pairs),
     }
 
 

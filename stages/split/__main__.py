@@ -21,19 +21,26 @@ def main() -> None:
     duplicates = tables.read(files.duplicates, tables.Duplicates)
 
     usable = with_groups(images, duplicates)
-    kept = usable[usable["keep"] & (usable["label"] != "")].reset_index(drop=True)
-    kept["split"] = assign(kept, params.split)
+    usable["split"] = assign(usable, params.split)
+    kept = usable[usable["keep"]].reset_index(drop=True)
 
     everything = images.merge(
         duplicates[["image", "reason"]].rename(columns={"reason": "reason_duplicate"}), "left"
     ).merge(kept[["image", "split"]], "left")
     fate = flow.fates(everything)
     gate.check_classes(flow.count(fate, images["label"]))
-    leaks = gate.check_leaks(gate.leaks(kept, params.dedupe.distance))
+    pixels = np.load(files.pixels, mmap_mode="r")
+    leaks = gate.check_leaks(gate.leaks(kept, pixels, params.dedupe))
 
     columns = list(tables.Split.to_schema().columns)
     tables.write(files.split, kept[columns], tables.Split)
-    write_json(files.metrics, {**flow.summary(images, fate), "leaks": leaks})
+    metrics = {
+        **flow.summary(images, fate),
+        "leaks": leaks,
+        "shares": flow.shares(kept, params.split.folds),
+        "without_dedupe": flow.without_dedupe(usable, params.split),
+    }
+    write_json(files.metrics, metrics)
 
     # matplotlib takes longer to import than most runs of this stage.
     from stages.split.plots import draw_classes, draw_samples
@@ -41,12 +48,12 @@ def main() -> None:
     with whole(files.plots) as plots:
         plots.mkdir()
         draw_classes(plots / "classes.png", kept)
-        draw_samples(plots / "samples.png", kept, np.load(files.pixels, mmap_mode="r"))
+        draw_samples(plots / "samples.png", kept, pixels)
     print(flow.count(fate, images["label"].replace("", "unlabelled")).T.to_string())
 
 
 def with_groups(images: pd.DataFrame, duplicates: pd.DataFrame) -> pd.DataFrame:
-    """Usable images with `keep` and `group`.
+    """Usable images with `keep`, which takes a label too, and `group`.
 
     Groups are formed before duplicates are dropped: a dropped copy still ties its patient to
     the patient of the image that was kept.
@@ -54,7 +61,8 @@ def with_groups(images: pd.DataFrame, duplicates: pd.DataFrame) -> pd.DataFrame:
     usable = images.merge(
         duplicates[["image", "group", "keep"]].rename(columns={"group": "duplicates"})
     )
-    return usable.assign(group=groups(usable))
+    keep = usable["keep"] & (usable["label"] != "")
+    return usable.assign(keep=keep, group=groups(usable))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,16 @@
 """Which side each image goes to: training, validation or test."""
 
+import hashlib
 import warnings
 
 import numpy as np
 import pandas as pd
 
+from stages.command import UserError
 from stages.groups import components
 from stages.params import SplitSettings
 
-# A group that an official split put on two sides stays on the first of these.
+# A group that stands on two sides stays on the first of these.
 PRECEDENCE = {"test": 0, "val": 1, "train": 2}
 
 
@@ -23,11 +25,10 @@ def groups(images: pd.DataFrame) -> pd.Series:
         str, index as given: the name of the group's first image.
     """
     position = images.index.to_series()
+    of_patient = position.groupby(images["patient"]).transform("first")
     links = [
         position.groupby(images["duplicates"]).transform("first"),
-        position.groupby(images["patient"])
-        .transform("first")
-        .where(images["patient"] != "", position),
+        of_patient.where(images["patient"] != "", position),
     ]
     pairs = np.concatenate([np.stack([position, first], axis=1) for first in links])
     component = components(len(images), pairs)
@@ -37,22 +38,23 @@ def groups(images: pd.DataFrame) -> pd.Series:
 def assign(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:
     """Deal groups out to train, val and test.
 
-    Stratified by class: test is one fold of `settings.folds`, validation the next, training the
-    rest. An official split is honoured; folds are cut from what it calls training only for a
-    side that it lacks. Members of a group that it puts on two sides stay on the first of test,
-    val, train; the others are set aside.
+    Test is one fold of `settings.folds`, validation the next, training the rest. An official
+    split is honoured; folds are cut from what it calls training only for a side that it lacks.
+    Members of a group that would stand on two sides stay on the first of test, val, train; the
+    others are set aside.
 
     Args:
-        images: with `label`, `group` and `official_split`, in an order that does not depend on
-            the machine.
+        images: with `label`, `source`, `group`, `official_split`, `patient`, `sha256` and `keep`,
+            in an order that does not depend on the machine. Those that are not kept take part
+            in no count, but tie their group to the side that they would be on.
 
     Returns:
         str, index as given: train, val, test, or "" for images set aside.
     """
-    official = images["official_split"] if settings.official else images["official_split"] * 0
+    official = official_sides(images, settings)
     side = official.copy()
     pool = images[~official.isin(["test", "val"])]
-    fold = folds(pool, settings)
+    fold = stable_folds(pool, settings) if settings.method == "stable" else folds(pool, settings)
     for name, number in (("test", settings.fold), ("val", settings.fold + 1)):
         chosen = pool.index[fold == number % settings.folds]
         if (official == name).any():
@@ -63,19 +65,58 @@ def assign(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:
     return side.where(rank == rank.groupby(images["group"]).transform("min"), "")
 
 
+def official_sides(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:
+    """The side that is settled beforehand, by the data set or by `settings.test_sources`.
+
+    Raises:
+        UserError: if there is no such source.
+    """
+    official = images["official_split"] if settings.official else images["official_split"] * 0
+    if not settings.test_sources:
+        return official
+    sources = sorted(set(images["source"]))
+    if unknown := [name for name in settings.test_sources if name not in sources]:
+        raise UserError(
+            f"params.yaml: split.test_sources: there is no source '{unknown[0]}'. "
+            f"There are: {', '.join(sources)}."
+        )
+    elsewhere = official.replace("test", "train").replace("", "train")
+    return elsewhere.mask(images["source"].isin(settings.test_sources), "test")
+
+
 def folds(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:
-    """Number the folds: groups are whole, classes are spread evenly, the seed decides the rest."""
+    """Number the folds: groups are whole, classes are spread evenly, the seed decides the rest.
+
+    Returns:
+        int, index as given; groups of which nothing is kept get fold -1, which is no fold.
+    """
     # scikit-learn's import takes longer than the rest of this stage.
     from sklearn.model_selection import StratifiedGroupKFold
 
-    fold = pd.Series(0, images.index)
-    if images["group"].nunique() < settings.folds:
-        return fold
-    cutter = StratifiedGroupKFold(settings.folds, shuffle=True, random_state=settings.seed)
-    with warnings.catch_warnings():
-        # A class smaller than the number of folds is told of by `check_classes`.
-        warnings.simplefilter("ignore", UserWarning)
-        cuts = cutter.split(images, images["label"], images["group"])
-        for number, (_, chosen) in enumerate(cuts):
-            fold.iloc[chosen] = number
-    return fold
+    kept = images[images["keep"]]
+    fold = pd.Series(0, kept.index)
+    if kept["group"].nunique() >= settings.folds:
+        stratum = kept["label"] + (" " + kept["source"] if settings.stratify_source else "")
+        cutter = StratifiedGroupKFold(settings.folds, shuffle=True, random_state=settings.seed)
+        with warnings.catch_warnings():
+            # A class smaller than the number of folds is told of by `check_classes`.
+            warnings.simplefilter("ignore", UserWarning)
+            for number, (_, chosen) in enumerate(cutter.split(kept, stratum, kept["group"])):
+                fold.iloc[chosen] = number
+    of_group = fold.groupby(kept["group"]).first()
+    return images["group"].map(of_group).fillna(-1).astype(int)
+
+
+def stable_folds(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:
+    """Number the folds by a hash of each patient, or, if unknown, of the image file.
+
+    An image's fold depends on nothing but the seed and itself, so that a growing data set moves
+    none to another side.
+    """
+    patient = images["patient"].where(images["patient"] != "", images["sha256"])
+    return patient.map(lambda name: number(f"{settings.seed} {name}", settings.folds))
+
+
+def number(name: str, below: int) -> int:
+    """A number from 0 to `below` - 1 that looks random and is always the same for a name."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") % below

@@ -4,6 +4,9 @@ from typing import Any
 
 import pandas as pd
 
+from stages.params import SplitSettings
+from stages.split.assign import assign, groups
+
 FATES = (
     "unusable",
     "excluded",
@@ -61,3 +64,32 @@ def by_value(fate: pd.Series, by: pd.Series) -> dict[str, dict[str, int]]:
 def as_counts(row: pd.Series) -> dict[str, int]:
     """A row of counts as plain integers."""
     return {str(name): int(number) for name, number in row.items()}
+
+
+def shares(kept: pd.DataFrame, folds: int) -> dict[str, dict[str, float]]:
+    """Which share of the kept images each side should have by the number of folds, and has.
+
+    Groups are never cut, so the two differ; an official split has its own shares.
+    """
+    wanted = {"train": (folds - 2) / folds, "val": 1 / folds, "test": 1 / folds}
+    has = kept["split"].value_counts(normalize=True)
+    return {
+        side: {"wanted": share, "reached": float(has.get(side, 0))}
+        for side, share in wanted.items()
+    }
+
+
+def without_dedupe(usable: pd.DataFrame, settings: SplitSettings) -> dict[str, int]:
+    """What deduplication was worth: test images that would have had a twin in training.
+
+    The same split is made once more with every copy kept and only patients held together.
+
+    Args:
+        usable: with what `assign` needs, and `duplicates`, the name of the duplicate group.
+    """
+    labelled = usable[usable["label"] != ""].reset_index(drop=True)
+    alone = labelled.assign(duplicates=labelled["image"], keep=True)
+    side = assign(alone.assign(group=groups(alone)), settings)
+    trained = set(labelled["duplicates"][side == "train"])
+    tested = labelled["duplicates"][side == "test"]
+    return {"test": len(tested), "with_twin_in_train": int(tested.isin(trained).sum())}

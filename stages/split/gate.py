@@ -1,33 +1,37 @@
 """The leak gate: nothing of a training image may stand on the test or the validation side."""
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from stages.command import UserError
-from stages.hashes import near_pairs
+from stages.params import Dedupe
+from stages.twins import twins
 
 SHOWN = 5
 
 
-def leaks(images: pd.DataFrame, distance: int) -> dict[str, list[tuple[str, str]]]:
+def leaks(
+    images: pd.DataFrame, pixels: NDArray[np.uint8], settings: Dedupe
+) -> dict[str, list[tuple[str, str]]]:
     """Pairs of images on two sides that share what must not be shared.
 
     Everything is looked up afresh: nothing that assigned the sides is trusted.
 
     Args:
-        images: with `image`, `patient`, `group`, `sha256`, `phash` and `split`.
-        distance: largest number of bits between near duplicates.
+        images: with `image`, `row`, `patient`, `group`, `sha256`, `phash` and `split`.
+        pixels: uint8 (rows, S, S).
+        settings: what counts as a near duplicate.
 
     Returns:
         for patient, group, sha256 and near: pairs of image names.
     """
     images = images[images["split"] != ""].reset_index(drop=True)
     found = {key: shared(images, key) for key in ("patient", "group", "sha256")}
-    near = near_pairs(images["phash"].tolist(), distance)
-    found["near"] = [
-        (images.at[first, "image"], images.at[second, "image"])
-        for first, second, _ in near
-        if images.at[first, "split"] != images.at[second, "split"]
-    ]
+    pairs = twins(images, pixels, settings)
+    first, second = (images.loc[pairs[side]].reset_index() for side in ("first", "second"))
+    apart = (first["split"] != second["split"]).to_numpy()
+    found["near"] = list(zip(first["image"][apart], second["image"][apart], strict=True))
     return found
 
 

@@ -1,7 +1,9 @@
+import numpy as np
 import pandas as pd
 
 from stages import tables
-from stages.dedupe.grouping import find_duplicates
+from stages.dedupe.grouping import group_duplicates, longest_chain
+from stages.hashes import near_pairs
 
 
 def code(*flipped: int) -> str:
@@ -16,10 +18,12 @@ def images(*rows: dict[str, object]) -> pd.DataFrame:
     return table.assign(sha256=table["sha256"].where(table["sha256"] != "", pd.Series(unique)))
 
 
-def outcome(*rows: dict[str, object], distance: int = 8) -> pd.DataFrame:
-    table, _ = find_duplicates(images(*rows), distance)
-    tables.Duplicates.validate(table)
-    return table.set_index("image")
+def outcome(*rows: dict[str, object], distance: int = 8, drop: bool = True) -> pd.DataFrame:
+    table = images(*rows)
+    pairs = near_pairs(table["phash"].tolist(), distance)[:, :2]
+    result = group_duplicates(table, pairs, drop)
+    tables.Duplicates.validate(result)
+    return result.set_index("image")
 
 
 FAR = code(*range(100, 140))
@@ -95,6 +99,20 @@ def test_copies_under_two_labels_are_all_set_aside() -> None:
         "d": "kept",
     }
     assert table["keep"].sum() == 1
+
+
+def test_conflicts_can_be_kept() -> None:
+    rows = [
+        {"image": "a", "phash": code(), "label": "COVID"},
+        {"image": "b", "phash": code(1), "label": "Normal"},
+    ]
+    assert outcome(*rows, drop=False)["reason"].to_dict() == {"a": "kept", "b": "near"}
+
+
+def test_the_longest_chain_is_that_of_steps_within_a_group() -> None:
+    assert longest_chain(5, np.empty((0, 2), np.int64)) == 0
+    assert longest_chain(6, np.array([[0, 1], [2, 3], [0, 2], [4, 5]])) == 3
+    assert longest_chain(3, np.array([[0, 1], [0, 2], [1, 2]])) == 1
 
 
 def test_an_unlabelled_copy_is_no_conflict() -> None:

@@ -2,10 +2,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from stages.command import UserError
 from stages.params import SplitSettings
 from stages.split.assign import assign, groups
 
-SETTINGS = SplitSettings(seed=0, folds=5, fold=0, official=True)
+SETTINGS = SplitSettings(
+    seed=0,
+    method="folds",
+    folds=5,
+    fold=0,
+    stratify_source=False,
+    official=True,
+    test_sources=[],
+)
+STABLE = SETTINGS.model_copy(update={"method": "stable"})
 
 
 def images(count: int = 400, seed: int = 0, **columns: object) -> pd.DataFrame:
@@ -16,7 +26,10 @@ def images(count: int = 400, seed: int = 0, **columns: object) -> pd.DataFrame:
     names = [f"i{number:04}" for number in range(count)]
     group = [f"p{number}" for number in patient]
     table = pd.DataFrame({"image": names, "label": label, "group": group, "official_split": ""})
-    return table.assign(**columns)
+    table["patient"] = table["group"]
+    table["sha256"] = [f"sha-{name}" for name in names]
+    table["source"] = random.choice(["north", "south"], count, p=[0.8, 0.2])
+    return table.assign(keep=True).assign(**columns)
 
 
 def test_groups_unite_patients_and_duplicates_and_no_others() -> None:
@@ -103,3 +116,62 @@ def test_an_official_split_can_be_ignored() -> None:
     side = assign(table, SETTINGS.model_copy(update={"official": False}))
     assert set(side) == {"train", "val", "test"}
     assert side.equals(assign(images(), SETTINGS))
+
+
+def test_what_is_not_kept_takes_no_part_in_the_counts() -> None:
+    table = images()
+    dropped = table.iloc[:200].assign(keep=False, image=lambda rows: "z" + rows["image"])
+    both = pd.concat([table, dropped], ignore_index=True)
+    assert assign(both, SETTINGS)[: len(table)].equals(assign(table, SETTINGS))
+
+
+def test_sources_are_spread_where_asked() -> None:
+    table = images(800)
+    table["source"] = np.where(table["group"].str[-1].isin(list("012")), "south", "north")
+    side = assign(table, SETTINGS.model_copy(update={"stratify_source": True}))
+    shares = pd.crosstab([table["label"], table["source"]], side, normalize="index")
+    assert shares["test"].between(0.1, 0.3).all()
+
+
+def test_test_sources_are_tested_on_alone() -> None:
+    table = images(patient=[f"q{n}" for n in range(400)], group=[f"q{n}" for n in range(400)])
+    table.loc[table.index[table["source"] == "north"][:2], "group"] = "shared"
+    table.loc[table.index[table["source"] == "south"][0], "group"] = "shared"
+    side = assign(table, SETTINGS.model_copy(update={"test_sources": ["south"]}))
+    assert set(table["source"][side == "test"]) == {"south"}
+    assert set(table["source"][side == "train"]) == {"north"}
+    assert (side == "").sum() == 2
+    with pytest.raises(UserError, match=r"no source 'east'.*north, south"):
+        assign(table, SETTINGS.model_copy(update={"test_sources": ["east"]}))
+
+
+def test_a_growing_set_moves_no_image() -> None:
+    """New patients, new images of known patients, and copies that join old groups."""
+    grown = images(400)
+    old = grown.iloc[np.sort(np.random.default_rng(1).permutation(400)[:250])]
+    before = assign(old.reset_index(drop=True), STABLE)
+    before.index = old.index
+    links = np.random.default_rng(2).integers(0, 400, (15, 2))
+    for first, second in links:
+        grown["group"] = grown["group"].replace(grown["group"][second], grown["group"][first])
+    after = assign(grown, STABLE)[old.index]
+    assert ((after == before) | (after == "")).all()
+    assert (after == "").mean() < 0.1
+    assert before.value_counts(normalize=True)["train"] == pytest.approx(0.6, abs=0.1)
+
+
+def test_a_better_copy_of_a_test_image_is_not_trained_on() -> None:
+    """The old image is dropped in favour of the new one, which would be on another side."""
+    table = images(60, patient="")
+    side = assign(table.assign(group=table["image"]), STABLE)
+    tested, trained = side.index[side == "test"][0], side.index[side == "train"][0]
+    table["group"] = table["image"].where(table.index != trained, table["image"][tested])
+    table.loc[tested, "keep"] = False
+    assert assign(table, STABLE)[trained] == ""
+
+
+def test_stable_folds_are_the_seeds() -> None:
+    table = images()
+    assert not assign(table, STABLE).equals(assign(table, STABLE.model_copy(update={"seed": 1})))
+    sides = [assign(table, STABLE.model_copy(update={"fold": fold})) for fold in range(5)]
+    assert (sum((side == "test").astype(int) for side in sides) == 1).all()
