@@ -6,6 +6,9 @@ the range that a server sends), retries and notices a body that ends early; pooc
 
 import os
 import sys
+import tarfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -119,6 +122,10 @@ def from_kaggle(name: str, folder: Path) -> Path:
             except (requests.exceptions.ChunkedEncodingError, requests.ConnectionError):
                 if not left:
                     raise
+            # It unpacks what it fetched, and would try the same again.
+            except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, ValueError):
+                remove(folder)
+                raise
     raise AssertionError("unreachable")
 
 

@@ -1,7 +1,9 @@
 """What can go wrong with a download, in one line that says what to do."""
 
 import hashlib
+import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,7 +47,7 @@ def explained(dataset: str, url: str, page: str) -> Iterator[None]:
         UserError: for anything that a server or a connection can do wrong.
     """
     import requests
-    from gdown.exceptions import DownloadError
+    from gdown.exceptions import DownloadError, FileURLRetrievalError
     from kagglehub.exceptions import DataCorruptionError
 
     hand = (
@@ -57,15 +59,18 @@ def explained(dataset: str, url: str, page: str) -> Iterator[None]:
     except requests.HTTPError as error:
         status = 0 if error.response is None else error.response.status_code
         raise UserError(f"{url}: {refusal(status, url, page)}. {hand}") from error
+    except FileURLRetrievalError as error:
+        raise UserError(f"{url}: Google Drive refuses: {one_line(error)}. {hand}") from error
     except (requests.RequestException, DownloadError) as error:
         raise UserError(
-            f"{url}: {summary(error)}. Run it again to go on where it stopped. {hand}"
+            f"{url}: no connection, or it broke ({one_line(error)}). Run it again to go on where "
+            f"it stopped. {hand}"
         ) from error
     except DataCorruptionError as error:
         raise UserError(f"{url}: what arrived is damaged. Run it again. {hand}") from error
     except Unfit as error:
         raise UserError(f"{url}: {error}. {hand}") from error
-    except (zipfile.BadZipFile, ValueError) as error:
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, ValueError) as error:
         raise UserError(f"{url}: what arrived is no sound archive ({error}). {hand}") from error
 
 
@@ -80,7 +85,6 @@ def refusal(status: int, url: str, page: str) -> str:
     return f"the server can't answer now ({status}): try later"
 
 
-def summary(error: Exception) -> str:
-    """The first sentence of what a client says, in one line."""
-    text = " ".join(str(error).split())
-    return f"no connection, or it broke ({type(error).__name__}: {text[:200]})"
+def one_line(error: Exception) -> str:
+    """The beginning of what a client says."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
