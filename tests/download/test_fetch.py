@@ -159,6 +159,10 @@ def test_a_full_disk_keeps_what_arrived(
         def __init__(self, file: object) -> None:
             self.file = file
 
+        @classmethod
+        def open(cls, path: str, mode: str) -> "Full":
+            return cls(Path(path).open(mode))
+
         def __getattr__(self, name: str) -> object:
             return getattr(self.file, name)
 
@@ -172,7 +176,7 @@ def test_a_full_disk_keeps_what_arrived(
     hosts.answers[AT_MIRROR] = Answer(ARCHIVE)
     with monkeypatch.context() as patch:
         client = sys.modules[gdown.download.__module__]
-        patch.setattr(client, "open", lambda *words: Full(open(*words)), raising=False)
+        patch.setattr(client, "open", Full.open, raising=False)
         with pytest.raises(OSError, match="No space left"):
             get(tmp_path)
     (part,) = left(tmp_path)
