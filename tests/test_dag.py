@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pandas as pd
 import pytest
@@ -69,6 +71,9 @@ def test_a_fresh_clone_gives_the_same_lock(reproduced: tuple[Project, str], tmp_
         ("inbox", "data", {"download"}),
         ("dataset", "folder", {"download", "dedupe", "split"}),
         ("phantom.marker", 0.5, {"download"}),
+        ("download.max_ratio", 50, {"download"}),
+        ("union.datasets", ["folder", "phantom"], {"download"}),
+        ("union.labels.phantom", {"COVID": "ill"}, {"dedupe", "split"}),
         ("labels.mine", {"a": "b"}, {"dedupe", "split"}),
         ("prepare.fit", "pad", {"prepare"}),
         ("dedupe.distance", 30, {"dedupe", "split"}),
@@ -144,7 +149,6 @@ def test_a_change_on_a_branch_is_one_table_of_old_and_new(project: Project) -> N
         (["model=simple_cnm"], "'simple_cnm' is not under `architectures:` (did you mean"),
         (["train.weights=none.pth"], "there is no file 'none.pth'"),
         (["inbox=nowhere"], "there is no folder 'nowhere'"),
-        (["dataset=covid19_image"], "data/inbox has no covid19_image: get it from https"),
         (["dataset=folder"], "one sub-folder for each class"),
         (["dataset=folder", "inbox=data/three"], "three/c: this class has no images"),
     ],
@@ -175,6 +179,47 @@ def test_a_refused_experiment_loses_nothing(project: Project) -> None:
     project.git("checkout", "-q", "params.yaml")
     project.dvc("checkout")
     assert project.outputs() == before
+
+
+def test_a_download_that_fails_is_one_line_and_leaves_every_output(project: Project) -> None:
+    before = project.outputs()
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        Thread(target=server.serve_forever).start()
+        mirror = f"download.mirror=http://127.0.0.1:{server.server_port}"
+        output = project.dvc("exp", "run", "-S", "dataset=chest4_tb", "-S", mirror, fails=True)
+        server.shutdown()
+    (error,) = [line for line in output.splitlines() if line.startswith("error: ")]
+    assert "put the file into the inbox as chest4_tb.zip" in error
+    assert "Traceback" not in output
+    assert project.outputs() == before
+
+
+def test_a_union_of_two_data_sets_runs_to_the_split(project: Project) -> None:
+    images = sorted((project.folder / "data/raw/images").iterdir())[:12]
+    for number, image in enumerate(images):
+        target = project.folder / "data/inbox/folder" / ("ill" if number % 2 else "well")
+        target.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(image, target / f"{number}{image.suffix}")
+    project.set(
+        **{
+            "dataset": "union",
+            "union.datasets": ["folder", "phantom"],
+            "union.labels": {
+                "phantom": {
+                    "COVID": "ill",
+                    "Lung_Opacity": "ill",
+                    "Viral Pneumonia": "ill",
+                    "Normal": "well",
+                }
+            },
+        }
+    )
+    project.dvc("repro", "split")
+    split = tables.read(project.folder / "data/split.csv", tables.Split)
+    assert set(split["label"]) == {"ill", "well"}
+    duplicates = tables.read(project.folder / "data/duplicates.csv", tables.Duplicates)
+    across = duplicates[duplicates["image"].str.startswith("folder/")]
+    assert across["of"].str.startswith("phantom/").any(), "copies across sources are found"
 
 
 def test_a_relative_inbox_outside_is_refused_in_a_temporary_directory(project: Project) -> None:
