@@ -11,7 +11,7 @@ import pandas as pd
 from stages import command, tables
 from stages.command import UserError
 from stages.download import inbox
-from stages.download.archives import Budget, opened
+from stages.download.archives import Budget, Damaged, opened
 from stages.download.datasets import DATASETS, parts
 from stages.download.fetch import fetch
 from stages.download.layouts import as_index
@@ -55,9 +55,14 @@ def bring(name: str, params: Params, files: argparse.Namespace, raw: Path) -> pd
     if material is None:
         material = fetch(name, dataset.url, dataset.page, limits, files.downloads)
     budget = Budget(limits.max_gigabytes * 1e9, limits.max_ratio)
-    with opened(material, raw.parent, budget) as folder:
-        index = as_index(dataset.layout(folder), name)
-        inbox.take(index, folder, raw, keep=folder == material)
+    try:
+        with opened(material, raw.parent, budget) as folder:
+            index = as_index(dataset.layout(folder), name)
+            inbox.take(index, folder, raw, keep=folder == material)
+    except Damaged:
+        # Fetched again next time; what lies in the inbox is the user's.
+        remove(files.downloads / name)
+        raise
     return index
 
 

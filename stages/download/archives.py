@@ -43,6 +43,10 @@ DAMAGED = (
 )
 
 
+class Damaged(UserError):
+    """An archive is not as it was made: getting it again may help."""
+
+
 @dataclass
 class Budget:
     """How much may be unpacked, in all and from one archive.
@@ -135,7 +139,8 @@ def unpack(archive: Path, target: Path, budget: Budget, nested: bool = False) ->
     """Unpack an archive, and the archives in it, each into a folder of its name.
 
     Raises:
-        UserError: for the first member that is refused, or where the archive is damaged.
+        UserError: for the first member that is refused.
+        Damaged: where the archive is.
     """
     shown, names, last = archive.name, Names(), "its beginning"
     budget.begin(archive)
@@ -152,7 +157,8 @@ def unpack(archive: Path, target: Path, budget: Budget, nested: bool = False) ->
     except (Refused, *DAMAGED, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise UserError(explain(archive, last, error)) from error
+        kind = UserError if isinstance(error, Refused) else Damaged
+        raise kind(explain(archive, last, error)) from error
     for inner in sorted(path for path in target.rglob("*") if is_named_archive(path)):
         if nested:
             name = inner.relative_to(target).as_posix()

@@ -34,14 +34,15 @@ def members(archive: Path) -> Iterator[Member]:
     """The members of a zip or tar archive (plain, gz, bz2 or xz), in its order.
 
     Raises:
-        Refused: if it is no archive, or a damaged one.
+        tarfile.ReadError: if it is neither, or was cut short.
     """
-    if zipfile.is_zipfile(archive):
-        yield from zip_members(archive)
-    elif is_tar(archive):
+    # tar first: one that ends in a zip archive looks like a zip archive too.
+    if is_tar(archive):
         yield from tar_members(archive)
+    elif zipfile.is_zipfile(archive):
+        yield from zip_members(archive)
     else:
-        raise Refused("is no zip or tar archive, or is damaged")
+        raise tarfile.ReadError("no zip or tar archive")
 
 
 def is_tar(path: Path) -> bool:
@@ -82,7 +83,7 @@ def tar_members(archive: Path) -> Iterator[Member]:
 
 
 def check_end(file: tarfile.TarFile) -> None:
-    """Refuse a tar archive that ends otherwise than in zeros.
+    """Raise a ReadError if a tar archive ends otherwise than in zeros.
 
     tarfile takes a broken header for the end, and would leave out all that follows. Compressed
     files have their checksum after the zeros.
@@ -92,7 +93,7 @@ def check_end(file: tarfile.TarFile) -> None:
     stream.seek(file.offset)
     end = stream.read(LONGEST_END)
     if len(end) < tarfile.BLOCKSIZE or end.strip(b"\0") or stream.read(1):
-        raise Refused("is damaged or cut short")
+        raise tarfile.ReadError("a broken header, or cut short")
 
 
 def tar_content(file: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:

@@ -12,7 +12,11 @@ from pathlib import Path
 import pytest
 
 from stages.command import UserError
+from stages.download import archives
 from stages.download.archives import Budget, opened
+
+# zipfile warns where a test wants a name twice.
+pytestmark = pytest.mark.filterwarnings("ignore:Duplicate name")
 
 Files = dict[str, bytes]
 GOOD: Files = {"A/1.png": b"one", "B/2.png": b"two"}
@@ -193,7 +197,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: changed(zipped(GOOD, zipfile.ZIP_STORED), b"two", b"owt"),
         "damaged at 'B/2.png': Bad CRC-32",
     ),
-    "zip: cut": (lambda: zipped(GOOD)[:-30], "no zip or tar archive, or is damaged"),
+    "zip: cut": (lambda: zipped(GOOD)[:-30], "damaged at its beginning: no zip or tar archive"),
     "zip: unknown method": (lambda: method(zipped(GOOD), 99), "damaged at 'A/1.png'"),
     "zip: bad stream": (
         lambda: changed(zipped({"A/1.png": b"x" * 99}), b"A/1.png\xab", b"A/1.png\xff"),
@@ -204,11 +208,11 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: (made := plain_tar()) and gzip.compress(made)[:-8] + bytes(8),
         "damaged",
     ),
-    "tar: cut between members": (lambda: plain_tar()[:1024], "is damaged or cut short"),
-    "tar: broken header": (broken_header, "'A/1.png' is damaged or cut short"),
-    "tar: one after another": (lambda: plain_tar() + plain_tar(), "is damaged or cut short"),
-    "empty file": (lambda: b"", "its beginning is no zip or tar archive"),
-    "text": (lambda: b"Please log in.", "is no zip or tar archive"),
+    "tar: cut between members": (lambda: plain_tar()[:1024], "'A/1.png': a broken header, or cut"),
+    "tar: broken header": (broken_header, "damaged at 'A/1.png': a broken header"),
+    "tar: one after another": (lambda: plain_tar() + plain_tar(), "a broken header, or cut short"),
+    "empty file": (lambda: b"", "at its beginning: no zip or tar archive"),
+    "text": (lambda: b"Please log in.", "no zip or tar archive"),
 }
 
 
@@ -269,6 +273,10 @@ HANDLED: dict[str, tuple[Callable[[], bytes], Files]] = {
         lambda: zipped({"in.zip": zipped(GOOD), "x.tgz": tarred(("1", b"1")), "note": b"n"}),
         {"in/A/1.png": b"one", "in/B/2.png": b"two", "x/1": b"1", "note": b"n"},
     ),
+    "tar: ends in a zip archive": (
+        lambda: tarred(("A/1.png", b"1"), ("in.zip", zipped(GOOD)), mode="w"),
+        {"A/1.png": b"1", "in/A/1.png": b"one", "in/B/2.png": b"two"},
+    ),
     "text that packs well": (lambda: zipped({"a.csv": bytes(10**6)}), {"a.csv": bytes(10**6)}),
     "Unicode": (lambda: zipped({"Ä/é.png": b"1"}), {"Ä/é.png": b"1"}),
     "no file": (lambda: zipped({}), {}),
@@ -279,6 +287,12 @@ HANDLED: dict[str, tuple[Callable[[], bytes], Files]] = {
 def test_what_is_sound_is_unpacked(make: Callable[[], bytes], files: Files, place: Path) -> None:
     assert unpacked(make(), place) == files
     assert not list((place / "data").iterdir())
+
+
+def test_too_many_members_are_refused(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "MOST_MEMBERS", 1)
+    with pytest.raises(UserError, match=r"'B/2\.png' is member 2"):
+        unpacked(zipped(GOOD), place)
 
 
 def test_a_file_that_a_browser_put_into_the_folder_is_unpacked(place: Path) -> None:

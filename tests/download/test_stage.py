@@ -97,6 +97,29 @@ def test_what_is_fetched_is_unpacked_and_then_removed(
     assert files_in(tmp_path / "downloads") == []
 
 
+def test_a_damaged_download_is_fetched_again_and_a_refused_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    several(tmp_path / "elsewhere")
+    (tmp_path / "inbox").mkdir()
+    sound = (tmp_path / "elsewhere/covid19_image.zip").read_bytes()
+    damaged = sound.replace(b"1.pngx", b"1.pngy", 1)
+    settings = {"dataset": "covid19_image", "download__mirror": "https://mirror.example"}
+    with loopback(tmp_path) as (hosts, environment):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        hosts.answers["https://mirror.example/covid19_image.zip"] = Answer(damaged)
+        with pytest.raises(stage.UserError, match="Bad CRC-32"):
+            run(tmp_path, monkeypatch, **settings)
+        assert files_in(tmp_path / "downloads") == []
+        hosts.answers["https://mirror.example/covid19_image.zip"] = Answer(sound)
+        with pytest.raises(stage.UserError, match=r"download\.max_gigabytes"):
+            run(tmp_path, monkeypatch, download__max_gigabytes=1e-9, **settings)
+        assert files_in(tmp_path / "downloads") == ["covid19_image/archive"]
+        run(tmp_path, monkeypatch, **settings)
+    assert len(files_in(tmp_path / "data/raw")) == 6
+
+
 def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
     lay(tmp_path, "data/raw/old.png", "data/index.csv", "inbox/covid19_image/train/A/1.png")
     command = [sys.executable, "-m", "stages.download"]
