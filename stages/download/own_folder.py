@@ -52,8 +52,7 @@ def read_table(path: Path) -> pd.DataFrame:
         UserError: for a column or a value that the table `Index` does not know.
     """
     try:
-        # utf-8-sig: Excel begins a CSV file with a byte-order mark.
-        told = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        told = pd.read_csv(path, dtype=str, keep_default_na=False)
     except ValueError as error:
         raise UserError(f"{path} is no readable CSV in UTF-8 ({error}).") from error
     told = told.map(str.strip)

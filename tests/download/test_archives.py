@@ -106,6 +106,7 @@ def broken_header() -> bytes:
 
 
 BIG = bytes(2 * 10**6)
+NOISE = bytes(range(256)) * 8000
 
 REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     # names that lead elsewhere
@@ -276,6 +277,10 @@ HANDLED: dict[str, tuple[Callable[[], bytes], Files]] = {
     "tar: ends in a zip archive": (
         lambda: tarred(("A/1.png", b"1"), ("in.zip", zipped(GOOD)), mode="w"),
         {"A/1.png": b"1", "in/A/1.png": b"one", "in/B/2.png": b"two"},
+    ),
+    "nested: the ratio is that of each archive": (
+        lambda: zipped({"1.png": NOISE, "in.zip": zipped({"2": bytes(500_000)})}, 0),
+        {"1.png": NOISE, "in/2": bytes(500_000)},
     ),
     "text that packs well": (lambda: zipped({"a.csv": bytes(10**6)}), {"a.csv": bytes(10**6)}),
     "Unicode": (lambda: zipped({"Ä/é.png": b"1"}), {"Ä/é.png": b"1"}),
