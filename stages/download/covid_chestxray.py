@@ -26,7 +26,8 @@ def covid_chestxray(root: Path) -> pd.DataFrame:
             "image": prefix + metadata["folder"] + "/" + metadata["filename"],
             "label": metadata["finding"].str.strip(),
             "patient": metadata["patientid"].str.strip(),
-            "view": metadata["view"].str.strip(),
+            # Later states write it both ways.
+            "view": metadata["view"].str.strip().replace("AP erect", "AP Erect"),
             "sex": metadata.get("sex", pd.Series("", metadata.index)).map(sex),
             "age": metadata.get("age", pd.Series("", metadata.index)).map(age),
         }

@@ -77,7 +77,7 @@ MAY_2020 = """patientid,offset,sex,age,finding,survival,view,modality,folder,fil
 LATER = """patientid,offset,sex,age,finding,RT_PCR_positive,survival,view,modality,folder,filename,
 2,0,M,65,Pneumonia/Viral/COVID-19,Y,Y,PA,X-ray,images,a.jpg,
 324b,,F,50.0,Pneumonia,,,L,X-ray,images,b.png,
-5,0,,150,todo,,,AP Erect,X-ray,images,c.png,
+5,0,,150,todo,,,AP erect,X-ray,images,c.png,
 """
 
 
@@ -189,7 +189,7 @@ SETS: dict[str, tuple[str, Callable[[Path], None], int, Rows]] = {
                 "mask": f"{GITHUB}/annotations/lungVAE-masks/a_mask.png",
             },
             f"{GITHUB}/images/b.png": {"patient": "324b", "age": "50", "view": "L"},
-            f"{GITHUB}/images/c.png": {"label": "todo", "age": ""},
+            f"{GITHUB}/images/c.png": {"label": "todo", "age": "", "view": "AP Erect"},
         },
     ),
 }
