@@ -27,6 +27,19 @@ class Phantom(Settings):
     marker: Fraction
 
 
+class Download(Settings):
+    mirror: Annotated[str, Field(pattern=r"^(https?://.+)?$")]
+    urls: dict[str, Annotated[str, Field(pattern=r"^(https?://|kaggle:)[^/]+/.+$")]]
+    sha256: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
+    max_gigabytes: Annotated[float, Field(gt=0)]
+    max_ratio: Annotated[float, Field(gt=1)]
+
+
+class Union(Settings):
+    datasets: list[str]
+    labels: dict[str, dict[str, str]]
+
+
 class Prepare(Settings):
     size: Annotated[int, Field(ge=32, le=1024)]
     fit: Literal["crop", "pad", "stretch"]
@@ -101,7 +114,9 @@ class Params(Settings):
     dataset: str
     inbox: Annotated[str, Field(min_length=1)]
     model: str
+    download: Download
     phantom: Phantom
+    union: Union
     labels: dict[str, dict[str, str]]
     prepare: Prepare
     dedupe: Dedupe

@@ -30,11 +30,16 @@ class Table(pa.DataFrameModel):
 class Index(Table):
     """What the source says of each file. `image` and `mask` are paths under data/raw."""
 
+    dataset: Series[str] = pa.Field(description="the adapter that read it, such as radiography")
     label: Series[str] = pa.Field(description="as published; empty = unlabelled")
     patient: Series[str] = pa.Field(description="empty = unknown")
     source: Series[str] = pa.Field(description="the collection that the image came from")
     official_split: Series[str] = pa.Field(isin=[*SPLITS, ""])
     view: Series[str] = pa.Field(description="as published, such as PA or AP; empty = unknown")
+    sex: Series[str] = pa.Field(isin=["F", "M", ""], description="empty = unknown")
+    age: Series[str] = pa.Field(
+        str_matches=r"^(\d+(\.\d+)?)?$", description="years; empty = unknown"
+    )
     mask: Series[str] = pa.Field(description="lung mask; empty = none")
 
 

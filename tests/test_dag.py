@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pandas as pd
 import pytest
@@ -69,6 +71,9 @@ def test_a_fresh_clone_gives_the_same_lock(reproduced: tuple[Project, str], tmp_
         ("inbox", "data", {"download"}),
         ("dataset", "folder", {"download", "dedupe", "split"}),
         ("phantom.marker", 0.5, {"download"}),
+        ("download.max_ratio", 50, {"download"}),
+        ("union.datasets", ["folder", "phantom"], {"download"}),
+        ("union.labels.phantom", {"COVID": "ill"}, {"dedupe", "split"}),
         ("labels.mine", {"a": "b"}, {"dedupe", "split"}),
         ("prepare.fit", "pad", {"prepare"}),
         ("dedupe.distance", 30, {"dedupe", "split"}),
@@ -144,7 +149,6 @@ def test_a_change_on_a_branch_is_one_table_of_old_and_new(project: Project) -> N
         (["model=simple_cnm"], "'simple_cnm' is not under `architectures:` (did you mean"),
         (["train.weights=none.pth"], "there is no file 'none.pth'"),
         (["inbox=nowhere"], "there is no folder 'nowhere'"),
-        (["dataset=covid19_image"], "data/inbox has no covid19_image: get it from https"),
         (["dataset=folder"], "one sub-folder for each class"),
         (["dataset=folder", "inbox=data/three"], "three/c: this class has no images"),
     ],
@@ -175,6 +179,38 @@ def test_a_refused_experiment_loses_nothing(project: Project) -> None:
     project.git("checkout", "-q", "params.yaml")
     project.dvc("checkout")
     assert project.outputs() == before
+
+
+def test_a_download_that_fails_is_one_line_and_leaves_every_output(project: Project) -> None:
+    before = project.outputs()
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        Thread(target=server.serve_forever).start()
+        mirror = f"download.mirror=http://127.0.0.1:{server.server_port}"
+        output = project.dvc("exp", "run", "-S", "dataset=chest4_tb", "-S", mirror, fails=True)
+        server.shutdown()
+    (error,) = [line for line in output.splitlines() if line.startswith("error: ")]
+    assert "put the file into the inbox as chest4_tb.zip" in error
+    assert "Traceback" not in output
+    assert project.outputs() == before
+
+
+def test_a_union_finds_copies_across_its_data_sets(project: Project) -> None:
+    index = tables.read(project.folder / "data/index.csv", tables.Index)
+    index = index[index["mask"] != ""]
+    for label, name in (("COVID", "COVID"), ("Normal", "normal")):
+        for image in index["image"][index["label"] == label].head(10):
+            for place in (f"folder/{name}", f"radiography/{label}"):
+                (project.folder / "data/inbox" / place).mkdir(parents=True, exist_ok=True)
+                shutil.copy(
+                    project.folder / "data/raw" / image, project.folder / "data/inbox" / place
+                )
+    project.set(**{"dataset": "union", "union.datasets": ["folder", "radiography"]})
+    project.dvc("repro", "split")
+    duplicates = tables.read(project.folder / "data/duplicates.csv", tables.Duplicates)
+    members = duplicates.groupby("group")["image"].agg(set)
+    assert {len({image.split("/")[0] for image in group}) for group in members} == {2}
+    split = tables.read(project.folder / "data/split.csv", tables.Split)
+    assert set(split["label"]) == {"COVID", "normal"}
 
 
 def test_a_relative_inbox_outside_is_refused_in_a_temporary_directory(project: Project) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from stages import command
 from stages.command import UserError
-from stages.download.datasets import check_name
+from stages.download.datasets import parts
 from stages.files import whole
 from stages.params import Params, load
 
@@ -21,7 +21,7 @@ TEMPORARY = Path(".dvc/tmp/exps")
 def main() -> None:
     files = command.paths(__doc__, "params", "checked")
     params = load(files.params)
-    check_name(params.dataset)
+    parts(params)
     check_inbox(params)
     check_weights(params)
     with whole(files.checked) as part:

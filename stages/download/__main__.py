@@ -1,33 +1,83 @@
 """Bring the data set into data/raw, and what is known of each image into data/index.csv."""
 
+import argparse
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+
 from stages import command, tables
+from stages.command import UserError
 from stages.download import inbox
-from stages.download.datasets import DATASETS, check_name
+from stages.download.archives import Budget, Damaged, opened
+from stages.download.datasets import DATASETS, parts
+from stages.download.fetch import fetch
+from stages.download.layouts import as_index
 from stages.download.phantom import draw
-from stages.files import whole
-from stages.params import load
+from stages.download.union import join
+from stages.files import remove, whole
+from stages.params import Params, load
 
 
 def main() -> None:
-    files = command.paths(__doc__, "params", "inbox", "raw", "index")
+    files = command.paths(__doc__, "params", "inbox", "downloads", "raw", "index")
     params = load(files.params)
-    check_name(params.dataset)
+    names = parts(params)
 
-    with whole(files.raw) as raw:
+    with enough_space(files.raw), whole(files.raw) as raw:
         raw.mkdir()
-        if params.dataset == "phantom":
-            index = draw(params.phantom, raw)
+        if params.dataset == "union":
+            index = join({name: bring(name, params, files, raw / name) for name in names})
         else:
-            dataset = DATASETS[params.dataset]
-            material = inbox.find(files.inbox, params.dataset, dataset.page)
-            with inbox.opened(material, near=raw.parent) as folder:
-                index = dataset.layout(folder)
-                inbox.copy(index, folder, raw)
+            index = bring(params.dataset, params, files, raw)
         tables.write(files.index, index, tables.Index)
+    for name in names:
+        remove(files.downloads / name)
 
     labelled = index[index["label"] != ""]
     print(f"{params.dataset}: {len(index)} files, {len(labelled)} labelled:")
-    print(labelled["label"].value_counts().sort_index().to_string())
+    print(labelled.groupby(["dataset", "label"]).size().to_string())
+
+
+def bring(name: str, params: Params, files: argparse.Namespace, raw: Path) -> pd.DataFrame:
+    """Bring one data set into the folder `raw`.
+
+    Returns:
+        its rows of the table `Index`.
+    """
+    raw.mkdir(exist_ok=True)
+    if name == "phantom":
+        return draw(params.phantom, raw)
+    dataset, limits = DATASETS[name], params.download
+    material = inbox.find(files.inbox, name, params.dataset == "union")
+    if material is None:
+        material = fetch(name, dataset.url, dataset.page, limits, files.downloads)
+    budget = Budget(limits.max_gigabytes * 1e9, limits.max_ratio)
+    try:
+        with opened(material, raw.parent, budget) as folder:
+            index = as_index(dataset.layout(folder), name)
+            inbox.take(index, folder, raw, keep=folder == material)
+    except Damaged:
+        # Fetched again next time; what lies in the inbox is the user's.
+        remove(files.downloads / name)
+        raise
+    return index
+
+
+@contextmanager
+def enough_space(path: Path) -> Iterator[None]:
+    """Turn a full disk into one line."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UserError(
+            f"{error.filename or path}: the disk is full. Make room and run it again: what was "
+            "fetched so far is kept."
+        ) from error
 
 
 if __name__ == "__main__":

@@ -7,41 +7,77 @@ from pathlib import Path
 import pandas as pd
 
 from stages.command import UserError
-from stages.download import layouts
-from stages.params import nearest
+from stages.download.covid_chestxray import covid_chestxray
+from stages.download.layouts import class_folders, covid19_image, covid_xray_5k
+from stages.download.own_folder import folder
+from stages.download.radiography import radiography
+from stages.params import Params, nearest
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set that lies in the inbox.
+    """A data set that lies in the inbox or is fetched.
 
     Attributes:
-        page: where a person can get it.
-        layout: from its folder to the table `Index`.
+        layout: from its folder to rows of the table `Index`.
+        page: where a person can get it; empty if only the user has it.
+        url: what is fetched: kaggle:owner/name or the https address of an archive.
     """
 
-    page: str
     layout: Callable[[Path], pd.DataFrame]
+    page: str = ""
+    url: str = ""
+
+
+def kaggle(layout: Callable[[Path], pd.DataFrame], name: str) -> Dataset:
+    """A data set that Kaggle has under owner/name."""
+    return Dataset(layout, f"https://www.kaggle.com/datasets/{name}", f"kaggle:{name}")
 
 
 DATASETS = {
-    "covid_chestxray": Dataset(
-        "https://www.kaggle.com/datasets/bachrr/covid-chest-xray", layouts.covid_chestxray
+    "radiography": kaggle(radiography, "tawsifurrahman/covid19-radiography-database"),
+    "covid_chestxray": kaggle(covid_chestxray, "bachrr/covid-chest-xray"),
+    "covid19_image": kaggle(covid19_image, "pranavraikokte/covid19-image-dataset"),
+    "chest4_tb": kaggle(class_folders, "jtiptj/chest-xray-pneumoniacovid19tuberculosis"),
+    "covid_xray_5k": Dataset(
+        covid_xray_5k,
+        "https://github.com/shervinmin/DeepCovid/tree/master/data",
+        "https://www.dropbox.com/scl/fi/ajy4i9u4bjt4ho3dz4l37/data_upload_v3.zip"
+        "?rlkey=kyh5oz91vykk7cao6jiip4dyn&dl=1",
     ),
-    "covid19_image": Dataset(
-        "https://www.kaggle.com/datasets/pranavraikokte/covid19-image-dataset",
-        layouts.covid19_image,
-    ),
-    "folder": Dataset("", layouts.folder),
+    "folder": Dataset(folder),
 }
 
-NAMES = ("phantom", *DATASETS)
+# What `union` can join.
+PARTS = ("phantom", *DATASETS)
+NAMES = (*PARTS, "union")
 
 
-def check_name(name: str) -> None:
+def parts(params: Params) -> list[str]:
+    """The data sets to bring: those of the union, or the one.
+
+    Raises:
+        UserError: if a name is unknown, or the union is none.
+    """
+    check_name("dataset", params.dataset, NAMES)
+    for key in ("urls", "sha256"):
+        for name in getattr(params.download, key):
+            check_name(f"download.{key}", name, tuple(DATASETS))
+    for name in params.union.labels:
+        check_name("union.labels", name, PARTS)
+    if params.dataset != "union":
+        return [params.dataset]
+    for name in params.union.datasets:
+        check_name("union.datasets", name, PARTS)
+    if len(set(params.union.datasets)) < 2:
+        raise UserError("params.yaml: union.datasets: name two or more data sets.")
+    return sorted(set(params.union.datasets))
+
+
+def check_name(key: str, name: str, names: tuple[str, ...]) -> None:
     """Raise a UserError if there is no data set of this name."""
-    if name not in NAMES:
+    if name not in names:
         raise UserError(
-            f"params.yaml: dataset: there is no '{name}'{nearest(name, list(NAMES))}. "
-            f"There are: {', '.join(NAMES)}."
+            f"params.yaml: {key}: there is no '{name}'{nearest(name, list(names))}. "
+            f"There are: {', '.join(names)}."
         )

@@ -1,13 +1,25 @@
-"""How each data set lays its files out: from a folder to the table `Index`."""
+"""Data sets that are class folders: from a folder to rows of the table `Index`."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+import re
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from stages.command import UserError
+from stages.download.listing import descend, posix_files, subfolders
 
-COLUMNS = ["image", "label", "patient", "source", "official_split", "view", "mask"]
+COLUMNS = [
+    "image",
+    "dataset",
+    "label",
+    "patient",
+    "source",
+    "official_split",
+    "view",
+    "sex",
+    "age",
+    "mask",
+]
 
 SIDES = {
     "train": "train",
@@ -19,55 +31,22 @@ SIDES = {
     "testing": "test",
 }
 
-# What operating systems leave in folders.
-CLUTTER = {"thumbs.db", "desktop.ini", "__macosx"}
+# Augmentor's name of an augmented copy: <class>_original_<name of the original>_<uuid>.<suffix>
+AUGMENTED = re.compile(r"^.*_original_(?P<name>.+)_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.\w+$")
+# CheXpert's names begin with the patient, such as patient00123-study1-view1_frontal.jpg.
+CHEXPERT = re.compile(r"patient\d+")
 
 
-def covid_chestxray(root: Path) -> pd.DataFrame:
-    """The covid-chestxray data set: images/, metadata.csv, lung masks in annotations/.
+def as_index(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
+    """Complete an adapter's table: columns that it lacks are unknown, the source is the data set.
 
-    Rows without a file and files without a row both get a row here.
+    Args:
+        table: `image` and any other columns of the table `Index`; "" = unknown.
     """
-    metadata = read_metadata(root / "metadata.csv")
-    images = metadata["folder"] + "/" + metadata["filename"]
-    table = pd.DataFrame(
-        {
-            "image": images,
-            "label": metadata["finding"].str.strip(),
-            "patient": metadata["patientid"].str.strip(),
-            "view": metadata["view"].str.strip(),
-        }
-    ).drop_duplicates()
-    if twice := sorted(table["image"][table["image"].duplicated()]):
-        raise UserError(
-            f"{root / 'metadata.csv'} has rows that disagree on {twice[0]}: keep one of them."
-        )
-    unnamed = sorted(set(posix_files(root / "images", root)) - set(images))
-    table = pd.concat([table, pd.DataFrame({"image": unnamed})], ignore_index=True).fillna("")
-    masks = set(posix_files(root / "annotations/lungVAE-masks", root))
-    table["mask"] = [
-        mask if (mask := f"annotations/lungVAE-masks/{Path(image).stem}_mask.png") in masks else ""
-        for image in table["image"]
-    ]
-    table["source"] = "covid_chestxray"
-    table["official_split"] = ""
-    return table[COLUMNS]
-
-
-def read_metadata(path: Path) -> pd.DataFrame:
-    """Read metadata.csv as text.
-
-    Raises:
-        UserError: if it is missing or lacks a column that is needed.
-    """
-    try:
-        metadata = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (FileNotFoundError, ValueError) as error:
-        raise UserError(f"{path}: no readable metadata.csv ({error}).") from error
-    needed = ["patientid", "finding", "view", "folder", "filename"]
-    if missing := [name for name in needed if name not in metadata]:
-        raise UserError(f"{path} has no column {', '.join(missing)}: is it the published file?")
-    return metadata
+    known = {column: table[column].fillna("") for column in table}
+    source = known.get("source", pd.Series("", index=table.index)).replace("", dataset)
+    complete = {**dict.fromkeys(COLUMNS, ""), **known, "dataset": dataset, "source": source}
+    return pd.DataFrame(complete, index=table.index)[COLUMNS].astype(str)
 
 
 def covid19_image(root: Path) -> pd.DataFrame:
@@ -75,18 +54,39 @@ def covid19_image(root: Path) -> pd.DataFrame:
 
     Copies of it name the test folder `val`; there is no third part.
     """
-    table = class_folders(root, "covid19_image")
+    table = class_folders(root)
     table["official_split"] = table["official_split"].replace("val", "test")
     return table
 
 
-def folder(root: Path) -> pd.DataFrame:
-    """A user's own images: one folder a class, train/val/test above if there is a split."""
-    return class_folders(root, "folder")
+def covid_xray_5k(root: Path) -> pd.DataFrame:
+    """COVID-Xray-5k: train/ and test/, covid/ and non/ below; test/non/ by finding.
+
+    The images of non/ come from CheXpert, whose file names hold the patient. Copies of it have
+    augmented images among those of train/covid/: they belong to the "patient" named after
+    their original, as the original itself does.
+    """
+    table = class_folders(root)
+    names = [PurePosixPath(image).name for image in table["image"]]
+    originals = {found["name"] for name in names if (found := AUGMENTED.match(name))}
+    table["patient"] = [patient_of(name, originals) for name in names]
+    return table
 
 
-def class_folders(root: Path, source: str) -> pd.DataFrame:
+def patient_of(name: str, originals: set[str]) -> str:
+    """The patient that a file name of COVID-Xray-5k tells, or ""."""
+    if found := AUGMENTED.match(name):
+        return found["name"]
+    if found := CHEXPERT.search(name):
+        return found[0]
+    return name if name in originals else ""
+
+
+def class_folders(root: Path) -> pd.DataFrame:
     """Read `[train|val|test/]class/**/file`, below any number of single folders.
+
+    Returns:
+        columns image, label and official_split.
 
     Raises:
         UserError: if there are fewer than two classes, or a class without files.
@@ -108,7 +108,7 @@ def class_folders(root: Path, source: str) -> pd.DataFrame:
             "Put the images into one sub-folder for each class, with train/, val/ and test/ above "
             "them if the split is given."
         )
-    return table.assign(patient="", source=source, view="", mask="")[COLUMNS]
+    return table
 
 
 def files_of_class(label: Path, root: Path) -> list[str]:
@@ -120,28 +120,3 @@ def files_of_class(label: Path, root: Path) -> list[str]:
     if files := posix_files(label, root):
         return files
     raise UserError(f"{label}: this class has no images. Fill the folder or remove it.")
-
-
-def descend(root: Path) -> Path:
-    """Step into a folder as long as it holds exactly one sub-folder."""
-    while len(inside := subfolders(root)) == 1:
-        root = inside[0]
-    return root
-
-
-def subfolders(root: Path) -> list[Path]:
-    """The visible folders in a folder, by name."""
-    return list(visible(root, Path.is_dir))
-
-
-def visible(root: Path, kind: Callable[[Path], bool]) -> Iterator[Path]:
-    """Entries of a folder for which `kind` holds, by name, without hidden ones and clutter."""
-    for path in sorted(root.iterdir()) if root.is_dir() else []:
-        if not path.name.startswith(".") and path.name.lower() not in CLUTTER and kind(path):
-            yield path
-
-
-def posix_files(folder: Path, root: Path) -> list[str]:
-    """All visible files below a folder as POSIX paths relative to `root`, by name."""
-    files = [path.relative_to(root).as_posix() for path in visible(folder, Path.is_file)]
-    return files + [name for inner in subfolders(folder) for name in posix_files(inner, root)]

@@ -29,7 +29,9 @@ VIEWS = {"PA": 0.6, "AP": 0.3, "": 0.1}
 FAULT_SHARE = 0.0125
 
 # What a stream of random numbers is for.
-DEAL, PLANT, PATIENT = range(3)
+DEAL, PLANT, PATIENT, RECORD = range(4)
+# How often a source does not tell a patient's sex, and their age.
+UNKNOWN = 0.05
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class Patient:
     source: str
     anatomy: Anatomy
     finding: Finding
+    sex: str
+    age: str  # years
 
     @property
     def id(self) -> str:
@@ -104,7 +108,17 @@ def draw_patient(settings: Phantom, number: int, label: str, source: str) -> Pat
     """Draw a patient of a class."""
     random = stream(settings.seed, PATIENT, number)
     person = draw_anatomy(random)
-    return Patient(number, source, person, draw_finding(random, label, person.lung_x))
+    finding = draw_finding(random, label, person.lung_x)
+    return Patient(number, source, person, finding, *draw_record(settings, number, person))
+
+
+def draw_record(settings: Phantom, number: int, person: Anatomy) -> tuple[str, str]:
+    """What is written down of a patient, whatever their class: sex and age, "" = unknown."""
+    random = stream(settings.seed, RECORD, number)
+    told = random.random(2) >= UNKNOWN
+    sex = "F" if person.breasts > 0 else "M"
+    age = str(round(np.clip(random.normal(55, 18), 18, 95)))
+    return (sex if told[0] else "", age if told[1] else "")
 
 
 def patient_id(source: str, number: int) -> str:
@@ -133,7 +147,18 @@ def draw_picture(settings: Phantom, patient: Patient, image: int) -> Picture:
     content, suffix = encode(grey, encoding, int(random.integers(80, 96)))
     mask = lungs.air > 0.5
     label = patient.finding.label
-    return Picture(grey, mask, content, suffix, label, patient.id, patient.source, view)
+    return Picture(
+        grey,
+        mask,
+        content,
+        suffix,
+        label,
+        patient.id,
+        patient.source,
+        view,
+        patient.sex,
+        patient.age,
+    )
 
 
 def choose(random: Random, weights: dict[str, float] | dict[str, int]) -> str:
@@ -178,10 +203,13 @@ def write(picture: Picture, name: str, raw: Path) -> dict[str, str]:
         lungs.save(raw / mask, compress_level=1)
     return {
         "image": name,
+        "dataset": "phantom",
         "label": picture.label,
         "patient": picture.patient,
         "source": picture.source,
         "official_split": "",
         "view": picture.view,
+        "sex": picture.sex,
+        "age": picture.age,
         "mask": mask,
     }

@@ -34,6 +34,8 @@ class Picture:
     patient: str
     source: str
     view: str
+    sex: str
+    age: str
     fault: str = ""
     of: int = -1  # a copy's original, as a position in the list of all pictures
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from stages import tables
-from stages.download.phantom import SOURCES, draw
+from stages.download.phantom import SOURCES, draw, draw_patient
 from stages.download.phantom_findings import SHARES
 from stages.download.phantom_picture import MARKERS
 from stages.params import Phantom
@@ -109,6 +109,25 @@ def test_classes_are_unequal_and_stand_in_every_source(phantom: Drawn) -> None:
     counts = pd.crosstab(sound["label"], sound["source"])
     assert counts.shape == (len(SHARES), len(SOURCES))
     assert counts.to_numpy().min() > 0
+
+
+def test_sex_and_age_are_those_of_a_patient_and_independent_of_the_class() -> None:
+    settings = Phantom(seed=0, patients=400, marker=0.0)
+    patients = [draw_patient(settings, number, "COVID", "north-hospital") for number in range(400)]
+    others = [draw_patient(settings, number, "Normal", "north-hospital") for number in range(400)]
+    assert [(one.sex, one.age) for one in patients] == [(one.sex, one.age) for one in others]
+    shares = pd.Series([one.sex for one in patients]).value_counts(normalize=True)
+    assert shares[["F", "M"]].min() > 0.4
+    assert 0.01 < shares[""] < 0.1
+    ages = pd.to_numeric(pd.Series([one.age for one in patients]))
+    assert ages.min() >= 18
+    assert 50 < ages.mean() < 60
+    assert 0.01 < ages.isna().mean() < 0.1
+
+
+def test_images_of_one_patient_agree_on_sex_and_age(phantom: Drawn) -> None:
+    patients = phantom.sound().groupby("patient")
+    assert (patients[["sex", "age"]].nunique() == 1).all(axis=None)
 
 
 def test_patients_have_one_class_one_source_and_up_to_four_images(phantom: Drawn) -> None:

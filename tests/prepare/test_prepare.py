@@ -19,8 +19,9 @@ SETTINGS = Prepare(size=64, fit="crop", views=["PA"])
 
 
 def index(names: list[str], **columns: object) -> pd.DataFrame:
-    table = pd.DataFrame({"image": names, "label": "a", "patient": "", "source": "s"})
-    return table.assign(official_split="", view="", mask="").assign(**columns)
+    known = {"image": names, "dataset": "d", "label": "a", "patient": "", "source": "s"}
+    unknown = dict.fromkeys(["official_split", "view", "sex", "age", "mask"], "")
+    return pd.DataFrame({**known, **unknown}).assign(**columns)
 
 
 def run(folder: Path, table: pd.DataFrame) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,36 @@
+"""What lies in a folder, in a fixed order, without what operating systems leave there."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+CLUTTER = {"thumbs.db", "desktop.ini", "__macosx"}
+
+
+def is_clutter(name: str) -> bool:
+    """Whether a file or folder of this name is hidden (AppleDouble files are) or clutter."""
+    return name.startswith(".") or name.lower() in CLUTTER
+
+
+def visible(folder: Path, kind: Callable[[Path], bool]) -> Iterator[Path]:
+    """Entries of a folder for which `kind` holds, by name, without clutter."""
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if not is_clutter(path.name) and kind(path):
+            yield path
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """The visible folders in a folder, by name."""
+    return list(visible(folder, Path.is_dir))
+
+
+def posix_files(folder: Path, root: Path) -> list[str]:
+    """All visible files below a folder as POSIX paths relative to `root`, by name."""
+    files = [path.relative_to(root).as_posix() for path in visible(folder, Path.is_file)]
+    return files + [name for inner in subfolders(folder) for name in posix_files(inner, root)]
+
+
+def descend(folder: Path, until: Callable[[Path], bool] = lambda folder: False) -> Path:
+    """Step into a folder as long as it holds exactly one sub-folder and `until` does not hold."""
+    while not until(folder) and len(inside := subfolders(folder)) == 1:
+        folder = inside[0]
+    return folder
