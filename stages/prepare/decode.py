@@ -16,7 +16,7 @@ from PIL.Image import Image as Grey
 from stages.params import Prepare
 
 # What X-rays come in. Others are not tried: Pillow would start Ghostscript for one of them.
-FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "WEBP", "GIF", "BMP", "PPM", "JPEG2000")
+FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP", "PPM", "JPEG2000")
 
 # Grey levels below the first and above the second percentile of an image of more than 8 bits are
 # cut off: a few burnt pixels or an empty top byte must not turn the rest black.
@@ -85,11 +85,23 @@ def decode_image(data: bytes, settings: Prepare) -> Picture:
         # The further frames of MPO, a JPEG with several pictures, are previews.
         if frames > 1 and form != "MPO":
             raise UnusableError(f"{frames} frames, want one")
+        if mode in ("RGB", "RGBA", "LA") and any("16" in str(tile.args) for tile in image.tile):
+            return Picture(deep_colour(data), width, height, mode, form)
         # JPEG decodes to 1/2, 1/4 or 1/8 of its size at once, where that still is 3 x the square.
         image.draft("L", (3 * settings.size, 3 * settings.size))
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
         return Picture(to_grey(image), width, height, mode, form)
+
+
+def deep_colour(data: bytes) -> Grey:
+    """Colour or transparency of 16 bits, of which Pillow would keep the upper 8 alone."""
+    import cv2
+
+    grey = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
+    if grey is None:
+        raise UnusableError("damaged: OpenCV can't decode it")
+    return Image.fromarray(window(grey))
 
 
 def check_size(width: int, height: int, settings: Prepare) -> None:

@@ -9,24 +9,24 @@ import pytest
 from PIL import Image
 
 from stages import tables
-from stages.params import Prepare
 from stages.prepare.arrays import ArrayWriter
+from stages.prepare.store import Store
 from stages.prepare.work import process
 from tests.closure import ROOT
+from tests.prepare.settings import SETTINGS, index, row
 from tests.test_params import changed
-
-SETTINGS = Prepare(size=64, fit="crop", views=["PA"])
-
-
-def index(names: list[str], **columns: object) -> pd.DataFrame:
-    table = pd.DataFrame({"image": names, "label": "a", "patient": "", "source": "s"})
-    return table.assign(official_split="", view="", mask="").assign(**columns)
 
 
 def run(folder: Path, table: pd.DataFrame) -> subprocess.CompletedProcess[str]:
     tables.write(folder / "index.csv", table, tables.Index)
     files = {"params": changed(folder, prepare__size=64), "raw": folder / "raw"}
-    names = {"index": "index.csv", "pixels": "p.npy", "masks": "m.npy", "images": "i.csv"}
+    names = {
+        "store": "store",
+        "index": "index.csv",
+        "pixels": "p.npy",
+        "masks": "m.npy",
+        "images": "i.csv",
+    }
     files |= {name: folder / file for name, file in names.items()}
     options = [word for name, path in files.items() for word in (f"--{name}", str(path))]
     return subprocess.run(
@@ -49,7 +49,7 @@ def raw(tmp_path: Path) -> Path:
     return folder
 
 
-def test_every_row_of_the_index_is_accounted_for(raw: Path) -> None:
+def test_every_row_of_the_index_is_accounted_for(raw: Path, tmp_path: Path) -> None:
     names = [f"{number}.png" for number in range(5)] + ["text.png", "empty.png", "gone.png"]
     views = ["PA", "", "L", "PA", "", "", "", ""]
     result = run(raw.parent, index(names, view=views))
@@ -68,10 +68,11 @@ def test_every_row_of_the_index_is_accounted_for(raw: Path) -> None:
     pixels = np.load(raw.parent / "p.npy")
     assert pixels.shape == (4, 64, 64)
     assert np.load(raw.parent / "m.npy").shape == (0, 64, 64)
-    for name, row in usable["row"].items():
-        own = process(index([name]).iloc[0].to_dict(), raw, SETTINGS)
-        assert (pixels[row] == own.pixels).all()
-        code = imagehash.phash(Image.fromarray(pixels[row]), hash_size=16)
+    for name, place in usable["row"].items():
+        with Store(tmp_path / "empty.sqlite", SETTINGS.size) as store:
+            own = process(row(name), raw, SETTINGS, store)
+        assert (pixels[place] == own.pixels).all()
+        code = imagehash.phash(Image.fromarray(pixels[place]), hash_size=16)
         assert usable.loc[name, "phash"] == str(code)
 
 
