@@ -29,8 +29,9 @@ def outcomes(index: pd.DataFrame, raw: Path, settings: Prepare, place: Path) -> 
         store = stack.enter_context(Store(place, settings.size))
         bar = stack.enter_context(tqdm(total=len(index), unit="image", desc="decode", disable=None))
         stack.enter_context(parallel_config(backend(settings.backend, stack)))
+        known = None if store.empty() else place
         work = (
-            delayed(process_block)(rows, raw.resolve(), settings, place) for rows in blocks(index)
+            delayed(process_block)(rows, raw.resolve(), settings, known) for rows in blocks(index)
         )
         for block in Parallel(n_jobs=-1, return_as="generator")(work):
             files = {name: file for outcome in block for name, file in outcome.files.items()}

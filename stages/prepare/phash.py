@@ -1,4 +1,6 @@
-"""The perceptual hash of a picture."""
+"""The perceptual hashes of pictures."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +16,8 @@ _FREQUENCY, _PLACE = np.ogrid[:HASH_SIZE, :SIDE]
 COSINES = 2 * np.cos(np.pi * _FREQUENCY * (2 * _PLACE + 1) / (2 * SIDE))
 
 
-def phash(grey: NDArray[np.uint8]) -> str:
-    """The hash that imagehash.phash(picture, hash_size=16) gives, in a third of the time.
+def phashes(pictures: Sequence[NDArray[np.uint8]]) -> list[str]:
+    """The hashes that imagehash.phash(picture, hash_size=16) gives, in half the time.
 
     A bit is set where a low frequency is stronger than their median
     (https://www.hackerfactor.com/blog/index.php?/archives/432-Looks-Like-It.html). Only the
@@ -23,13 +25,19 @@ def phash(grey: NDArray[np.uint8]) -> str:
     the processor, and in symmetric pictures nothing else tells a frequency from the median.
 
     Args:
-        grey: uint8 (H, W).
+        pictures: uint8 (H, W) each.
 
     Returns:
-        64 hexadecimal digits.
+        64 hexadecimal digits for each.
     """
-    small = Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-    strength = np.round(COSINES @ np.asarray(small, np.float64) @ COSINES.T, 6)
-    middle = strength.size // 2
-    median = np.partition(strength, (middle - 1, middle), axis=None)[middle - 1 : middle + 1].mean()
-    return np.packbits(strength > median).tobytes().hex()
+    if not pictures:
+        return []
+    small = np.stack([shrink(grey) for grey in pictures]).astype(np.float64)
+    strength = np.round(COSINES @ small @ COSINES.T, 6)
+    bits = strength > np.median(strength, axis=(1, 2), keepdims=True)
+    return [row.tobytes().hex() for row in np.packbits(bits.reshape(len(bits), -1), axis=1)]
+
+
+def shrink(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """To the size that is hashed, with Pillow's filter, in integers."""
+    return np.asarray(Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.LANCZOS))

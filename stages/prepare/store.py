@@ -94,6 +94,13 @@ class Store:
             self.path.unlink(missing_ok=True)
             self._connect()
 
+    def empty(self) -> bool:
+        """Whether nothing is stored, so that asking costs time only."""
+        try:
+            return self.connection.execute("SELECT 1 FROM fitted LIMIT 1").fetchone() is None
+        except sqlite3.DatabaseError:
+            return True
+
     def find(self, sha256: str) -> Fitted | None:
         """The picture of a file, if it is there and whole."""
         query = "SELECT facts, pixels, crc FROM fitted WHERE sha256 = ?"

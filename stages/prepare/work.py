@@ -1,18 +1,24 @@
 """What is done to each image, in any process: read, check, decode, fit, hash."""
 
 import hashlib
+import stat
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.params import Prepare
 from stages.prepare.decode import UnusableError, decode
 from stages.prepare.fit import fit
-from stages.prepare.phash import phash
+from stages.prepare.phash import phashes
 from stages.prepare.store import Fitted, Store
+
+# By sha256: what a usable file has become, or None if it was in the store.
+Files = dict[str, Fitted | None]
 
 UNKNOWN = {"sha256": "", "phash": "", "width": 0, "height": 0, "mode": "", "format": ""}
 
@@ -25,25 +31,36 @@ class Outcome:
         facts: the columns that `Images` adds to `Index`, but for `row`; and patient and view.
         pixels: uint8 (S, S), or None if the image can't be used.
         mask: uint8 (S, S) of 0 and 1, or None if there is none.
-        files: by sha256 the files that were usable: their picture, or None if it was in store.
+        files: the image and its mask, if they were usable.
     """
 
     facts: dict[str, Any]
     pixels: NDArray[np.uint8] | None = None
     mask: NDArray[np.uint8] | None = None
-    files: dict[str, Fitted | None] = field(default_factory=dict)
+    files: Files = field(default_factory=dict)
 
 
 def process_block(
-    rows: list[dict[str, str]], raw: Path, settings: Prepare, place: Path
+    rows: list[dict[str, str]], raw: Path, settings: Prepare, place: Path | None
 ) -> list[Outcome]:
-    """Process rows one after the other; `place` is the store's."""
-    with Store(place, settings.size) as store:
-        return [process(row, raw, settings, store) for row in rows]
+    """Process rows one after the other, on one core.
+
+    Args:
+        place: of the store of pictures decoded before; None = there is none.
+    """
+    cv2.setNumThreads(1)
+    with Store(place, settings.size) if place else nullcontext() as store:
+        outcomes = [process(row, raw, settings, store) for row in rows]
+    # Many at once: alone, a hash costs twice the time.
+    facts = [outcome.facts for outcome in outcomes if outcome.pixels is not None]
+    pixels = [outcome.pixels for outcome in outcomes if outcome.pixels is not None]
+    for fact, code in zip(facts, phashes(pixels), strict=True):
+        fact["phash"] = code
+    return outcomes
 
 
-def process(row: dict[str, str], raw: Path, settings: Prepare, store: Store) -> Outcome:
-    """Bring one image to the form that all later stages use.
+def process(row: dict[str, str], raw: Path, settings: Prepare, store: Store | None) -> Outcome:
+    """Bring one image to the form that all later stages use; its hash is yet to come.
 
     Args:
         row: of the table `Index`. Where it has no patient or view, a DICOM header's are taken.
@@ -51,7 +68,7 @@ def process(row: dict[str, str], raw: Path, settings: Prepare, store: Store) -> 
         store: of pictures decoded before.
     """
     known = {"patient": row["patient"], "view": row["view"]}
-    files: dict[str, Fitted | None] = {}
+    files: Files = {}
     sha256 = ""
     try:
         check_view(row["view"], settings)
@@ -69,7 +86,7 @@ def process(row: dict[str, str], raw: Path, settings: Prepare, store: Store) -> 
     except UnusableError as error:
         facts = {"status": "unusable", "reason": str(error), **UNKNOWN, "sha256": sha256}
         return Outcome(facts | known, files=files)
-    facts = {"status": "ok", "reason": "", "sha256": sha256, "phash": phash(image.pixels)}
+    facts = {"status": "ok", "reason": "", **UNKNOWN, "sha256": sha256}
     return Outcome({**facts, **image.facts, **known}, image.pixels, mask, files)
 
 
@@ -95,9 +112,10 @@ def read(path: Path, settings: Prepare) -> tuple[bytes, str]:
             stored without compression (RGBA of 16 bits: 8 bytes a pixel).
     """
     try:
-        if path.exists() and not path.is_file():
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):
             raise UnusableError("not a file")
-        if path.stat().st_size > settings.max_megapixels * 8e6 + 1e6:
+        if about.st_size > settings.max_megapixels * 8e6 + 1e6:
             raise UnusableError("a file larger than prepare.max_megapixels")
         data = path.read_bytes()
     except FileNotFoundError as error:
@@ -108,14 +126,18 @@ def read(path: Path, settings: Prepare) -> tuple[bytes, str]:
 
 
 def fitted(
-    data: bytes, sha256: str, settings: Prepare, store: Store, files: dict[str, Fitted | None]
+    data: bytes,
+    sha256: str,
+    settings: Prepare,
+    store: Store | None,
+    files: Files,
 ) -> Fitted:
     """Decode and fit a file, or take it from the store; note it in `files`.
 
     Raises:
         UnusableError: if it can't be used.
     """
-    known = store.find(sha256)
+    known = store.find(sha256) if store else None
     if known:
         files[sha256] = None
         return known
@@ -134,7 +156,7 @@ def fitted(
 
 
 def read_mask(
-    path: Path, settings: Prepare, store: Store, files: dict[str, Fitted | None]
+    path: Path, settings: Prepare, store: Store | None, files: Files
 ) -> NDArray[np.uint8]:
     """A lung mask, fitted like its image: uint8 (S, S) of 0 and 1.
 

@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 from stages.prepare.decode import UnusableError, decode
-from stages.prepare.store import Store
 from stages.prepare.work import Outcome, process
 from tests.prepare.dicom_files import dicom, encoded
 from tests.prepare.odd_files import (
@@ -28,8 +27,7 @@ from tests.prepare.settings import SETTINGS, row
 
 def outcome(folder: Path, data: bytes, **columns: str) -> Outcome:
     (folder / "file").write_bytes(data)
-    with Store(folder / "store.sqlite", SETTINGS.size) as store:
-        return process(row("file", **columns), folder, SETTINGS, store)
+    return process(row("file", **columns), folder, SETTINGS, None)
 
 
 @pytest.mark.parametrize("kind", GOOD)
@@ -117,8 +115,7 @@ def test_bombs_are_refused_before_they_are_decoded(monkeypatch: pytest.MonkeyPat
 def test_a_file_too_large_for_any_image_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "file").open("wb") as file:
         file.truncate(10**9)
-    with Store(tmp_path / "store.sqlite", SETTINGS.size) as store:
-        result = process(row("file"), tmp_path, SETTINGS, store)
+    result = process(row("file"), tmp_path, SETTINGS, None)
     assert result.facts["reason"] == "a file larger than prepare.max_megapixels"
 
 
@@ -126,11 +123,10 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "loop").symlink_to("loop")
-    with Store(tmp_path / "store.sqlite", SETTINGS.size) as store:
-        reasons = {
-            name: process(row(name), tmp_path, SETTINGS, store).facts["reason"]
-            for name in ("folder", "pipe", "loop", "gone")
-        }
+    reasons = {
+        name: process(row(name), tmp_path, SETTINGS, None).facts["reason"]
+        for name in ("folder", "pipe", "loop", "gone")
+    }
     assert reasons["folder"] == reasons["pipe"] == "not a file"
     assert reasons["gone"] == "no such file"
     assert reasons["loop"].startswith("unreadable: ")

@@ -3,8 +3,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.prepare.phash import phash
+from stages.prepare.phash import phashes
 from tests.prepare.odd_files import GREY
+
+
+def phash(grey: np.ndarray) -> str:
+    return phashes([grey])[0]
 
 
 def by_imagehash(grey: np.ndarray) -> str:
@@ -30,3 +34,9 @@ def test_what_no_frequency_tells_apart_is_no_accident_of_rounding() -> None:
     assert phash(halves) == turned
     bits = np.unpackbits(np.frombuffer(bytes.fromhex(turned), np.uint8)).reshape(16, 16)
     assert not bits[1:].any()
+
+
+def test_many_at_once_are_the_same_as_each_alone() -> None:
+    pictures = list(np.random.default_rng(0).integers(0, 256, (9, 70, 70), np.uint8))
+    assert phashes(pictures) == [phash(grey) for grey in pictures]
+    assert phashes([]) == []
