@@ -92,6 +92,7 @@ def test_of_the_phantom(here: dict[str, str], tmp_path: Path, switched: str) -> 
 ODD = """
 import hashlib
 import numpy as np
+from PIL import Image
 from stages.prepare.decode import decode
 from stages.prepare.fit import fit
 from stages.prepare.phash import phashes
