@@ -31,6 +31,7 @@ SMALL = (299, 299)
 
 
 def main() -> None:
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=Path, default=SHARED)
     parser.add_argument("--files", type=int, default=600, help="small ones; a tenth as many large")

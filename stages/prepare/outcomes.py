@@ -1,5 +1,6 @@
 """The work dealt out to processes, threads or a cluster, and what comes back stored."""
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -62,5 +63,5 @@ def backend(name: str, stack: ExitStack) -> str:
                 "params.yaml: prepare.backend: dask is not installed: pip install distributed"
             ) from error
         # joblib works for the current client. Without an address it starts a cluster here.
-        stack.enter_context(Client())
+        stack.enter_context(Client(os.environ.get("DASK_SCHEDULER_ADDRESS")))
     return name
