@@ -24,7 +24,8 @@ from stages.hashes import near_pairs
 from stages.params import Dedupe, Prepare, load
 from stages.prepare.decode import decode
 from stages.prepare.fit import fit
-from stages.twins import phash, twins
+from stages.phash import phashes
+from stages.twins import twins
 
 Grey = NDArray[np.uint8]
 
@@ -104,7 +105,7 @@ def originals(folder: Path, count: int, settings: Prepare) -> list[Grey]:
         decode(path.read_bytes()).grey for path in paths if path.suffix not in (".csv", ".md")
     ]
     images = [image for image in images if min(image.shape) >= 256]
-    codes = [phash(fit(image, settings.size, settings.fit)) for image in images]
+    codes = phashes([fit(image, settings.size, settings.fit) for image in images])
     twin = {second for _, second, _ in near_pairs(codes, 64).tolist()}
     return [image for place, image in enumerate(images) if place not in twin][:count]
 
@@ -112,8 +113,7 @@ def originals(folder: Path, count: int, settings: Prepare) -> list[Grey]:
 def table_of(images: list[Grey], settings: Prepare) -> tuple[pd.DataFrame, Grey]:
     """Images as prepare leaves them."""
     pixels = np.stack([fit(image, settings.size, settings.fit) for image in images])
-    codes = [phash(image) for image in pixels]
-    return pd.DataFrame({"row": range(len(images)), "phash": codes}), pixels
+    return pd.DataFrame({"row": range(len(images)), "phash": phashes(pixels)}), pixels
 
 
 def score(pairs: NDArray[np.int64], count: int) -> tuple[float, float]:

@@ -44,6 +44,10 @@ class Prepare(Settings):
     size: Annotated[int, Field(ge=32, le=1024)]
     fit: Literal["crop", "pad", "stretch"]
     views: list[str]
+    min_side: Positive
+    # Of one image; Pillow itself ends at 2**31 bytes.
+    max_megapixels: Annotated[float, Field(gt=0, le=500)]
+    backend: Literal["loky", "threading", "dask"]
 
 
 class Dedupe(Settings):

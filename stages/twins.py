@@ -1,18 +1,14 @@
 """Twins: pairs of images that show the same picture, found by hash and verified on pixels."""
 
 import cv2
-import imagehash
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from PIL import Image
 
 from stages.hashes import near_across, near_pairs
 from stages.params import Dedupe
-
-# 16 x 16 = 256 bits. At the usual 64, unlike chests are as near as copies.
-HASH_SIZE = 16
+from stages.phash import phashes
 
 # Pairs are compared at this size in pixels, whatever prepare.size is: enough to tell chests apart.
 SIDE = 48
@@ -21,11 +17,6 @@ SCALES = (0.9, 0.95, 1.0, 1.05, 1.11)
 
 # Standard deviation in grey levels below which an image shows nothing.
 FLAT = 0.5
-
-
-def phash(image: NDArray[np.uint8]) -> str:
-    """The perceptual hash of a fitted image: 64 hexadecimal digits (imagehash's phash)."""
-    return str(imagehash.phash(Image.fromarray(image), hash_size=HASH_SIZE))
 
 
 def twins(images: pd.DataFrame, pixels: NDArray[np.uint8], settings: Dedupe) -> pd.DataFrame:
@@ -46,7 +37,7 @@ def twins(images: pd.DataFrame, pixels: NDArray[np.uint8], settings: Dedupe) -> 
     rows, hashes = images["row"].to_numpy(), images["phash"].tolist()
     found = [verified(near_pairs(hashes, settings.distance), rows, pixels, 0, settings.correlation)]
     for turn in range(1, 8 if settings.mirror else 1):
-        turned = [phash(laid(pixels[row], turn)) for row in rows]
+        turned = phashes([laid(pixels[row], turn) for row in rows])
         candidates = near_across(hashes, turned, settings.distance)
         found.append(verified(candidates, rows, pixels, turn, settings.correlation))
     table = pd.concat(found, ignore_index=True)

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from stages.params import load
-from stages.twins import aligned_correlation, detail, laid, phash, twins
+from stages.phash import phashes
+from stages.twins import aligned_correlation, detail, laid, twins
 from tests.closure import ROOT
 
 SETTINGS = load(ROOT / "params.yaml").dedupe
@@ -18,7 +19,7 @@ def pictures(count: int, seed: int = 0) -> np.ndarray:
 
 
 def found(pixels: np.ndarray, **changes: object) -> list[tuple[int, int]]:
-    images = pd.DataFrame({"row": range(len(pixels)), "phash": [phash(image) for image in pixels]})
+    images = pd.DataFrame({"row": range(len(pixels)), "phash": phashes(pixels)})
     table = twins(images, pixels, SETTINGS.model_copy(update=changes))
     return list(zip(table["first"], table["second"], strict=True))
 

@@ -9,25 +9,23 @@ import pytest
 from PIL import Image
 
 from stages import tables
-from stages.params import Prepare
 from stages.prepare.arrays import ArrayWriter
 from stages.prepare.work import process
 from tests.closure import ROOT
+from tests.prepare.settings import SETTINGS, index, row
 from tests.test_params import changed
-
-SETTINGS = Prepare(size=64, fit="crop", views=["PA"])
-
-
-def index(names: list[str], **columns: object) -> pd.DataFrame:
-    known = {"image": names, "dataset": "d", "label": "a", "patient": "", "source": "s"}
-    unknown = dict.fromkeys(["official_split", "view", "sex", "age", "mask"], "")
-    return pd.DataFrame({**known, **unknown}).assign(**columns)
 
 
 def run(folder: Path, table: pd.DataFrame) -> subprocess.CompletedProcess[str]:
     tables.write(folder / "index.csv", table, tables.Index)
     files = {"params": changed(folder, prepare__size=64), "raw": folder / "raw"}
-    names = {"index": "index.csv", "pixels": "p.npy", "masks": "m.npy", "images": "i.csv"}
+    names = {
+        "store": "store",
+        "index": "index.csv",
+        "pixels": "p.npy",
+        "masks": "m.npy",
+        "images": "i.csv",
+    }
     files |= {name: folder / file for name, file in names.items()}
     options = [word for name, path in files.items() for word in (f"--{name}", str(path))]
     return subprocess.run(
@@ -69,10 +67,10 @@ def test_every_row_of_the_index_is_accounted_for(raw: Path) -> None:
     pixels = np.load(raw.parent / "p.npy")
     assert pixels.shape == (4, 64, 64)
     assert np.load(raw.parent / "m.npy").shape == (0, 64, 64)
-    for name, row in usable["row"].items():
-        own = process(index([name]).iloc[0].to_dict(), raw, SETTINGS)
-        assert (pixels[row] == own.pixels).all()
-        code = imagehash.phash(Image.fromarray(pixels[row]), hash_size=16)
+    for name, place in usable["row"].items():
+        own = process(row(name), raw, SETTINGS, None)
+        assert (pixels[place] == own.pixels).all()
+        code = imagehash.phash(Image.fromarray(pixels[place]), hash_size=16)
         assert usable.loc[name, "phash"] == str(code)
 
 

@@ -1,0 +1,43 @@
+"""The perceptual hashes of pictures."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+# 16 x 16 = 256 bits. At the usual 64, unlike chests are as near as copies.
+HASH_SIZE = 16
+# Side of the picture that is hashed.
+SIDE = 4 * HASH_SIZE
+
+# The lowest frequencies of the discrete cosine transform (type II, not normalised).
+_FREQUENCY, _PLACE = np.ogrid[:HASH_SIZE, :SIDE]
+COSINES = 2 * np.cos(np.pi * _FREQUENCY * (2 * _PLACE + 1) / (2 * SIDE))
+
+
+def phashes(pictures: Sequence[NDArray[np.uint8]]) -> list[str]:
+    """The hashes that imagehash.phash(picture, hash_size=16) gives, in half the time.
+
+    A bit is set where a low frequency is stronger than their median
+    (https://www.hackerfactor.com/blog/index.php?/archives/432-Looks-Like-It.html). Only the
+    frequencies that count are computed. They are rounded, because the last bits of a sum depend on
+    the processor, and in symmetric pictures nothing else tells a frequency from the median.
+
+    Args:
+        pictures: uint8 (H, W) each.
+
+    Returns:
+        64 hexadecimal digits for each.
+    """
+    if not pictures:
+        return []
+    small = np.stack([shrink(grey) for grey in pictures]).astype(np.float64)
+    strength = np.round(COSINES @ small @ COSINES.T, 6)
+    bits = strength > np.median(strength, axis=(1, 2), keepdims=True)
+    return [row.tobytes().hex() for row in np.packbits(bits.reshape(len(bits), -1), axis=1)]
+
+
+def shrink(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """To the size that is hashed, with Pillow's filter, in integers."""
+    return np.asarray(Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.LANCZOS))

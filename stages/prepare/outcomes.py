@@ -1,0 +1,67 @@
+"""The work dealt out to processes, threads or a cluster, and what comes back stored."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from joblib import Parallel, delayed, parallel_config
+from tqdm import tqdm
+
+from stages.command import UserError
+from stages.params import Prepare
+from stages.prepare.store import Store
+from stages.prepare.work import Outcome, process_block
+
+# Images that one worker is given at a time.
+BLOCK = 32
+
+
+def outcomes(index: pd.DataFrame, raw: Path, settings: Prepare, place: Path) -> Iterator[Outcome]:
+    """Process the index on all cores; outcomes come in its order, a few blocks at a time.
+
+    Args:
+        place: where the store of decoded pictures is.
+    """
+    used: set[bytes] = set()
+    with ExitStack() as stack:
+        store = stack.enter_context(Store(place, settings.size))
+        bar = stack.enter_context(tqdm(total=len(index), unit="image", desc="decode", disable=None))
+        stack.enter_context(parallel_config(backend(settings.backend, stack)))
+        known = None if store.empty() else place
+        work = (
+            delayed(process_block)(rows, raw.resolve(), settings, known) for rows in blocks(index)
+        )
+        for block in Parallel(n_jobs=-1, return_as="generator")(work):
+            files = {name: file for outcome in block for name, file in outcome.files.items()}
+            store.add({name: file for name, file in files.items() if file})
+            used.update(bytes.fromhex(name) for name in files)
+            bar.update(len(block))
+            yield from block
+        store.prune(name.hex() for name in used)
+
+
+def blocks(index: pd.DataFrame) -> Iterator[list[dict[Any, Any]]]:
+    """The rows of the index, some at a time."""
+    for start in range(0, len(index), BLOCK):
+        yield index.iloc[start : start + BLOCK].to_dict("records")
+
+
+def backend(name: str, stack: ExitStack) -> str:
+    """Get a joblib backend ready.
+
+    Raises:
+        UserError: if it is dask, and dask is not installed.
+    """
+    if name == "dask":
+        try:
+            from dask.distributed import Client
+        except ImportError as error:
+            raise UserError(
+                "params.yaml: prepare.backend: dask is not installed: pip install distributed"
+            ) from error
+        # joblib works for the current client. Without an address it starts a cluster here.
+        stack.enter_context(Client(os.environ.get("DASK_SCHEDULER_ADDRESS")))
+    return name
