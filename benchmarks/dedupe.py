@@ -22,9 +22,9 @@ from PIL import Image
 
 from stages.hashes import near_pairs
 from stages.params import Dedupe, Prepare, load
+from stages.phash import phashes
 from stages.prepare.decode import decode
 from stages.prepare.fit import fit
-from stages.phash import phashes
 from stages.twins import twins
 
 Grey = NDArray[np.uint8]

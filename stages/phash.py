@@ -30,7 +30,7 @@ def phashes(pictures: Sequence[NDArray[np.uint8]]) -> list[str]:
     Returns:
         64 hexadecimal digits for each.
     """
-    if not pictures:
+    if len(pictures) == 0:
         return []
     small = np.stack([shrink(grey) for grey in pictures]).astype(np.float64)
     strength = np.round(COSINES @ small @ COSINES.T, 6)

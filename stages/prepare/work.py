@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.params import Prepare
+from stages.phash import phashes
 from stages.prepare.decode import UnusableError, decode
 from stages.prepare.fit import fit
-from stages.phash import phashes
 from stages.prepare.store import Fitted, Store
 
 # By sha256: what a usable file has become, or None if it was in the store.
