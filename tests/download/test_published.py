@@ -173,7 +173,7 @@ SETS: dict[str, tuple[str, Callable[[Path], None], int, Rows]] = {
                 "label": "COVID-19, ARDS",
                 "sex": "",
                 "age": "",
-                "mask": "annotations/lungVAE-masks/a_mask.png.png",
+                "mask": "",
             },
             "volumes/c.nii.gz": {"label": "SARS", "view": "Axial", "sex": "F"},
             "images/extra.png": {"label": "", "patient": "", "view": "", "age": ""},
