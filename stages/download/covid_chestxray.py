@@ -38,12 +38,12 @@ def covid_chestxray(root: Path) -> pd.DataFrame:
         )
     unnamed = sorted(set(posix_files(top / "images", root)) - set(table["image"]))
     table = pd.concat([table, pd.DataFrame({"image": unnamed})], ignore_index=True).fillna("")
-    # <image's stem>_mask.png; four are published as _mask.png.png
-    masks = {
-        Path(name).name.rpartition("_mask.")[0]: name
-        for name in posix_files(top / "annotations/lungVAE-masks", root)
-    }
-    table["mask"] = [masks.get(Path(image).stem, "") for image in table["image"]]
+    folder = f"{prefix}annotations/lungVAE-masks"
+    masks = set(posix_files(root / folder, root))
+    table["mask"] = [
+        mask if (mask := f"{folder}/{Path(image).stem}_mask.png") in masks else ""
+        for image in table["image"]
+    ]
     return table
 
 
