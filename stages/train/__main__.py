@@ -10,13 +10,17 @@ from stages.train import data, weights
 from stages.train.augment import pipeline
 from stages.train.fed import draw_augmented
 from stages.train.loop import choose_precision, fit
-from stages.train.module import Classifier, class_weights
-from stages.train.records import Records, draw_curves
+from stages.train.loss import class_weights
+from stages.train.module import Classifier
+from stages.train.records import Records, draw_curves, write_curves
+from stages.train.resume import state_file
 
 
 def main() -> None:
     """Read the command line, train, write the model folder and the plots."""
-    paths = command.paths("Train the network.", "params", "pixels", "split", "model", "plots")
+    paths = command.paths(
+        "Train the network.", "params", "pixels", "split", "model", "plots", "state"
+    )
     params = load(paths.params)
     settings, architecture = params.train, params.architectures[params.model]
     training, validation, classes = data.sides(tables.read(paths.split, tables.Split))
@@ -42,25 +46,41 @@ def main() -> None:
         f"of {len(classes)} classes, {card.size} px",
         flush=True,
     )
+    records = Records(settings.epochs, settings.monitor)
+    classifier = Classifier(
+        model.to(memory_format=torch.channels_last),
+        card,
+        settings,
+        architecture.lr,
+        class_weights(training.labels, len(classes), settings.imbalance),
+        records,
+    )
+    state = state_file(
+        paths.state,
+        params.model,
+        [paths.pixels, paths.split],
+        {
+            "train": settings.model_dump(exclude={"workers"}),
+            "architecture": architecture.model_dump(),
+            "weights": card.weights,
+            "device": device.type,
+            "precision": precision,
+        },
+    )
+    fit(classifier, batches, held_out_batches, precision, state)
+
+    best_epoch, best_score = records.best()
     with whole(paths.plots) as plots:
-        records = Records(plots, settings.epochs)
-        classifier = Classifier(
-            model.to(memory_format=torch.channels_last),
-            card,
-            settings,
-            architecture.lr,
-            class_weights(training.labels, len(classes), settings.imbalance),
-            records,
-        )
-        fit(classifier, batches, held_out_batches, precision)
-        draw_curves(plots / "learning_curves.png", records.history, classifier.best_epoch)
+        write_curves(plots, records.history)
+        draw_curves(plots / "learning_curves.png", records.history, best_epoch)
         draw_augmented(plots / "augmented.png", fed, classes)
     model.load_state_dict(classifier.best_state)
     with whole(paths.model) as folder:
         models.save(model, card, folder)
+    state.unlink()
     print(
-        f"best epoch {classifier.best_epoch} of {settings.epochs} by validation "
-        f"{settings.monitor} ({classifier.best_score:.4f}); {records.speed()}"
+        f"best epoch {best_epoch} of {len(records.history)} by validation "
+        f"{settings.monitor} ({best_score:.4f}); {records.speed()}"
     )
 
 

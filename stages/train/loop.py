@@ -3,22 +3,27 @@
 import logging
 import sys
 import warnings
+from pathlib import Path
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 from torch import nn
 
 from stages.command import UserError
 from stages.train.data import Loader
 from stages.train.module import Classifier
+from stages.train.resume import KeepState
 
 
-def fit(classifier: Classifier, training: Loader, validation: Loader, precision: str) -> None:
+def fit(
+    classifier: Classifier, training: Loader, validation: Loader, precision: str, state: Path
+) -> None:
     """Train for the epochs of the settings; the result is `classifier.best_state`.
 
     Args:
         precision: fp32 or bf16, see `choose_precision`.
+        state: written after each epoch; if it is there, training goes on from it.
 
     Raises:
         UserError: if the loss diverges or memory is too small.
@@ -26,7 +31,10 @@ def fit(classifier: Classifier, training: Loader, validation: Loader, precision:
     quiet()
     # For finding mistakes only: what is read is written first. It costs 7 % of a step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    callbacks: list[Callback] = [KeepState(state, training)]
     terminal = sys.stderr.isatty()
+    if terminal:
+        callbacks.append(TQDMProgressBar(leave=False))
     trainer = lightning.Trainer(
         max_epochs=classifier.settings.epochs,
         accelerator="auto",
@@ -35,13 +43,18 @@ def fit(classifier: Classifier, training: Loader, validation: Loader, precision:
         deterministic=True,
         num_sanity_val_steps=0,
         logger=False,
-        enable_checkpointing=False,
         enable_model_summary=False,
         enable_progress_bar=terminal,
-        callbacks=[TQDMProgressBar(leave=False)] if terminal else None,
+        callbacks=callbacks,
     )
     try:
-        trainer.fit(classifier, training, validation)
+        trainer.fit(
+            classifier,
+            training,
+            validation,
+            ckpt_path=state if state.is_file() else None,
+            weights_only=True,
+        )
     except (RuntimeError, MemoryError) as error:
         if not out_of_memory(error):
             raise

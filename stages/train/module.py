@@ -6,7 +6,6 @@ from typing import Any
 
 import lightning
 import numpy as np
-import timm.optim
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -14,6 +13,7 @@ from torch.nn.functional import cross_entropy
 from stages.command import UserError
 from stages.models import Card, normalised
 from stages.params import Train
+from stages.train.optimizer import create, freeze_backbone, schedule
 from stages.train.records import Records
 from stages.train.scores import scores
 
@@ -24,7 +24,7 @@ Batch = tuple[Tensor, Tensor]
 
 
 class Classifier(lightning.LightningModule):
-    """A network in training. `best` holds the state of the best epoch, counted from 1.
+    """A network in training. `best_state` holds the state of the best epoch.
 
     Args:
         card: its classes and normalisation.
@@ -49,12 +49,11 @@ class Classifier(lightning.LightningModule):
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.class_weights: Tensor
         self.records = records
-        self.best_epoch = 0
-        self.best_score = math.inf if settings.monitor == "loss" else -math.inf
         self.best_state: dict[str, Tensor] = {}
         self.seen: dict[str, list[Batch]] = {"train": [], "val": []}
         self.losses: list[Tensor] = []
         self.started = 0.0
+        self.seconds = 0.0
 
     def on_train_epoch_start(self) -> None:
         epoch = self.current_epoch
@@ -92,10 +91,7 @@ class Classifier(lightning.LightningModule):
 
     def on_validation_start(self) -> None:
         self.stop_if_diverged()
-        self.records.trained(
-            sum(len(labels) for _, labels in self.seen["train"]),
-            time.perf_counter() - self.started,
-        )
+        self.seconds = time.perf_counter() - self.started
 
     def validation_step(self, batch: Batch, index: int) -> None:
         images, labels = batch
@@ -114,75 +110,35 @@ class Classifier(lightning.LightningModule):
                 self.class_weights,
             ).items()
         }
-        score = epoch[f"val/{self.settings.monitor}"]
-        if math.isnan(score):
+        if math.isnan(epoch[f"val/{self.settings.monitor}"]):
             raise UserError(
                 f"train.monitor: {self.settings.monitor} is not defined on this validation "
                 "set (one class only): choose another, or change split.fold in params.yaml."
             )
-        best = self.best_score
-        if score < best if self.settings.monitor == "loss" else score > best:
-            self.best_epoch, self.best_score = self.current_epoch + 1, score
+        images = sum(len(labels) for _, labels in self.seen["train"])
+        self.records.epoch(epoch, images, self.seconds)
+        if self.records.best()[0] == len(self.records.history):
             self.best_state = {
                 name: tensor.detach().cpu().clone()
                 for name, tensor in self.model.state_dict().items()
             }
-        self.records.epoch(epoch)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["history"] = self.records.history
+        checkpoint["best_state"] = self.best_state
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.records.history = checkpoint["history"]
+        self.best_state = checkpoint["best_state"]
+        print(f"going on after epoch {len(self.records.history)}", flush=True)
 
     def configure_optimizers(self) -> Any:
-        # timm leaves biases and normalisation layers out of the weight decay.
-        optimizer = timm.optim.create_optimizer_v2(
-            self.model,
-            opt=self.settings.optimizer,
-            lr=self.lr,
-            weight_decay=self.settings.weight_decay,
-            fused=True,
-        )
-        total = int(self.trainer.estimated_stepping_batches)
-        per_epoch = total // self.settings.epochs
-        frozen = self.settings.freeze_epochs * per_epoch
-        warmup = round(self.settings.warmup_epochs * per_epoch)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: lr_factor(step - frozen, warmup, total - frozen)
-        )
+        optimizer = create(self.model, self.settings, self.lr)
+        steps = int(self.trainer.estimated_stepping_batches)
         return {
             "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+            "lr_scheduler": {
+                "scheduler": schedule(optimizer, self.settings, steps),
+                "interval": "step",
+            },
         }
-
-
-def lr_factor(step: int, warmup: int, total: int) -> float:
-    """Share of the full learning rate at a step: linear warm-up, then a cosine to 0.
-
-    Steps before 0 belong to the frozen epochs, in which the rate is constant (Loshchilov and
-    Hutter 2017, without restarts, for the cosine).
-    """
-    if step < 0:
-        return 1.0
-    if step < warmup:
-        return (step + 1) / (warmup + 1)
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
-
-
-def freeze_backbone(model: nn.Module, frozen: bool) -> None:
-    """Train the whole network, or its classifier alone.
-
-    A frozen backbone also keeps its batch-norm statistics and drops nothing out.
-    """
-    model.train(not frozen)
-    model.requires_grad_(not frozen)
-    classifier: nn.Module = model.get_classifier()  # type: ignore[operator]
-    classifier.train()
-    classifier.requires_grad_()
-
-
-def class_weights(labels: np.ndarray, classes: int, imbalance: str) -> Tensor:
-    """Weights of the classes in the loss, float32 (classes,).
-
-    `weights`: images / (classes x images of the class), scikit-learn's "balanced".
-    `none`: 1.
-    """
-    if imbalance == "none":
-        return torch.ones(classes)
-    counts = np.bincount(labels, minlength=classes)
-    return torch.from_numpy(len(labels) / (classes * counts)).float()

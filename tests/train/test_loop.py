@@ -3,7 +3,8 @@ import torch
 
 from stages import models
 from stages.train.loop import choose_precision, out_of_memory
-from stages.train.module import class_weights, lr_factor
+from stages.train.loss import class_weights
+from stages.train.optimizer import lr_factor
 
 CPU = torch.device("cpu")
 
