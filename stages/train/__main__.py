@@ -9,7 +9,7 @@ from stages.params import load
 from stages.train import data, weights
 from stages.train.augment import pipeline
 from stages.train.fed import draw_augmented
-from stages.train.loop import choose_precision, fit
+from stages.train.loop import choose_precision, fit, one_voice, synchronised
 from stages.train.loss import class_weights
 from stages.train.module import Classifier
 from stages.train.records import Records, draw_curves, write_curves
@@ -21,6 +21,7 @@ def main() -> None:
     paths = command.paths(
         "Train the network.", "params", "pixels", "split", "model", "plots", "state"
     )
+    first = one_voice() == 0
     params = load(paths.params)
     settings, architecture = params.train, params.architectures[params.model]
     training, validation, classes = data.sides(tables.read(paths.split, tables.Split))
@@ -28,8 +29,9 @@ def main() -> None:
     mean, std = data.mean_and_std(pixels, training.rows)
 
     torch.manual_seed(settings.seed)
-    model = models.build(architecture.timm, len(classes), architecture.drop_rate)
-    card = models.Card(params.model, architecture.timm, classes, pixels.shape[1], mean, std)
+    size = pixels.shape[1]
+    model = models.build(architecture.timm, len(classes), architecture.drop_rate, size)
+    card = models.Card(params.model, architecture.timm, classes, size, mean, std)
     card = weights.start(model, card, settings.weights)
 
     device = models.device()
@@ -48,7 +50,7 @@ def main() -> None:
     )
     records = Records(settings.epochs, settings.monitor)
     classifier = Classifier(
-        model.to(memory_format=torch.channels_last),
+        synchronised(model, settings, device).to(memory_format=torch.channels_last),
         card,
         settings,
         architecture.lr,
@@ -68,6 +70,8 @@ def main() -> None:
         },
     )
     fit(classifier, batches, held_out_batches, precision, state)
+    if not first:
+        return
 
     best_epoch, best_score = records.best()
     with whole(paths.plots) as plots:

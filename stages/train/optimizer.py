@@ -11,15 +11,24 @@ from stages.params import Train
 
 
 def create(model: nn.Module, settings: Train, lr: float) -> torch.optim.Optimizer:
-    """timm's optimizer, which leaves biases and normalisation out of the weight decay."""
-    return timm.optim.create_optimizer_v2(
+    """timm's optimizer, which leaves biases and normalisation out of the weight decay.
+
+    With `layer_decay` d, a layer n steps before the classifier learns d^n times as fast
+    (discriminative fine-tuning, Howard and Ruder 2018; layers as timm groups them).
+    """
+    optimizer = timm.optim.create_optimizer_v2(
         model,
         opt=settings.optimizer,
         lr=lr,
         weight_decay=settings.weight_decay,
         # torch's fused SGD can't take parameters that join later, after a freeze.
         fused=settings.optimizer != "sgd",
+        layer_decay=settings.layer_decay if settings.layer_decay < 1 else None,
     )
+    for group in optimizer.param_groups:
+        # timm leaves this to its own schedulers.
+        group["lr"] *= group.get("lr_scale", 1.0)
+    return optimizer
 
 
 def schedule(optimizer: torch.optim.Optimizer, settings: Train, steps: int) -> LambdaLR:

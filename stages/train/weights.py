@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from stages import models
 from stages.command import UserError
 from stages.models import Card
 from stages.train.adapt import State, channels, renamed, tensors, to_grey
@@ -83,7 +84,9 @@ def imagenet(card: Card) -> Pretrained:
     # Without a network, it warns of each of its twelve attempts.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
-        reference = timm.create_model(card.timm, pretrained=True)
+        reference = timm.create_model(
+            card.timm, pretrained=True, **models.options(card.timm, card.size)
+        )
     # Which error it is depends on the way that timm gets the file.
     except Exception as error:
         raise UserError(

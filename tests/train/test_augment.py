@@ -12,6 +12,10 @@ OFF = {
     "vertical_flip": 0.0,
     "brightness": 0.0,
     "contrast": 0.0,
+    "gamma": 0.0,
+    "clahe": 0.0,
+    "noise": 0.0,
+    "erase": 0.0,
 }
 ON = Augment(**{**OFF, "rotate": 10.0, "zoom": 0.1, "shift": 0.1, "flip": 0.5, "brightness": 0.2})
 
