@@ -39,7 +39,7 @@ def arguments(
     content = YAML(typ="safe").load(PARAMS)
     content["model"] = model
     content["train"].update({"epochs": 2, "batch_size": 16, **settings})
-    content["architectures"][model].update(architecture or {})
+    content["architectures"].setdefault(model, {}).update(architecture or {})
     YAML().dump(content, folder / "params.yaml")
     places = {
         "params": folder / "params.yaml",
