@@ -31,6 +31,8 @@ STEPS = 100
 LOWEST, HIGHEST = 1e-6, 10.0
 SMOOTHING = 0.9
 """Of the loss: the weight of what was before, at each step."""
+SKIPPED = 10
+"""The first steps are not looked at: their average is of few batches."""
 DIVERGED = 4.0
 """The search ends when the smoothed loss is so many times its lowest value."""
 
@@ -97,7 +99,8 @@ def suggestion(curve: pd.DataFrame) -> float:
     Raises:
         UserError: if it never falls.
     """
-    falling = curve.iloc[: int(curve["smoothed"].argmin()) + 1]
+    looked_at = curve.iloc[SKIPPED:]
+    falling = looked_at.iloc[: int(looked_at["smoothed"].argmin()) + 1]
     if len(falling) < 3:
         raise UserError(
             "the loss does not fall at any learning rate: look at params.yaml (train.optimizer, "

@@ -50,6 +50,8 @@ def test_the_suggestion_is_where_the_loss_falls_fastest():
 
 
 def test_a_loss_that_never_falls_is_told():
-    curve = pd.DataFrame({"lr": [1e-6, 1e-5, 1e-4], "smoothed": [1.0, 1.1, 1.2]})
+    # The fall in the first steps is by chance.
+    smoothed = [2.0, 1.5, *np.linspace(1.0, 2.0, 28)]
+    curve = pd.DataFrame({"lr": np.logspace(-6, -3, 30), "smoothed": smoothed})
     with pytest.raises(UserError, match="does not fall"):
         suggestion(curve)
