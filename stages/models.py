@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import timm
@@ -44,8 +45,11 @@ class Card:
     thresholds: dict[str, float] = field(default_factory=dict)
 
 
-def build(name: str, classes: int, drop_rate: float = 0.0) -> nn.Module:
+def build(name: str, classes: int, drop_rate: float = 0.0, size: int | None = None) -> nn.Module:
     """Build a timm network with one input channel and random weights.
+
+    Args:
+        size: side in pixels of its input, for networks that are built for one size.
 
     Raises:
         UserError: if timm has no network of this name.
@@ -55,7 +59,9 @@ def build(name: str, classes: int, drop_rate: float = 0.0) -> nn.Module:
             f"params.yaml: architectures: timm has no model '{name}'"
             f"{nearest(name, timm.list_models())}"
         )
-    model: nn.Module = timm.create_model(name, in_chans=1, num_classes=classes, drop_rate=drop_rate)
+    model: nn.Module = timm.create_model(
+        name, in_chans=1, num_classes=classes, drop_rate=drop_rate, **options(name, size)
+    )
     classifier = model.get_classifier()  # type: ignore[operator]
     if isinstance(classifier, nn.Linear):
         # As in torchvision's MobileNets. timm's for that family, made for 1,000 classes, begins
@@ -63,6 +69,13 @@ def build(name: str, classes: int, drop_rate: float = 0.0) -> nn.Module:
         nn.init.normal_(classifier.weight, std=0.01)
         nn.init.zeros_(classifier.bias)
     return model
+
+
+def options(name: str, size: int | None) -> dict[str, Any]:
+    """What timm wants to know of the input: its size, for transformers and others of fixed size."""
+    config = timm.get_pretrained_cfg(name)
+    fixed = config is not None and config.fixed_input_size
+    return {"img_size": size} if fixed and size is not None else {}
 
 
 def save(model: nn.Module, card: Card, folder: Path) -> None:
@@ -88,7 +101,7 @@ def load(folder: Path) -> tuple[nn.Module, Card]:
         raise UserError(
             f"{path} is no model of this project: train one with `dvc repro`."
         ) from error
-    model = build(card.timm, len(card.classes))
+    model = build(card.timm, len(card.classes), size=card.size)
     model.load_state_dict(load_file(path))
     return model.eval(), card
 

@@ -75,6 +75,10 @@ class Augment(Settings):
     vertical_flip: Fraction
     brightness: Fraction
     contrast: Fraction
+    gamma: Annotated[float, Field(ge=0, lt=1)]
+    clahe: Fraction
+    noise: Fraction
+    erase: Fraction
 
 
 class Train(Settings):
@@ -83,15 +87,26 @@ class Train(Settings):
     epochs: Positive
     # Batch normalisation can't learn from single images.
     batch_size: Annotated[int, Field(ge=2)]
+    accumulate: Positive
     optimizer: Literal["adamw", "adam", "sgd"]
     weight_decay: Annotated[float, Field(ge=0)]
+    layer_decay: Annotated[float, Field(gt=0, le=1)]
+    gradient_clip: Annotated[float, Field(ge=0)]
     warmup_epochs: Annotated[float, Field(ge=0)]
     freeze_epochs: Annotated[int, Field(ge=0)]
-    imbalance: Literal["none", "weights"]
+    imbalance: Literal["none", "weights", "sampling", "focal"]
+    # Between 0 and 1, the gradient of a certain prediction is infinite.
+    focal_gamma: Annotated[float, Field(ge=1)]
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    mixup: Annotated[float, Field(ge=0)]
+    ema: Annotated[float, Field(ge=0, lt=1)]
     monitor: Literal["loss", "accuracy", "balanced_accuracy", "auroc"]
+    patience: Annotated[int, Field(ge=0)]
     precision: Literal["auto", "fp32", "bf16"]
     workers: Annotated[int, Field(ge=0)]
+    devices: Positive
+    nodes: Positive
+    strategy: Literal["auto", "ddp"]
     augment: Augment
 
 

@@ -40,6 +40,13 @@ class SimpleCnn(nn.Module):
                 # normalisation, and training stays on a plateau at first.
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
 
+    def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
+        """Which parameters are a layer, for timm: the blocks one by one, the dense layer."""
+        return {
+            "stem": r"^features\.0",
+            "blocks": [(r"^features\.(\d+)", None), (r"^dense", (100,))],
+        }
+
     def get_classifier(self) -> nn.Module:
         return self.classifier
 

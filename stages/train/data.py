@@ -1,7 +1,8 @@
 """The images of a side of the split, in batches, from the memory-mapped pixel array."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import albumentations as A
@@ -10,15 +11,12 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler, default_convert
+from torch.utils.data import DataLoader, Dataset, default_convert
 
 from stages.command import UserError
 from stages.params import Train
 from stages.train.augment import augmented
-
-Key = tuple[int, int]
-"""(epoch, position): a dataset that is asked for both needs no state of its own, so that worker
-processes can't fall behind."""
+from stages.train.order import Key, Share, balanced, in_order, shuffled, used
 
 
 @dataclass(frozen=True)
@@ -98,53 +96,49 @@ class Images(Dataset[tuple[Tensor, Tensor]]):
         # Opened for each batch (0.1 ms): an open map would be copied whole to a spawned worker.
         pixels = np.load(self.path, mmap_mode="r")
         batch = np.empty((len(keys), *pixels.shape[1:]), np.uint8)
-        for place, (epoch, position) in enumerate(keys):
+        for place, (epoch, position, repeat) in enumerate(keys):
             row = int(self.side.rows[position])
-            batch[place] = (
-                pixels[row]
-                if self.transform is None
-                else augmented(self.transform, np.asarray(pixels[row]), self.seed, epoch, row)
-            )
-        labels = self.side.labels[[position for _, position in keys]]
+            image = np.asarray(pixels[row])
+            if self.transform is not None:
+                image = augmented(self.transform, image, self.seed, epoch, row, repeat)
+            batch[place] = image
+        labels = self.side.labels[[position for _, position, _ in keys]]
         return torch.from_numpy(batch), torch.from_numpy(labels)
-
-
-class Shuffled(Sampler[Key]):
-    """All positions in an order drawn from (seed, epoch). Lightning calls `set_epoch`."""
-
-    def __init__(self, length: int, seed: int) -> None:
-        self.length = length
-        self.seed = seed
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __iter__(self) -> Iterator[Key]:
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)
-        return ((self.epoch, int(position)) for position in order)
 
 
 Loader = DataLoader[tuple[Tensor, Tensor]]
 
 
 def loader(images: Images, settings: Train, pin_memory: bool) -> Loader:
-    """Batches of training images (shuffled) or, without a transform, of validation images."""
-    training = images.transform is not None
-    length = len(images.side)
+    """Batches of training images (shuffled) or, without a transform, of validation images.
+
+    Where several processes train together, each gets its share of every batch.
+
+    Raises:
+        UserError: if a batch can't be shared equally.
+    """
+    processes = settings.devices * settings.nodes
+    if settings.batch_size % processes or settings.batch_size < 2 * processes:
+        raise UserError(
+            f"params.yaml: train.batch_size: {settings.batch_size} images can't be shared equally "
+            f"among {processes} processes (train.devices x train.nodes), at least two for each: "
+            f"take a multiple of {processes}."
+        )
+    labels = images.side.labels
+    length = len(labels)
+    if images.transform is None:
+        sampler = Share(lambda _: in_order(length), length)
+    else:
+        keys = (
+            partial(balanced, labels, settings.seed)
+            if settings.imbalance == "sampling"
+            else partial(shuffled, length, settings.seed)
+        )
+        sampler = Share(keys, used(length, settings.batch_size, processes))
     return DataLoader(
         images,
-        settings.batch_size,
-        sampler=(
-            Shuffled(length, settings.seed)
-            if training
-            else [(0, position) for position in range(length)]
-        ),
-        # Batch normalisation can't learn from a single image: leave it for another epoch.
-        drop_last=training and length % settings.batch_size == 1,
+        settings.batch_size // processes,
+        sampler=sampler,
         num_workers=settings.workers,
         persistent_workers=settings.workers > 0,
         collate_fn=default_convert,

@@ -24,10 +24,10 @@ def draw_augmented(path: Path, images: Images, classes: list[str]) -> None:
         # Far apart in the table, so that they are not of one patient.
         positions += [int(position) for position in of_class[:: -(-len(of_class) // each)]]
     plain = Images(images.path, images.side, images.seed, None)
-    sheet = [*plain.__getitems__([(0, position) for position in positions])[0].numpy()]
+    sheet = [*plain.__getitems__([(0, position, 0) for position in positions])[0].numpy()]
     captions = [classes[images.side.labels[position]] for position in positions]
     for epoch in range(VERSIONS):
-        sheet += [*images.__getitems__([(epoch, position) for position in positions])[0].numpy()]
+        sheet += [*images.__getitems__([(epoch, position, 0) for position in positions])[0].numpy()]
         captions += [f"epoch {epoch + 1}"] * len(positions)
     contact_sheet(
         path,

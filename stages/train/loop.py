@@ -3,52 +3,120 @@
 import logging
 import sys
 import warnings
+from pathlib import Path
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, TQDMProgressBar
+from lightning.pytorch.strategies import DDPStrategy, Strategy
+from lightning.pytorch.utilities import rank_zero_only
+from timm.layers import convert_sync_batchnorm
 from torch import nn
 
 from stages.command import UserError
+from stages.params import Train
 from stages.train.data import Loader
 from stages.train.module import Classifier
+from stages.train.resume import KeepState
 
 
-def fit(classifier: Classifier, training: Loader, validation: Loader, precision: str) -> None:
+def fit(
+    classifier: Classifier, training: Loader, validation: Loader, precision: str, state: Path
+) -> None:
     """Train for the epochs of the settings; the result is `classifier.best_state`.
 
     Args:
         precision: fp32 or bf16, see `choose_precision`.
+        state: written after each epoch; if it is there, training goes on from it.
 
     Raises:
         UserError: if the loss diverges or memory is too small.
     """
+    settings = classifier.settings
+    check_devices(settings)
     quiet()
     # For finding mistakes only: what is read is written first. It costs 7 % of a step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    callbacks: list[Callback] = [KeepState(state, training)]
     terminal = sys.stderr.isatty()
+    if terminal:
+        callbacks.append(TQDMProgressBar(leave=False))
     trainer = lightning.Trainer(
-        max_epochs=classifier.settings.epochs,
+        max_epochs=settings.epochs,
         accelerator="auto",
-        devices=1,
+        devices=settings.devices,
+        num_nodes=settings.nodes,
+        strategy=strategy(settings),
+        # The samplers deal the batches out.
+        use_distributed_sampler=False,
+        accumulate_grad_batches=settings.accumulate,
         precision="bf16-mixed" if precision == "bf16" else "32-true",
         deterministic=True,
         num_sanity_val_steps=0,
         logger=False,
-        enable_checkpointing=False,
         enable_model_summary=False,
         enable_progress_bar=terminal,
-        callbacks=[TQDMProgressBar(leave=False)] if terminal else None,
+        callbacks=callbacks,
     )
     try:
-        trainer.fit(classifier, training, validation)
+        trainer.fit(
+            classifier,
+            training,
+            validation,
+            ckpt_path=state if state.is_file() else None,
+            weights_only=True,
+        )
     except (RuntimeError, MemoryError) as error:
         if not out_of_memory(error):
             raise
         raise UserError(
-            f"out of memory with train.batch_size: {classifier.settings.batch_size} and "
+            f"out of memory with train.batch_size: {settings.batch_size} and "
             f"prepare.size: {classifier.card.size}: lower one of them in params.yaml."
         ) from error
+
+
+def strategy(settings: Train) -> str | Strategy:
+    """One process alone, or several with a copy of the network each, their gradients averaged."""
+    if settings.strategy == "auto" and settings.devices * settings.nodes == 1:
+        return "auto"
+    # The backbone has no gradients while it is frozen; looking for such weights costs a little.
+    return DDPStrategy(find_unused_parameters=settings.freeze_epochs > 0)
+
+
+def check_devices(settings: Train) -> None:
+    """Refuse more GPUs than there are.
+
+    Raises:
+        UserError: which says how many there are.
+    """
+    if torch.cuda.is_available() and settings.devices > torch.cuda.device_count():
+        raise UserError(
+            f"params.yaml: train.devices: {settings.devices}, but this machine has "
+            f"{torch.cuda.device_count()} GPU(s)."
+        )
+
+
+def one_voice() -> int:
+    """Let only the first of the processes that train together print.
+
+    Returns:
+        this process's number, from 0, as the launcher (SLURM, torchrun, Lightning) told it.
+    """
+    number: int = getattr(rank_zero_only, "rank", 0)
+    if number:
+        # print then does nothing
+        sys.stdout = None
+    return number
+
+
+def synchronised(model: nn.Module, settings: Train, device: torch.device) -> nn.Module:
+    """Let batch normalisation see the whole batch where several GPUs share it.
+
+    torch has it for GPUs only. On CPUs, each process normalises by its own images.
+    """
+    if device.type == "cuda" and settings.devices * settings.nodes > 1:
+        return convert_sync_batchnorm(model)
+    return model
 
 
 def quiet() -> None:
@@ -60,6 +128,8 @@ def quiet() -> None:
         ".*LeafSpec.*",
         # torchmetrics', about a class without images: it is left out of the mean.
         ".*No positive samples.*",
+        # The copy that averages the weights is not in training.
+        ".*module.s. in eval mode.*",
     ):
         warnings.filterwarnings("ignore", message)
 

@@ -6,14 +6,17 @@ from typing import Any
 
 import lightning
 import numpy as np
-import timm.optim
 import torch
+import torch.distributed
+from timm.utils import ModelEmaV3
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from stages.command import UserError
 from stages.models import Card, normalised
 from stages.params import Train
+from stages.train.loss import loss_of, mixed
+from stages.train.optimizer import create, freeze_backbone, schedule
+from stages.train.order import process
 from stages.train.records import Records
 from stages.train.scores import scores
 
@@ -24,7 +27,7 @@ Batch = tuple[Tensor, Tensor]
 
 
 class Classifier(lightning.LightningModule):
-    """A network in training. `best` holds the state of the best epoch, counted from 1.
+    """A network in training. `best_state` holds the state of the best epoch.
 
     Args:
         card: its classes and normalisation.
@@ -49,36 +52,78 @@ class Classifier(lightning.LightningModule):
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.class_weights: Tensor
         self.records = records
-        self.best_epoch = 0
-        self.best_score = math.inf if settings.monitor == "loss" else -math.inf
+        self.average: ModelEmaV3 | None = None
+        if settings.ema:
+            self.average = ModelEmaV3(model, settings.ema, use_warmup=True)
+            self.average.requires_grad_(False)
         self.best_state: dict[str, Tensor] = {}
         self.seen: dict[str, list[Batch]] = {"train": [], "val": []}
         self.losses: list[Tensor] = []
         self.started = 0.0
+        self.seconds = 0.0
+
+    @property
+    def kept(self) -> nn.Module:
+        """What is validated and kept: the network, or the moving average of its weights."""
+        return self.model if self.average is None else self.average.module
+
+    def on_train_start(self) -> None:
+        # A run that was killed after its last epoch has nothing to train any more.
+        self.trainer.should_stop = self.exhausted()
 
     def on_train_epoch_start(self) -> None:
-        epoch = self.current_epoch
-        # Dropout depends on the epoch alone, not on what was drawn before it.
-        torch.manual_seed(
-            int(np.random.SeedSequence([self.settings.seed, epoch]).generate_state(1)[0])
-        )
-        freeze_backbone(self.model, epoch < self.settings.freeze_epochs)
+        # Dropout depends on the epoch and the process, not on what was drawn before.
+        identity = np.random.SeedSequence(self.identity())
+        torch.manual_seed(int(identity.generate_state(1)[0]))
+        freeze_backbone(self.model, self.current_epoch < self.settings.freeze_epochs)
         self.seen = {"train": [], "val": []}
         self.losses = []
         self.started = time.perf_counter()
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         images, labels = batch
-        logits = self.model(normalised(images, self.card)).float()
-        loss = cross_entropy(
-            logits, labels, self.class_weights, label_smoothing=self.settings.label_smoothing
-        )
+        inputs = normalised(images, self.card)
+        if self.settings.mixup:
+            inputs, others, share = mixed(
+                inputs, labels, self.settings.mixup, [*self.identity(), index]
+            )
+            logits = self.model(inputs).float()
+            loss = share * self.loss(logits, labels) + (1 - share) * self.loss(logits, others)
+        else:
+            logits = self.model(inputs).float()
+            loss = self.loss(logits, labels)
         self.seen["train"].append((logits.detach(), labels))
         self.losses.append(loss.detach())
         self.log("loss", loss.detach(), prog_bar=True, logger=False)
         if (index + 1) % CHECK_EVERY == 0:
             self.stop_if_diverged()
         return loss
+
+    def identity(self) -> list[int]:
+        """What random numbers depend on: the seed, the epoch and the process."""
+        return [self.settings.seed, self.current_epoch, process()[0]]
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The loss of this process's images, so that the mean over processes is the batch's."""
+        loss = loss_of(logits, labels, self.class_weights, self.settings)
+        _, processes = process()
+        if processes > 1:
+            weight = self.class_weights[labels].sum()
+            total = weight.clone()
+            torch.distributed.all_reduce(total)
+            loss = loss * processes * weight / total
+        return loss
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Change the weights, and then their moving average."""
+        super().optimizer_step(*args, **kwargs)
+        if self.average is not None:
+            self.average.update(self.model, step=self.trainer.global_step + 1)
+
+    def configure_gradient_clipping(self, *args: Any, **kwargs: Any) -> None:
+        """Shorten long gradients. (Lightning's own refuses fused optimizers in bf16.)"""
+        if self.settings.gradient_clip:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.gradient_clip)
 
     def stop_if_diverged(self) -> None:
         """Raise a UserError at the first loss of this epoch that is no finite number."""
@@ -92,97 +137,69 @@ class Classifier(lightning.LightningModule):
 
     def on_validation_start(self) -> None:
         self.stop_if_diverged()
-        self.records.trained(
-            sum(len(labels) for _, labels in self.seen["train"]),
-            time.perf_counter() - self.started,
-        )
+        self.seconds = time.perf_counter() - self.started
 
     def validation_step(self, batch: Batch, index: int) -> None:
         images, labels = batch
         with torch.autocast(self.device.type, enabled=False):
-            logits = self.model(normalised(images, self.card))
+            logits = self.kept(normalised(images, self.card))
         self.seen["val"].append((logits, labels))
 
     def on_train_epoch_end(self) -> None:
         """Score the epoch on both sides (validation has run already) and keep the best."""
+        seen = {side: gathered(batches) for side, batches in self.seen.items()}
         epoch = {
             f"{side}/{name}": value
-            for side, batches in self.seen.items()
-            for name, value in scores(
-                torch.cat([logits for logits, _ in batches]),
-                torch.cat([labels for _, labels in batches]),
-                self.class_weights,
-            ).items()
+            for side, (logits, labels) in seen.items()
+            for name, value in scores(logits, labels, self.class_weights).items()
         }
-        score = epoch[f"val/{self.settings.monitor}"]
-        if math.isnan(score):
+        if math.isnan(epoch[f"val/{self.settings.monitor}"]):
             raise UserError(
                 f"train.monitor: {self.settings.monitor} is not defined on this validation "
                 "set (one class only): choose another, or change split.fold in params.yaml."
             )
-        best = self.best_score
-        if score < best if self.settings.monitor == "loss" else score > best:
-            self.best_epoch, self.best_score = self.current_epoch + 1, score
+        self.records.epoch(epoch, len(seen["train"][1]), self.seconds)
+        if self.records.best()[0] == len(self.records.history):
             self.best_state = {
                 name: tensor.detach().cpu().clone()
-                for name, tensor in self.model.state_dict().items()
+                for name, tensor in self.kept.state_dict().items()
             }
-        self.records.epoch(epoch)
+        self.trainer.should_stop = self.exhausted()
+
+    def exhausted(self) -> bool:
+        """Whether training went on for `patience` epochs without a better one."""
+        if not self.settings.patience or not self.records.history:
+            return False
+        since = max(self.records.best()[0], self.settings.freeze_epochs)
+        return len(self.records.history) - since >= self.settings.patience
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["history"] = self.records.history
+        checkpoint["best_state"] = self.best_state
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.records.history = checkpoint["history"]
+        self.best_state = checkpoint["best_state"]
+        print(f"going on after epoch {len(self.records.history)}", flush=True)
 
     def configure_optimizers(self) -> Any:
-        # timm leaves biases and normalisation layers out of the weight decay.
-        optimizer = timm.optim.create_optimizer_v2(
-            self.model,
-            opt=self.settings.optimizer,
-            lr=self.lr,
-            weight_decay=self.settings.weight_decay,
-            fused=True,
-        )
-        total = int(self.trainer.estimated_stepping_batches)
-        per_epoch = total // self.settings.epochs
-        frozen = self.settings.freeze_epochs * per_epoch
-        warmup = round(self.settings.warmup_epochs * per_epoch)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: lr_factor(step - frozen, warmup, total - frozen)
-        )
+        optimizer = create(self.model, self.settings, self.lr)
+        steps = int(self.trainer.estimated_stepping_batches)
         return {
             "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+            "lr_scheduler": {
+                "scheduler": schedule(optimizer, self.settings, steps),
+                "interval": "step",
+            },
         }
 
 
-def lr_factor(step: int, warmup: int, total: int) -> float:
-    """Share of the full learning rate at a step: linear warm-up, then a cosine to 0.
-
-    Steps before 0 belong to the frozen epochs, in which the rate is constant (Loshchilov and
-    Hutter 2017, without restarts, for the cosine).
-    """
-    if step < 0:
-        return 1.0
-    if step < warmup:
-        return (step + 1) / (warmup + 1)
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
-
-
-def freeze_backbone(model: nn.Module, frozen: bool) -> None:
-    """Train the whole network, or its classifier alone.
-
-    A frozen backbone also keeps its batch-norm statistics and drops nothing out.
-    """
-    model.train(not frozen)
-    model.requires_grad_(not frozen)
-    classifier: nn.Module = model.get_classifier()  # type: ignore[operator]
-    classifier.train()
-    classifier.requires_grad_()
-
-
-def class_weights(labels: np.ndarray, classes: int, imbalance: str) -> Tensor:
-    """Weights of the classes in the loss, float32 (classes,).
-
-    `weights`: images / (classes x images of the class), scikit-learn's "balanced".
-    `none`: 1.
-    """
-    if imbalance == "none":
-        return torch.ones(classes)
-    counts = np.bincount(labels, minlength=classes)
-    return torch.from_numpy(len(labels) / (classes * counts)).float()
+def gathered(batches: list[Batch]) -> Batch:
+    """The logits and labels of an epoch, of all processes, on the CPU."""
+    logits, labels = (torch.cat(parts).cpu() for parts in zip(*batches, strict=True))
+    _, processes = process()
+    if processes == 1:
+        return logits, labels
+    parts = [(logits, labels)] * processes
+    torch.distributed.all_gather_object(parts, (logits, labels))
+    return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])

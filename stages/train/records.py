@@ -31,31 +31,30 @@ class Curves(Live):
 
 
 class Records:
-    """Writes the curves of a run epoch by epoch, and says how it goes.
+    """Remembers a run epoch by epoch, and says how it goes.
 
     Args:
-        folder: gets plots/metrics/{train,val}/<metric>.tsv.
-        epochs: how many there will be.
+        epochs: how many there will be at most.
+        monitor: the validation metric by which the best epoch is chosen.
     """
 
-    def __init__(self, folder: Path, epochs: int) -> None:
-        self.curves = Curves(folder)
+    def __init__(self, epochs: int, monitor: str) -> None:
         self.epochs = epochs
+        self.monitor = monitor
         self.history: list[dict[str, float]] = []
         self.images = 0
         self.seconds = 0.0
 
-    def trained(self, images: int, seconds: float) -> None:
-        """Count the images of an epoch's training part and the time they took."""
+    def epoch(self, values: dict[str, float], images: int, seconds: float) -> None:
+        """Add an epoch.
+
+        Args:
+            values: `train/loss`, `val/loss`, `train/accuracy`, ...
+            images: trained on, in so many seconds.
+        """
+        self.history.append(values)
         self.images += images
         self.seconds += seconds
-
-    def epoch(self, values: dict[str, float]) -> None:
-        """Add an epoch: `train/loss`, `val/loss`, `train/accuracy`, ..."""
-        self.history.append(values)
-        for name, value in values.items():
-            self.curves.log_metric(name, round(value, 6))
-        self.curves.next_step()
         print(
             f"epoch {len(self.history)}/{self.epochs}: "
             f"train loss {values['train/loss']:.3f}, val loss {values['val/loss']:.3f}, "
@@ -64,6 +63,12 @@ class Records:
             flush=True,
         )
 
+    def best(self) -> tuple[int, float]:
+        """The best epoch so far, counted from 1 (the first of equals), and its score."""
+        scores = [values[f"val/{self.monitor}"] for values in self.history]
+        score = min(scores) if self.monitor == "loss" else max(scores)
+        return scores.index(score) + 1, score
+
     def speed(self) -> str:
         """Images trained a second, and the most memory used so far."""
         memory = (
@@ -71,7 +76,17 @@ class Records:
             if torch.cuda.is_available()
             else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         )
-        return f"{self.images / self.seconds:.0f} images/s, {memory / 2**30:.1f} GiB at most"
+        speed = f"{self.images / self.seconds:.0f} images/s, " if self.seconds else ""
+        return f"{speed}{memory / 2**30:.1f} GiB at most"
+
+
+def write_curves(folder: Path, history: list[dict[str, float]]) -> None:
+    """Write `folder`/plots/metrics/{train,val}/<metric>.tsv, a row for each epoch."""
+    curves = Curves(folder)
+    for values in history:
+        for name, value in values.items():
+            curves.log_metric(name, round(value, 6))
+        curves.next_step()
 
 
 def draw_curves(path: Path, history: list[dict[str, float]], best_epoch: int) -> None:

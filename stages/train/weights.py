@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import timm
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from stages import models
 from stages.command import UserError
 from stages.models import Card
 from stages.train.adapt import State, channels, renamed, tensors, to_grey
@@ -80,10 +82,14 @@ def imagenet(card: Card) -> Pretrained:
             "use scratch or the path of a file."
         )
     print(f"fetching the ImageNet weights of {card.timm} ({config.hf_hub_id})", flush=True)
-    # Without a network, it warns of each of its twelve attempts.
+    if not reachable():
+        # Else it tries for most of a minute, even where the weights are in its cache.
+        huggingface_hub.constants.HF_HUB_OFFLINE = True
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
-        reference = timm.create_model(card.timm, pretrained=True)
+        reference = timm.create_model(
+            card.timm, pretrained=True, **models.options(card.timm, card.size)
+        )
     # Which error it is depends on the way that timm gets the file.
     except Exception as error:
         raise UserError(
@@ -92,6 +98,16 @@ def imagenet(card: Card) -> Pretrained:
             "a network, and set train.weights to its path."
         ) from error
     return Pretrained(reference.state_dict(), f"imagenet {config.tag}")
+
+
+def reachable() -> bool:
+    """Whether the place that timm downloads from answers, asked once."""
+    try:
+        huggingface_hub.get_session().head(huggingface_hub.constants.ENDPOINT, timeout=10)
+    # Which error it is depends on what is missing: name server, proxy, route.
+    except Exception:
+        return False
+    return True
 
 
 def read(path: Path) -> Pretrained:

@@ -12,6 +12,10 @@ OFF = {
     "vertical_flip": 0.0,
     "brightness": 0.0,
     "contrast": 0.0,
+    "gamma": 0.0,
+    "clahe": 0.0,
+    "noise": 0.0,
+    "erase": 0.0,
 }
 ON = Augment(**{**OFF, "rotate": 10.0, "zoom": 0.1, "shift": 0.1, "flip": 0.5, "brightness": 0.2})
 
@@ -64,3 +68,37 @@ def test_rotation_zoom_and_shift_stay_within_their_limits():
     assert 0.6 < min(areas) < 0.75
     assert 1.3 < max(areas) < 1.5
     assert 0.08 < np.abs(centres).max() < 0.11
+
+
+def versions(image: np.ndarray, count: int = 200, **settings: float) -> np.ndarray:
+    """What becomes of an image, in fractions of white."""
+    transform = pipeline(Augment(**{**OFF, **settings}))
+    return np.stack([augmented(transform, image, 0, 0, row) for row in range(count)]) / 255
+
+
+def test_gamma_is_a_power_of_the_grey_value():
+    image = np.full((8, 8), 64, np.uint8)
+    exponents = np.log(versions(image, gamma=0.3)[:, 0, 0]) / np.log(64 / 255)
+    assert 0.69 < exponents.min() < 0.73
+    assert 1.27 < exponents.max() < 1.31
+
+
+def test_noise_has_up_to_the_standard_deviation():
+    image = np.full((64, 64), 128, np.uint8)
+    changed = versions(image, noise=0.1)
+    assert 0.095 < changed.std((1, 2)).max() < 0.105
+    assert changed.std((1, 2)).min() < 0.01
+    assert abs(changed.mean() - 128 / 255) < 0.002
+
+
+def test_squares_are_erased_from_as_many_images_as_asked_for():
+    image = np.full((100, 100), 255, np.uint8)
+    black = (versions(image, erase=0.5) == 0).mean((1, 2))
+    assert 0.4 < (black > 0).mean() < 0.6
+    assert black[black > 0].min() >= 0.01
+    assert black.max() <= 4 * 0.04
+
+
+def test_clahe_strengthens_local_contrast():
+    image = np.random.default_rng(0).integers(100, 110, (64, 64), dtype=np.uint8)
+    assert versions(image, 20, clahe=1.0).std((1, 2)).mean() > 1.5 * (image / 255).std()

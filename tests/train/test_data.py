@@ -8,6 +8,7 @@ from stages.command import UserError
 from stages.params import load
 from stages.train import data
 from stages.train.augment import pipeline
+from stages.train.order import shuffled
 from tests.train.conftest import PARAMS
 
 
@@ -43,8 +44,8 @@ def test_batches_are_the_same_for_any_number_of_workers_and_differ_between_epoch
 
 def test_an_epoch_shows_each_training_image_once(small, split):
     training, _, _ = data.sides(split)
-    keys = list(data.Shuffled(len(training), seed=3))
-    assert sorted(position for _, position in keys) == list(range(36))
+    keys = shuffled(len(training), seed=3, epoch=1)
+    assert sorted(keys) == [(1, position, 0) for position in range(36)]
 
 
 def test_validation_images_come_as_they_are_in_order(small, split):

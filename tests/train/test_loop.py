@@ -3,7 +3,6 @@ import torch
 
 from stages import models
 from stages.train.loop import choose_precision, out_of_memory
-from stages.train.module import class_weights, lr_factor
 
 CPU = torch.device("cpu")
 
@@ -37,18 +36,3 @@ def test_out_of_memory_is_told_from_other_errors():
     assert out_of_memory(caught.value)
     assert out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
     assert not out_of_memory(RuntimeError("shape mismatch"))
-
-
-def test_the_learning_rate_rises_then_falls_along_a_cosine():
-    rates = [lr_factor(step, warmup=4, total=24) for step in range(-2, 24)]
-    assert rates[:2] == [1, 1]
-    assert rates[2:7] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
-    assert rates[16] == pytest.approx(0.5)
-    assert 0 < rates[-1] < 0.01
-
-
-def test_class_weights_count_each_class_the_same():
-    labels = torch.tensor([0] * 6 + [1] * 3 + [2]).numpy()
-    weights = class_weights(labels, 3, "weights")
-    assert (weights * torch.tensor([6, 3, 1])).tolist() == pytest.approx([10 / 3] * 3)
-    assert class_weights(labels, 3, "none").tolist() == [1, 1, 1]

@@ -10,21 +10,13 @@ from safetensors.torch import load_file
 from stages import models, tables
 from stages.command import UserError
 from tests.builders import prepared
+from tests.train.conftest import contents
 
 CURVES = [
     f"{side}/{name}.tsv"
     for side in ("train", "val")
     for name in ("accuracy", "auroc", "balanced_accuracy", "loss")
 ]
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for name in ("model", "plots")
-        for path in sorted((folder / name).rglob("*"))
-        if path.is_file()
-    }
 
 
 def curve(folder: Path, name: str) -> list[float]:

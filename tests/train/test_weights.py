@@ -208,6 +208,22 @@ def test_without_a_network_one_line_says_where_the_weights_go(tmp_path, monkeypa
     assert "\n" not in str(error.value)
 
 
+def test_an_unreachable_hub_is_asked_once(tmp_path, monkeypatch):
+    cache(tmp_path, monkeypatch)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    asked = []
+
+    class Session:
+        def head(self, url, timeout):
+            asked.append(url)
+            raise ConnectionError
+
+    monkeypatch.setattr(huggingface_hub, "get_session", Session)
+    with pytest.raises(UserError, match="can't be downloaded"):
+        weights.start(models.build("mobilenetv2_100", 3), card_of("mobilenetv2_100"), "imagenet")
+    assert asked == [huggingface_hub.constants.ENDPOINT]
+
+
 @pytest.mark.skipif(not MOBILENET.exists(), reason=f"{MOBILENET.name} is not there")
 def test_real_imagenet_weights(capsys):
     model = models.build("mobilenetv2_100", 4)

@@ -1,0 +1,276 @@
+"""How fast training is, side by side in one run: images/s.
+
+    python -m benchmarks.train [--models resnet18 ...] [--size 224] [--images 512] [--device cpu]
+
+For each network: the train stage as it runs (Lightning, real loading, augmentation); the same
+step on images that are in memory already (the ceiling); the same step fed by timm's loader and
+by torchvision's ImageFolder with transforms.v2, both from PNG files with the nearest
+augmentation they have. Then the loaders alone. The variants take turns, and ratios are taken
+within a turn, because the speed of a shared machine drifts.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+import timm.data
+import torch
+import torchvision
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from torchvision.transforms import v2
+
+from stages import models
+from stages.models import Card
+from stages.params import Params, Train, load
+from stages.train.augment import pipeline
+from stages.train.data import Images, Side, loader
+from stages.train.loop import choose_precision, fit
+from stages.train.module import Classifier
+from stages.train.optimizer import create
+from stages.train.records import Records
+
+CLASSES = ["a", "b"]
+Batches = Iterable[tuple[Tensor, Tensor]]
+
+
+class Speeds(Records):
+    """Records of a run that keep the images/s of each epoch, and print nothing."""
+
+    speeds: list[float]
+
+    def epoch(self, values: dict[str, float], images: int, seconds: float) -> None:
+        self.history.append(values)
+        self.speeds = [*getattr(self, "speeds", []), images / seconds]
+
+
+def main() -> None:
+    """Read the command line, measure, print two tables."""
+    options = arguments()
+    if options.device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    params = load(Path("params.yaml"))
+    settings = params.train.model_copy(
+        update={"epochs": 2, "workers": options.workers, "batch_size": options.batch_size}
+    )
+    print(f"{options.size} px, batches of {options.batch_size}, {options.workers} workers")
+    print(f"{torch.get_num_threads()} threads, {options.repeats} turns; images/s (share of first)")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        images = draw(folder, options.images, options.size)
+        training = Images(folder / "pixels.npy", images, 0, pipeline(settings.augment))
+        few = Side(images.rows[:8], images.labels[:8])
+        validation = Images(folder / "pixels.npy", few, 0, None)
+        others: dict[str, Callable[[], Batches]] = {
+            "timm's loader": partial(timm_loader, folder, settings, options.size),
+            "ImageFolder": partial(image_folder, folder, settings),
+        }
+        for model in options.models:
+            same = (params, model, settings, training)
+            variants = {
+                "ceiling": partial(ceiling, *same),
+                "stage": partial(stage, *same, validation),
+                **{what: partial(fed, *same, make) for what, make in others.items()},
+            }
+            report(model, variants, options.repeats)
+        loaders: dict[str, Callable[[], Batches]] = {
+            "this loader": partial(loader, training, settings, pin_memory=False),
+            **others,
+        }
+        report(
+            "loading alone",
+            {what: partial(drained, make) for what, make in loaders.items()},
+            options.repeats,
+        )
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--models", nargs="+", default=["resnet18", "mobilenetv2"])
+    parser.add_argument("--size", type=int, default=224, help="pixels")
+    parser.add_argument("--images", type=int, default=512, help="in an epoch")
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--device", choices=["auto", "cpu"], default="auto")
+    return parser.parse_args()
+
+
+def draw(folder: Path, count: int, size: int) -> Side:
+    """Write smooth grey images with some noise: pixels.npy, and a PNG file of each."""
+    random = np.random.default_rng(0)
+    pixels = np.empty((count, size, size), np.uint8)
+    labels = np.arange(count) % len(CLASSES)
+    for row in range(count):
+        coarse = random.uniform(20, 235, (8, 8)).astype(np.float32)
+        smooth = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
+        pixels[row] = (smooth + random.normal(0, 3, (size, size))).clip(0, 255)
+        place = folder / "png" / CLASSES[labels[row]] / f"{row:05}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(place), pixels[row])
+    np.save(folder / "pixels.npy", pixels)
+    return Side(np.arange(count), labels)
+
+
+def timm_loader(folder: Path, settings: Train, size: int) -> Batches:
+    """timm's loader of grey images; it has no rotation and crops where this project shifts."""
+    augment = settings.augment
+    return timm.data.create_loader(
+        timm.data.create_dataset("", str(folder / "png"), input_img_mode="L"),
+        input_size=(1, size, size),
+        batch_size=settings.batch_size,
+        is_training=True,
+        use_prefetcher=False,
+        scale=((1 - augment.zoom) ** 2, 1.0),
+        ratio=(1.0, 1.0),
+        hflip=augment.flip,
+        color_jitter=(augment.brightness, augment.contrast, 0.0),
+        interpolation="bilinear",
+        mean=(0.5,),
+        std=(0.25,),
+        num_workers=settings.workers,
+        persistent_workers=False,
+        device=torch.device("cpu"),
+    )
+
+
+def image_folder(folder: Path, settings: Train) -> Batches:
+    """What most notebooks do: RGB, torchvision's transforms."""
+    augment = settings.augment
+    transform = v2.Compose(
+        [
+            v2.ColorJitter(augment.brightness, augment.contrast),
+            v2.RandomAffine(
+                augment.rotate,
+                (augment.shift, augment.shift),
+                (1 - augment.zoom, 1 + augment.zoom),
+                interpolation=v2.InterpolationMode.BILINEAR,
+            ),
+            v2.RandomHorizontalFlip(augment.flip),
+            v2.ToImage(),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Normalize([0.5] * 3, [0.25] * 3),
+        ]
+    )
+    return DataLoader(
+        torchvision.datasets.ImageFolder(str(folder / "png"), transform),
+        settings.batch_size,
+        shuffle=True,
+        drop_last=True,
+        num_workers=settings.workers,
+    )
+
+
+def network(params: Params, name: str, size: int) -> tuple[nn.Module, Card, str]:
+    """A network on its device, its card, and the precision that the stage would take."""
+    architecture = params.architectures[name]
+    model = models.build(architecture.timm, len(CLASSES), architecture.drop_rate, size)
+    precision = choose_precision(params.train.precision, model, models.device())
+    card = Card(name, architecture.timm, CLASSES, size, 0.5, 0.25)
+    return model.to(models.device(), memory_format=torch.channels_last), card, precision
+
+
+def stage(
+    params: Params, name: str, settings: Train, training: Images, validation: Images
+) -> float:
+    """The train stage, second epoch: in the first, workers start and kernels are chosen."""
+    model, card, precision = network(params, name, size_of(training))
+    records = Speeds(settings.epochs, settings.monitor)
+    lr = params.architectures[name].lr
+    classifier = Classifier(model, card, settings, lr, torch.ones(len(CLASSES)), records)
+    pin = models.device().type == "cuda"
+    batches, held_out = (loader(images, settings, pin) for images in (training, validation))
+    fit(classifier, batches, held_out, precision, training.path.with_name("state.ckpt"))
+    training.path.with_name("state.ckpt").unlink()
+    return records.speeds[-1]
+
+
+def ceiling(params: Params, name: str, settings: Train, training: Images) -> float:
+    """The same step on one batch that is on the device already."""
+    model, card, precision = network(params, name, size_of(training))
+    keys = [(0, position, 0) for position in range(settings.batch_size)]
+    images, labels = (part.to(models.device()) for part in training.__getitems__(keys))
+    batch = (models.normalised(images, card), labels)
+    steps = len(training.side) // settings.batch_size
+    return stepped(model, precision, settings, (batch for _ in range(steps + 2)))
+
+
+def fed(
+    params: Params, name: str, settings: Train, training: Images, make: Callable[[], Batches]
+) -> float:
+    """The same step, fed by another loader."""
+    model, _, precision = network(params, name, size_of(training))
+    batches = ((images[:, :1], labels) for images, labels in repeated(make()))
+    steps = len(training.side) // settings.batch_size
+    return stepped(model, precision, settings, islice(batches, steps + 2))
+
+
+def repeated(batches: Batches) -> Iterator[tuple[Tensor, Tensor]]:
+    """One epoch after the other."""
+    while True:
+        yield from batches
+
+
+def stepped(model: nn.Module, precision: str, settings: Train, batches: Batches) -> float:
+    """Images/s of training steps, the first two (starting, choosing kernels) apart."""
+    device = models.device()
+    optimizer = create(model.train(), settings, lr=1e-4)
+    seen, started = 0, 0.0
+    for step, (images, labels) in enumerate(batches):
+        if step == 2:
+            synchronise(device)
+            started, seen = time.perf_counter(), 0
+        images = images.to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+            logits = model(images)
+        loss = nn.functional.cross_entropy(logits.float(), labels.to(device))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        seen += len(labels)
+    synchronise(device)
+    return seen / (time.perf_counter() - started)
+
+
+def drained(make: Callable[[], Batches]) -> float:
+    """Images/s of a loader alone, the workers' start apart."""
+    stream = iter(make())
+    next(stream)
+    started = time.perf_counter()
+    seen = sum(len(labels) for _, labels in stream)
+    return seen / (time.perf_counter() - started)
+
+
+def size_of(images: Images) -> int:
+    """Pixels along each side."""
+    return int(np.load(images.path, mmap_mode="r").shape[1])
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait for the GPU."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def report(title: str, variants: Mapping[str, Callable[[], float]], repeats: int) -> None:
+    """Let the variants take turns; print the median of each, and of its share of the first."""
+    turns = [{what: measure() for what, measure in variants.items()} for _ in range(repeats)]
+    first = next(iter(variants))
+    print(f"\n{title}")
+    for what in variants:
+        speed = statistics.median(turn[what] for turn in turns)
+        share = statistics.median(turn[what] / turn[first] for turn in turns)
+        print(f"  {what:<15}{speed:9.0f}{share:9.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
