@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from stages import command, models, tables
+from stages.calibration import calibrated
 from stages.files import whole
 from stages.params import load
 from stages.train import data, weights
@@ -56,6 +57,7 @@ def main() -> None:
         draw_curves(plots / "learning_curves.png", records.history, classifier.best_epoch)
         draw_augmented(plots / "augmented.png", fed, classes)
     model.load_state_dict(classifier.best_state)
+    card = calibrated(card, models.logits(model, card, pixels, validation.rows), validation.labels)
     with whole(paths.model) as folder:
         models.save(model, card, folder)
     print(
