@@ -1,6 +1,9 @@
 """Train the network: pixels and split in, the model of the best epoch and its curves out."""
 
+import numpy as np
+
 from stages import command, models
+from stages.calibration import calibrated
 from stages.files import whole
 from stages.params import load
 from stages.train.beginning import begin
@@ -64,6 +67,10 @@ def main() -> None:
         draw_curves(plots / "learning_curves.png", records.history, best_epoch)
         draw_augmented(plots / "augmented.png", start.training, card.classes)
     model.load_state_dict(classifier.best_state)
+    held_out = start.validation.side
+    pixels = np.load(paths.pixels, mmap_mode="r")
+    logits = models.logits(model, card, pixels, held_out.rows)
+    card = calibrated(card, logits, held_out.labels)
     with whole(paths.model) as folder:
         models.save(model, card, folder)
     state.unlink()
