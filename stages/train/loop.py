@@ -17,7 +17,7 @@ from stages.command import UserError
 from stages.params import Train
 from stages.train.data import Loader
 from stages.train.module import Classifier
-from stages.train.resume import KeepState
+from stages.train.resume import KeepState, WholeFile
 
 
 def fit(
@@ -57,6 +57,7 @@ def fit(
         enable_model_summary=False,
         enable_progress_bar=terminal,
         callbacks=callbacks,
+        plugins=[WholeFile()],
     )
     try:
         trainer.fit(
