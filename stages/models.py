@@ -31,7 +31,8 @@ class Card:
         mean, std: of the input as a share of full white (0 to 1), for normalisation.
         weights: what training began from.
         temperature: logits are divided by it before softmax (Guo et al. 2017).
-        thresholds: for a class, the probability from which it is called.
+        thresholds: for each class its probability in the validation images that are of it,
+            ascending: `stages.calibration.threshold` reads off the one for a sensitivity.
     """
 
     architecture: str
@@ -42,7 +43,7 @@ class Card:
     std: float
     weights: str = "scratch"
     temperature: float = 1.0
-    thresholds: dict[str, float] = field(default_factory=dict)
+    thresholds: dict[str, list[float]] = field(default_factory=dict)
 
 
 def build(name: str, classes: int, drop_rate: float = 0.0, size: int | None = None) -> nn.Module:
@@ -136,7 +137,6 @@ def to_input(pixels: NDArray[np.uint8], card: Card, target: torch.device) -> Ten
     return normalised(torch.from_numpy(np.ascontiguousarray(pixels)).to(target), card)
 
 
-@torch.inference_mode()
 def logits(
     model: nn.Module,
     card: Card,
@@ -154,9 +154,34 @@ def logits(
         float32 (N, classes), before softmax and temperature.
     """
     target = device()
+    # Outside inference_mode, in which moved weights could never be trained again.
     model = model.to(target, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    batches = [
-        model(to_input(pixels[rows[start : start + batch_size]], card, target)).float().cpu()
-        for start in range(0, len(rows), batch_size)
-    ]
-    return torch.cat(batches).numpy() if batches else np.empty((0, len(card.classes)), np.float32)
+    # On the device until the end: to fetch a batch's result is to wait for it.
+    with torch.inference_mode():
+        batches = [
+            model(to_input(pixels[rows[start : start + batch_size]], card, target)).float()
+            for start in range(0, len(rows), batch_size)
+        ]
+    if not batches:
+        return np.empty((0, len(card.classes)), np.float32)
+    return torch.cat(batches).cpu().numpy()
+
+
+def logits_and_features(
+    model: nn.Module, card: Card, pixels: NDArray[np.uint8], rows: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What `logits` gives, and what enters the network's last layer.
+
+    Returns:
+        float32 (N, classes) and (N, features).
+    """
+    entered: list[Tensor] = []
+    last: nn.Module = model.get_classifier()  # type: ignore[operator]
+    handle = last.register_forward_pre_hook(
+        lambda _, inputs: entered.append(inputs[0].flatten(1).float())
+    )
+    try:
+        scores = logits(model, card, pixels, rows)
+    finally:
+        handle.remove()
+    return scores, torch.cat(entered).cpu().numpy()

@@ -19,7 +19,7 @@ CLASSES = ["COVID", "Lung_Opacity", "Normal", "Viral Pneumonia"]
 def test_each_architecture_learns_a_step_and_comes_back_the_same(name, tmp_path):
     torch.manual_seed(0)
     timm_name = ARCHITECTURES[name]["timm"]
-    card = Card(name, timm_name, CLASSES, 32, 0.5, 0.25, thresholds={"COVID": 0.3})
+    card = Card(name, timm_name, CLASSES, 32, 0.5, 0.25, thresholds={"COVID": [0.3, 0.9]})
     model = models.build(timm_name, 4, drop_rate=0.1)
     pixels = np.random.default_rng(0).integers(0, 256, (4, 32, 32), dtype=np.uint8)
 

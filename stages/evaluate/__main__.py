@@ -1,13 +1,13 @@
-"""evaluate: how good the network is on images that it has not seen, and how sure that is."""
+"""evaluate: how good the network is on images that it has not seen, how sure that is, and why."""
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import softmax
 
-from stages import models, tables
+from stages import calibration, models, tables
 from stages.command import UserError, paths, run
-from stages.evaluate import bootstrap, plots, scores
+from stages.evaluate import pictures, plots, projection, report, subgroups
+from stages.evaluate.audit import audit
 from stages.files import whole, write_json
 from stages.params import load
 
@@ -16,64 +16,91 @@ def main() -> None:
     """The stage, from its files to its files."""
     files = paths(
         "Measure a network on the test images.",
-        *("params", "model", "pixels", "split", "predictions", "metrics", "plots"),
+        *("params", "model", "pixels", "masks", "images", "split"),
+        *("predictions", "metrics", "breakdown", "audit", "plots"),
     )
-    params = load(files.params).evaluate
+    settings = load(files.params).evaluate
     network, card = models.load(files.model)
-    split = tables.read(files.split, tables.Split)
-    images = held_out(split, card.classes)
-
+    images = described(
+        tables.read(files.split, tables.Split), tables.read(files.images, tables.Images)
+    )
+    check(images, card.classes)
     pixels = np.load(files.pixels, mmap_mode="r")
-    logits = models.logits(network, card, pixels, images["row"].to_numpy())
-    probabilities = softmax(logits.astype(np.float64) / card.temperature, axis=1)
-    predictions = images[["image", "label", "split"]].assign(
+    masks = np.load(files.masks, mmap_mode="r")
+
+    held_out = images[images["split"].isin(["val", "test"])]
+    logits, features = models.logits_and_features(network, card, pixels, held_out["row"].to_numpy())
+    probabilities = calibration.probabilities(logits, card.temperature)
+    predictions = held_out[["image", "label", "split"]].assign(
         **{f"p_{name}": probabilities[:, number] for number, name in enumerate(card.classes)}
     )
 
-    test = (images["split"] == "test").to_numpy()
-    actual = numbers(images["label"][test], card.classes)
-    intervals = bootstrap.intervals(
-        lambda weights: scores.headline(actual, probabilities[test], weights),
-        images["group"][test].to_numpy(),
-        params.resamples,
-        params.confidence,
-        params.seed,
-    )
+    side = (held_out["split"] == "test").to_numpy()
+    test, believed = held_out[side], probabilities[side]
+    uncalibrated = calibration.probabilities(logits[side], 1.0)
+    actual, groups = numbers(test["label"], card.classes), test["group"].to_numpy()
+    headline, by_class = report.measure(actual, believed, groups, card.classes, settings)
+    point = report.operating_point(actual, believed, groups, card, settings)
+    by_subgroup = subgroups.measure(test, actual, believed, report.positive(card, point), settings)
+    shown = images[images["split"].isin(["train", "test"])]
+    audited = audit(network, card, shown, pixels, masks, believed, settings)
+    sampled = projection.sample(len(test))
+    plane = projection.plane(features[side][sampled], settings.seed)
+
     tables.write(files.predictions, predictions, tables.Predictions)
     with whole(files.plots) as folder:
-        plots.draw(folder, actual, probabilities[test], card.classes)
-    headline = scores.headline(actual, probabilities[test])
+        plots.draw(folder, actual, believed, card.classes)
+        pictures.reliability(folder, actual, uncalibrated, believed, card.temperature)
+        if point is not None:
+            pictures.operating_point(folder, actual, believed, card.classes, point)
+        pictures.audit(folder, audited)
+        pictures.projection(folder, test.iloc[sampled], plane)
+        pictures.mistakes(folder, test, pixels, actual, believed, card.classes)
+        plots.write(folder / "subgroups.csv", by_subgroup)
     write_json(
         files.metrics,
-        {name: scores.defined(value[0]) for name, value in headline.items()}
+        headline
         | {
-            "interval": intervals,
-            "class": scores.class_table(actual, probabilities[test], card.classes),
             "images": len(actual),
-            "groups": images["group"][test].nunique(),
+            "groups": test["group"].nunique(),
+            "calibration": report.calibration(actual, uncalibrated, card.temperature),
+            "operating_point": point,
         },
     )
+    write_json(
+        files.breakdown,
+        {
+            "macro": report.macro(actual, believed),
+            "class": by_class,
+            "subgroup": subgroups.nested(by_subgroup),
+        },
+    )
+    write_json(files.audit, audited)
 
 
-def held_out(split: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
-    """The rows of split.csv that are for validation and test.
+def described(split: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """The rows of split.csv with what images.csv says of each beside them."""
+    new = ["image", *(name for name in images if name not in split)]
+    return split.merge(images[new], on="image", validate="one_to_one")
+
+
+def check(images: pd.DataFrame, classes: list[str]) -> None:
+    """Refuse a split that the network can't be measured on.
 
     Raises:
         UserError: if there are no test images, or of a class that the network does not have.
     """
-    images = split[split["split"].isin(["val", "test"])].reset_index(drop=True)
     if not (images["split"] == "test").any():
         raise UserError(
             "split.csv has no test images: the data set is too small for split.folds, or its "
             "official split has none (set split.official to false)."
         )
-    unknown = sorted(set(images["label"]) - set(classes))
+    unknown = sorted(set(images["label"][images["split"] != ""]) - set(classes))
     if unknown:
         raise UserError(
             f"split.csv: class '{unknown[0]}' is not among the network's classes "
             f"({', '.join(classes)}): train it again with `dvc repro`."
         )
-    return images
 
 
 def numbers(labels: pd.Series, classes: list[str]) -> NDArray[np.int64]:

@@ -1,11 +1,12 @@
 """Intervals by resampling groups: images of one patient are no independent observations."""
 
+import warnings
 from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.evaluate.scores import Floats, defined
+from stages.evaluate.scores import Floats
 
 # Numbers in one block of weights: small enough to stay near the processor.
 BLOCK = 100_000
@@ -17,26 +18,31 @@ def intervals(
     resamples: int,
     confidence: float,
     seed: int,
-) -> dict[str, dict[str, float | None]]:
+) -> dict[str, Floats]:
     """Percentile intervals by cluster bootstrap (Davison and Hinkley 1997, sections 3.8 and 5.3).
 
     Args:
-        statistics: from weights (R, N) to (R,) for each statistic; NaN where undefined.
+        statistics: from weights (R, N) to (R, ...) for each statistic; NaN where undefined.
         groups: (N,), the group of each image.
         confidence: share of the resamples inside the interval, such as 0.95.
 
     Returns:
-        `{name: {"low": ..., "high": ...}}`; None if a statistic is defined in no resample.
+        (2, ...) for each statistic, low and high; NaN if it is defined in no resample.
     """
     blocks = [statistics(weights) for weights in resampled(groups, resamples, seed)]
     tail = (1 - confidence) / 2
-    result = {}
-    for name in blocks[0]:
-        values = np.concatenate([block[name] for block in blocks])
-        values = values[np.isfinite(values)]
-        low, high = np.quantile(values, [tail, 1 - tail]) if len(values) else (np.nan, np.nan)
-        result[name] = {"low": defined(low), "high": defined(high)}
-    return result
+    return {
+        name: quantiles(np.concatenate([block[name] for block in blocks]), [tail, 1 - tail])
+        for name in blocks[0]
+    }
+
+
+def quantiles(values: Floats, shares: list[float]) -> Floats:
+    """Quantiles over the first axis, of what is no NaN; NaN where all are."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All-NaN slice")
+        found: Floats = np.nanquantile(values, shares, axis=0)
+    return found
 
 
 def resampled(groups: NDArray[np.str_], resamples: int, seed: int) -> Iterator[Floats]:

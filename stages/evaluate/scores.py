@@ -5,8 +5,6 @@ resample of a bootstrap. A score is NaN where it is undefined, such as the AUROC
 without images; averages over classes are taken over those where the score is defined.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,8 +29,10 @@ def confusion(
     return (weights @ cell).reshape(-1, classes, classes)
 
 
-def auroc(positive: NDArray[np.bool_], score: Floats, weights: Floats) -> Floats:
-    """Area under the ROC curve as the rank statistic of Mann and Whitney; ties count half.
+def ranks(
+    positive: NDArray[np.bool_], score: Floats, weights: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Curves of how many images are called when the threshold falls, for each weighting.
 
     Args:
         positive: (N,), whether an image is of the class.
@@ -40,16 +40,40 @@ def auroc(positive: NDArray[np.bool_], score: Floats, weights: Floats) -> Floats
         weights: (R, N).
 
     Returns:
-        (R,): the share of (positive, negative) pairs in which the positive scores higher.
+        for the T different scores from the highest down, (R, T) each: positives at this score,
+        and all positives and all negatives from it upwards.
     """
-    order = np.argsort(score, kind="stable")
+    order = np.argsort(-score, kind="stable")
     score, positive, weights = score[order], positive[order], weights[:, order]
-    ties = np.flatnonzero(np.diff(score, prepend=-np.inf))
+    ties = np.flatnonzero(np.diff(score, prepend=np.inf))
     positives = np.add.reduceat(weights * positive, ties, axis=1)
-    negatives = np.add.reduceat(weights, ties, axis=1) - positives
-    outranked = np.cumsum(negatives, axis=1) - negatives / 2
-    won = np.einsum("rt,rt->r", positives, outranked)
-    return ratio(won, positives.sum(1) * negatives.sum(1))
+    negatives = np.add.reduceat(weights * ~positive, ties, axis=1)
+    return positives, np.cumsum(positives, axis=1), np.cumsum(negatives, axis=1)
+
+
+def area_and_precision(
+    positive: NDArray[np.bool_], score: Floats, weights: Floats
+) -> tuple[Floats, Floats]:
+    """Area under the ROC curve, and average precision.
+
+    The area is the share of (positive, negative) pairs in which the positive scores higher, ties
+    counting half (the statistic of Mann and Whitney). Average precision is the mean, over the
+    positives, of the precision at their score.
+
+    Args:
+        positive, score, weights: as for `ranks`.
+
+    Returns:
+        (R,) each, NaN where there are no positives (or, for the area, no negatives).
+    """
+    here, true, false = ranks(positive, score, weights)
+    positives, negatives = true[:, -1], false[:, -1]
+    # Each positive against the negatives below its score, and half of those at it.
+    below = negatives[:, None] - (false + np.pad(false, ((0, 0), (1, 0)))[:, :-1]) / 2
+    area = ratio(np.einsum("rt,rt->r", here, below), positives * negatives)
+    called = true + false
+    precision = np.divide(true, called, out=np.zeros_like(true), where=called > 0)
+    return area, ratio(np.einsum("rt,rt->r", here, precision), positives)
 
 
 def by_class(
@@ -63,48 +87,82 @@ def by_class(
         weights: (R, N); one row of ones if not given.
 
     Returns:
-        (R, K) for each of precision, recall, f1, auroc and support.
+        (R, K) for each of sensitivity (recall), specificity, ppv (precision), npv, f1, auroc,
+        average_precision and support.
     """
     classes = probabilities.shape[1]
     weights = np.ones((1, len(actual))) if weights is None else weights
     matrix = confusion(actual, probabilities.argmax(1), classes, weights)
+    areas = [
+        area_and_precision(actual == one, probabilities[:, one], weights) for one in range(classes)
+    ]
+    return {
+        **rates(matrix),
+        "auroc": np.stack([area for area, _ in areas], axis=1),
+        "average_precision": np.stack([precision for _, precision in areas], axis=1),
+        "support": matrix.sum(2),
+    }
+
+
+def rates(matrix: Floats) -> dict[str, Floats]:
+    """What confusion matrices (R, K, K) say of each class against the rest, (R, K) each."""
     hits = np.diagonal(matrix, axis1=1, axis2=2)
     support, called = matrix.sum(2), matrix.sum(1)
-    areas = [auroc(actual == one, probabilities[:, one], weights) for one in range(classes)]
+    total = matrix.sum((1, 2))[:, None]
+    rejected = total - support - called + hits
     return {
-        "precision": ratio(hits, called),
-        "recall": ratio(hits, support),
+        "sensitivity": ratio(hits, support),
+        "specificity": ratio(rejected, total - support),
+        "ppv": ratio(hits, called),
+        "npv": ratio(rejected, total - called),
         "f1": ratio(2 * hits, support + called),
-        "auroc": np.stack(areas, axis=1),
-        "support": support,
+    }
+
+
+def macro(scores: dict[str, Floats]) -> dict[str, Floats]:
+    """Means of what `by_class` gives over the classes that have images, (R,) each.
+
+    A class that is never called counts with a predictive value of 0, as in scikit-learn: to leave
+    it out would reward not calling it.
+    """
+    present = scores["support"] > 0
+    return {
+        name: mean(np.nan_to_num(values) if name in ("ppv", "npv") else values, present)
+        for name, values in scores.items()
+        if name != "support"
     }
 
 
 def headline(
-    actual: Labels, probabilities: Floats, weights: Floats | None = None
+    actual: Labels,
+    probabilities: Floats,
+    weights: Floats | None = None,
+    classes: dict[str, Floats] | None = None,
 ) -> dict[str, Floats]:
     """The scores by which networks are compared.
 
-    Balanced accuracy, macro F1 and AUROC (one class against the rest) are means over the classes
-    that have images. `mcc` is Matthews' correlation for many classes (Gorodkin 2004, "Comparing
-    two K-category assignments by a K-category correlation coefficient").
+    Balanced accuracy, macro F1, AUROC and average precision (one class against the rest) are
+    means over the classes that have images. `mcc` is Matthews' correlation for many classes
+    (Gorodkin 2004, "Comparing two K-category assignments by a K-category correlation
+    coefficient").
 
     Args:
         actual: (N,), numbers of classes.
         probabilities: (N, K).
         weights: (R, N); one row of ones if not given.
+        classes: what `by_class` gives of the same, if it is at hand.
 
     Returns:
         (R,) for each score.
     """
     matrix = confusion(actual, probabilities.argmax(1), probabilities.shape[1], weights)
-    scores = by_class(actual, probabilities, weights)
-    present = scores["support"] > 0
+    means = macro(by_class(actual, probabilities, weights) if classes is None else classes)
     return {
         "accuracy": ratio(np.trace(matrix, axis1=1, axis2=2), matrix.sum((1, 2))),
-        "balanced_accuracy": mean(scores["recall"], present),
-        "macro_f1": mean(scores["f1"], present),
-        "auroc": mean(scores["auroc"], present),
+        "balanced_accuracy": means["sensitivity"],
+        "macro_f1": means["f1"],
+        "auroc": means["auroc"],
+        "average_precision": means["average_precision"],
         "mcc": matthews(matrix),
     }
 
@@ -130,15 +188,3 @@ def mean(values: Floats, where: NDArray[np.bool_]) -> Floats:
 def defined(value: float) -> float | None:
     """None for NaN, which JSON does not have."""
     return None if np.isnan(value) else float(value)
-
-
-def class_table(
-    actual: Labels, probabilities: Floats, classes: list[str]
-) -> dict[str, dict[str, Any]]:
-    """The scores of each class by its name, ready for JSON: None where undefined."""
-    scores = by_class(actual, probabilities)
-    table: dict[str, dict[str, Any]] = {}
-    for number, name in enumerate(classes):
-        table[name] = {key: defined(values[0, number]) for key, values in scores.items()}
-        table[name]["support"] = int(scores["support"][0, number])
-    return table

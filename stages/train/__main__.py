@@ -1,6 +1,9 @@
 """Train the network: pixels and split in, the model of the best epoch and its curves out."""
 
+import numpy as np
+
 from stages import command, models
+from stages.calibration import calibrated
 from stages.files import whole
 from stages.params import load
 from stages.train.beginning import begin
@@ -64,6 +67,8 @@ def main() -> None:
         draw_curves(plots / "learning_curves.png", records.history, best_epoch)
         draw_augmented(plots / "augmented.png", start.training, card.classes)
     model.load_state_dict(classifier.best_state)
+    side, pixels = start.validation.side, np.load(paths.pixels, mmap_mode="r")
+    card = calibrated(card, models.logits(model, card, pixels, side.rows), side.labels)
     with whole(paths.model) as folder:
         models.save(model, card, folder)
     state.unlink()

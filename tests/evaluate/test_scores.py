@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from stages.evaluate import bootstrap, scores
+from stages.evaluate import bootstrap, report, scores
+from stages.params import Evaluate
 
 
 def task(images=200, classes=3, seed=0, digits=2):
@@ -27,6 +28,12 @@ def by_sklearn(actual, probabilities):
         ),
         "macro_f1": metrics.f1_score(actual, predicted, labels=present, average="macro"),
         "auroc": np.mean(areas),
+        "average_precision": np.mean(
+            [
+                metrics.average_precision_score(actual == one, probabilities[:, one])
+                for one in present
+            ]
+        ),
         "mcc": metrics.matthews_corrcoef(actual, predicted),
     }
 
@@ -40,34 +47,54 @@ def test_headline_is_that_of_scikit_learn(classes):
 
 def test_scores_of_each_class_are_those_of_scikit_learn():
     actual, probabilities = task()
+    predicted = probabilities.argmax(1)
     ours = scores.by_class(actual, probabilities)
-    theirs = metrics.precision_recall_fscore_support(actual, probabilities.argmax(1))
-    for name, expected in zip(("precision", "recall", "f1", "support"), theirs, strict=True):
+    theirs = metrics.precision_recall_fscore_support(actual, predicted)
+    for name, expected in zip(("ppv", "sensitivity", "f1", "support"), theirs, strict=True):
         assert ours[name][0] == pytest.approx(expected, abs=1e-12)
     for one in range(3):
-        expected = metrics.roc_auc_score(actual == one, probabilities[:, one])
-        assert ours["auroc"][0, one] == pytest.approx(expected, abs=1e-12)
+        truth, called, score = actual == one, predicted == one, probabilities[:, one]
+        expected = {
+            "specificity": metrics.recall_score(truth, called, pos_label=False),
+            "npv": metrics.precision_score(truth, called, pos_label=False),
+            "auroc": metrics.roc_auc_score(truth, score),
+            "average_precision": metrics.average_precision_score(truth, score),
+        }
+        found = {name: ours[name][0, one] for name in expected}
+        assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_macro_averages_are_those_of_scikit_learn():
+    actual, probabilities = task()
+    # Never called.
+    probabilities[:, 2] = 0
+    predicted = probabilities.argmax(1)
+    ours = scores.macro(scores.by_class(actual, probabilities))
+    ppv, sensitivity, f1, _ = metrics.precision_recall_fscore_support(
+        actual, predicted, average="macro", zero_division=0
+    )
+    expected = {"ppv": ppv, "sensitivity": sensitivity, "f1": f1}
+    assert {name: ours[name][0] for name in expected} == pytest.approx(expected, abs=1e-12)
+    assert set(ours) == {"ppv", "npv", "sensitivity", "specificity", "f1", "auroc",
+                         "average_precision"}  # fmt: skip
 
 
 def test_a_class_without_test_images_has_no_scores_and_does_not_count():
     actual, probabilities = task(classes=4)
     probabilities = probabilities[actual != 2]
     actual = actual[actual != 2]
-    table = scores.class_table(actual, probabilities, ["a", "b", "c", "d"])
-    assert table["c"]["support"] == 0
-    assert table["c"]["recall"] is None
-    assert table["c"]["auroc"] is None
+    absent = {name: values[0, 2] for name, values in scores.by_class(actual, probabilities).items()}
+    assert absent["support"] == 0
+    assert np.isnan([absent["sensitivity"], absent["auroc"], absent["average_precision"]]).all()
     ours = {name: value[0] for name, value in scores.headline(actual, probabilities).items()}
     assert ours == pytest.approx(by_sklearn(actual, probabilities), abs=1e-12)
 
 
-def test_a_class_that_is_never_called_has_no_precision_and_an_f1_of_zero():
-    table = scores.class_table(
-        np.array([0, 1]), np.array([[0.9, 0.1], [0.8, 0.2]]), ["called", "missed"]
-    )
-    assert table["missed"]["precision"] is None
-    assert table["missed"]["recall"] == 0
-    assert table["missed"]["f1"] == 0
+def test_a_class_that_is_never_called_has_no_predictive_value_and_an_f1_of_zero():
+    found = scores.by_class(np.array([0, 1]), np.array([[0.9, 0.1], [0.8, 0.2]]))
+    assert np.isnan(found["ppv"][0, 1])
+    assert found["sensitivity"][0, 1] == 0
+    assert found["f1"][0, 1] == 0
 
 
 def test_a_test_set_of_one_class_has_no_auroc():
@@ -99,7 +126,7 @@ def test_intervals_are_those_of_a_loop_over_resamples_of_patients():
         looped.append(by_sklearn(actual[rows], probabilities[rows]))
     for name, interval in fast.items():
         low, high = np.quantile([resample[name] for resample in looped], [0.05, 0.95])
-        assert interval == pytest.approx({"low": low, "high": high}, abs=1e-12)
+        assert interval == pytest.approx([low, high], abs=1e-12)
 
 
 def test_copies_of_an_image_in_one_group_do_not_narrow_an_interval():
@@ -116,9 +143,7 @@ def test_copies_of_an_image_in_one_group_do_not_narrow_an_interval():
     alone = interval(1, groups)
     assert interval(5, np.repeat(groups, 5)) == pytest.approx(alone)
     taken_for_patients = interval(5, np.array([f"p{number}" for number in range(400)]))
-    assert taken_for_patients["high"] - taken_for_patients["low"] < 0.7 * (
-        alone["high"] - alone["low"]
-    )
+    assert np.ptp(taken_for_patients) < 0.7 * np.ptp(alone)
 
 
 def test_whole_groups_are_drawn_as_many_as_there_are():
@@ -138,11 +163,25 @@ def test_resamples_do_not_depend_on_how_they_are_batched(monkeypatch):
     assert not (np.concatenate(list(bootstrap.resampled(groups, 40, seed=4))) == at_once).all()
 
 
+def test_an_interval_is_over_the_resamples_in_which_the_score_is_defined():
+    groups = np.array(["a", "b", "c"])
+
+    def statistics(weights):
+        return {
+            "some": np.where(weights[:, :1] > 0, weights[:, :1], np.nan),
+            "never": np.full(len(weights), np.nan),
+        }
+
+    found = bootstrap.intervals(statistics, groups, 200, 0.95, 0)
+    assert found["some"].tolist() == [[1], [3]] or found["some"].tolist() == [[1], [2]]
+    assert np.isnan(found["never"]).all()
+
+
 def test_two_thousand_resamples_of_three_thousand_images_take_five_seconds_at_most():
     actual, probabilities = task(images=3000, classes=4, digits=6)
+    probabilities /= probabilities.sum(1, keepdims=True)
     groups = np.array([f"p{number // 2}" for number in range(3000)])
+    settings = Evaluate(resamples=2000, confidence=0.95, seed=0, positive=[], sensitivity=0.95)
     start = time.process_time()
-    bootstrap.intervals(
-        lambda weights: scores.headline(actual, probabilities, weights), groups, 2000, 0.95, 0
-    )
+    report.measure(actual, probabilities, groups, list("abcd"), settings)
     assert time.process_time() - start < 5

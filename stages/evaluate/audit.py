@@ -1,0 +1,192 @@
+"""Shortcut audit: whether the classes can be told without looking at the disease.
+
+After DeGrave et al. 2021 ("AI for radiographic COVID-19 detection selects shortcuts over signal")
+and Maguolo and Nanni 2021, who blacked the lungs out and lost little.
+
+Each probe says by balanced accuracy, with its interval, how much of the classes it finds. `chance`
+is 1 / the number of classes among its images. A probe is `suspicious` when
+
+- file, border, lungs_blanked (they hold no sign of disease): the interval begins more than `MARGIN`
+  of the way from chance to 1 above chance;
+- thumbnail (a large opacity shows even there): its interval and that of the network begin above
+  chance, and it gains at least `MOST` of what the network gains over chance;
+- lungs_only (all else blanked): its interval reaches down to chance while that of the network on
+  the same whole images does not. The cut itself is strange to the network, so that some loss is
+  no sign.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from torch import nn
+
+from stages import models
+from stages.calibration import probabilities as softmaxed
+from stages.evaluate import bootstrap, probes
+from stages.evaluate.report import interval
+from stages.evaluate.scores import (
+    Floats,
+    Labels,
+    area_and_precision,
+    confusion,
+    defined,
+    mean,
+    rates,
+)
+from stages.models import Card
+from stages.params import Evaluate
+
+MARGIN = 0.1
+MOST = 0.75
+BATCH = 256
+"""Images that are blanked at a time."""
+
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """Test images to tell apart: `rows` of the pixels, numbers of classes and groups, (N,) each."""
+
+    rows: NDArray[np.int64]
+    actual: Labels
+    groups: NDArray[np.str_]
+    settings: Evaluate
+
+    def part(self, where: NDArray[np.bool_]) -> "Task":
+        """The images at `where`."""
+        return Task(self.rows[where], self.actual[where], self.groups[where], self.settings)
+
+
+def audit(
+    network: nn.Module,
+    card: Card,
+    images: pd.DataFrame,
+    pixels: NDArray[np.uint8],
+    masks: NDArray[np.uint8],
+    probabilities: Floats,
+    settings: Evaluate,
+) -> Result:
+    """Run all probes.
+
+    Args:
+        images: the training and test images, with the columns of `Split` and `Images`.
+        pixels: uint8 (all images, S, S), may be memory-mapped.
+        masks: the same, not 0 inside the lungs; of length 0 if the data set has none.
+        probabilities: (test images, K), the network's, in the order of `images`.
+
+    Returns:
+        `suspicious`, how many probes are; `network`, what it finds in the whole images; and the
+        probes by name.
+    """
+    labels = pd.Index(card.classes).get_indexer(images["label"])
+    rows, train = images["row"].to_numpy(), (images["split"] == "train").to_numpy()
+    task = Task(rows, labels, images["group"].to_numpy(), settings).part(~train)
+    whole = judge(task, probabilities)
+
+    file, thumbnail, border = (
+        judge(task, probes.learn(features, labels, train, settings.seed))
+        for features in (
+            probes.file_facts(images),
+            probes.thumbnails(pixels, rows),
+            probes.borders(pixels, rows),
+        )
+    )
+    without_lungs, lungs_only, masked = on_lungs(network, card, task, pixels, masks, probabilities)
+    verdicts = {
+        "file": above_chance(file, MARGIN),
+        "thumbnail": above_chance(thumbnail)
+        and above_chance(whole)
+        and gain(thumbnail) >= MOST * gain(whole),
+        "border": above_chance(border, MARGIN),
+        "lungs_blanked": above_chance(without_lungs, MARGIN),
+        "lungs_only": above_chance(masked) and not above_chance(lungs_only),
+    }
+    found = (file, thumbnail, border, without_lungs, lungs_only)
+    return {
+        "suspicious": sum(verdicts.values()),
+        "network": whole,
+        **{
+            name: {"suspicious": verdict, **result}
+            for (name, verdict), result in zip(verdicts.items(), found, strict=True)
+        },
+    }
+
+
+def on_lungs(
+    network: nn.Module,
+    card: Card,
+    task: Task,
+    pixels: NDArray[np.uint8],
+    masks: NDArray[np.uint8],
+    probabilities: Floats,
+) -> tuple[Result, Result, Result]:
+    """What the network finds without the lungs, in the lungs alone, and in the same images whole.
+
+    Only images that have a mask are looked at.
+    """
+    has_mask = np.zeros(len(task.rows), bool)
+    if len(masks):
+        has_mask[:] = [masks[row].any() for row in task.rows]
+    masked = task.part(has_mask)
+
+    def show(blank_lungs: bool) -> Result:
+        logits = [np.empty((0, len(card.classes)), np.float32)]
+        for start in range(0, len(masked.rows), BATCH):
+            rows = masked.rows[start : start + BATCH]
+            shown = probes.blanked(pixels[rows], (masks[rows] > 0) == blank_lungs)
+            logits.append(models.logits(network, card, shown, np.arange(len(rows))))
+        return judge(masked, softmaxed(np.concatenate(logits), card.temperature))
+
+    return show(True), show(False), judge(masked, probabilities[has_mask])
+
+
+def judge(task: Task, probabilities: Floats) -> Result:
+    """Balanced accuracy and AUROC (mean of each class against the rest), beside chance.
+
+    Args:
+        probabilities: (N, K); N may be 0.
+    """
+    if not len(task.actual):
+        return {"images": 0, "balanced_accuracy": None, "auroc": None, "chance": None}
+    present = np.unique(task.actual)
+
+    def statistics(weights: Floats) -> dict[str, Floats]:
+        matrix = confusion(task.actual, probabilities.argmax(1), probabilities.shape[1], weights)
+        drawn = matrix.sum(2)[:, present] > 0
+        areas = [
+            area_and_precision(task.actual == one, probabilities[:, one], weights)[0]
+            for one in present
+        ]
+        return {
+            "balanced_accuracy": mean(rates(matrix)["sensitivity"][:, present], drawn),
+            "auroc": mean(np.stack(areas, axis=1), drawn),
+        }
+
+    settings = task.settings
+    ends = bootstrap.intervals(
+        statistics, task.groups, settings.resamples, settings.confidence, settings.seed
+    )
+    found = statistics(np.ones((1, len(task.actual))))
+    return {
+        "images": len(task.actual),
+        **{name: defined(values[0]) for name, values in found.items()},
+        "chance": 1 / len(present),
+        "interval": {name: interval(values) for name, values in ends.items()},
+    }
+
+
+def above_chance(result: Result, margin: float = 0.0) -> bool:
+    """Whether the interval begins so far of the way from chance to 1 above chance."""
+    if not result["images"]:
+        return False
+    low, chance = result["interval"]["balanced_accuracy"]["low"], result["chance"]
+    return bool(low > chance + margin * (1 - chance))
+
+
+def gain(result: Result) -> float:
+    """How much better than chance."""
+    return float(result["balanced_accuracy"] - result["chance"])

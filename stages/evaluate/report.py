@@ -1,0 +1,127 @@
+"""The numbers of the metrics files: scores beside their intervals, by name, ready for JSON."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.calibration import threshold
+from stages.evaluate import bootstrap, operating, reliability, scores
+from stages.evaluate.scores import Floats, Labels, defined
+from stages.models import Card
+from stages.params import Evaluate
+
+Report = dict[str, Any]
+
+
+def measure(
+    actual: Labels,
+    probabilities: Floats,
+    groups: NDArray[np.str_],
+    classes: list[str],
+    settings: Evaluate,
+) -> tuple[Report, Report]:
+    """All scores of the test images, in one pass over the resamples.
+
+    Args:
+        actual: (N,), numbers of classes.
+        probabilities: (N, K).
+        groups: (N,).
+
+    Returns:
+        the headline with its `interval`s; and for each class its scores and `interval`s.
+    """
+
+    def headline(weights: Floats | None, by_class: dict[str, Floats]) -> dict[str, Floats]:
+        found = scores.headline(actual, probabilities, weights, by_class)
+        return found | reliability.scores(actual, probabilities, weights)
+
+    def statistics(weights: Floats) -> dict[str, Floats]:
+        by_class = scores.by_class(actual, probabilities, weights)
+        of_classes = {f"class/{name}": values for name, values in by_class.items()}
+        return headline(weights, by_class) | of_classes
+
+    ends = bootstrap.intervals(
+        statistics, groups, settings.resamples, settings.confidence, settings.seed
+    )
+    by_class = scores.by_class(actual, probabilities)
+    summary: Report = {
+        name: defined(values[0]) for name, values in headline(None, by_class).items()
+    }
+    summary["interval"] = {name: interval(ends[name]) for name in summary}
+    table = {
+        name: {score: defined(values[0, number]) for score, values in by_class.items()}
+        | {
+            "support": int(by_class["support"][0, number]),
+            "interval": {
+                score: interval(ends[f"class/{score}"][:, number])
+                for score in by_class
+                if score != "support"
+            },
+        }
+        for number, name in enumerate(classes)
+    }
+    return summary, table
+
+
+def macro(actual: Labels, probabilities: Floats) -> Report:
+    """Means over the classes; see `stages.evaluate.scores.macro`."""
+    found = scores.macro(scores.by_class(actual, probabilities))
+    return {name: defined(values[0]) for name, values in found.items()}
+
+
+def calibration(actual: Labels, uncalibrated: Floats, temperature: float) -> Report:
+    """The temperature, and what the headline's Brier score and ECE would be without it."""
+    before = reliability.scores(actual, uncalibrated)
+    return {
+        "temperature": temperature,
+        "before": {name: float(values[0]) for name, values in before.items()},
+    }
+
+
+def operating_point(
+    actual: Labels,
+    probabilities: Floats,
+    groups: NDArray[np.str_],
+    card: Card,
+    settings: Evaluate,
+) -> Report | None:
+    """What the threshold that validation gives for `evaluate.sensitivity` does on test.
+
+    Returns:
+        None if no name of `evaluate.positive` is a class, or validation has no image of it. Else
+        the class, the target, the threshold, the validation images it comes from, sensitivity,
+        specificity and predictive values with `interval`s, the balanced accuracy of all classes
+        when those below the threshold get the best other class, and in `most_probable` sensitivity
+        and specificity without a threshold.
+    """
+    name = operating.positive_class(settings.positive, card.classes)
+    if name is None or not card.thresholds.get(name):
+        why = "no validation images" if name else f"no class {' or '.join(settings.positive)}"
+        print(f"no operating point: {why} (evaluate.positive in params.yaml)")
+        return None
+    number = card.classes.index(name)
+    cut = threshold(card.thresholds[name], settings.sensitivity)
+    is_positive, called = actual == number, probabilities[:, number] >= cut
+    ends = bootstrap.intervals(
+        lambda weights: operating.scores(is_positive, called, weights),
+        *(groups, settings.resamples, settings.confidence, settings.seed),
+    )
+    return {
+        "class": name,
+        "target": settings.sensitivity,
+        "threshold": cut,
+        "validation_images": len(card.thresholds[name]),
+        **operating.summary(actual, probabilities, number, cut),
+        "interval": {score: interval(values) for score, values in ends.items()},
+    }
+
+
+def positive(card: Card, point: Report | None) -> tuple[int, float] | None:
+    """Number and threshold of the positive class, if there is an operating point."""
+    return None if point is None else (card.classes.index(point["class"]), point["threshold"])
+
+
+def interval(ends: Floats) -> dict[str, float | None]:
+    """Low and high end by name; None where undefined."""
+    return {"low": defined(ends[0]), "high": defined(ends[1])}
