@@ -8,11 +8,13 @@ is 1 / the number of classes among its images. A probe is `suspicious` when
 
 - file, border, lungs_blanked (they hold no sign of disease): the interval begins more than `MARGIN`
   of the way from chance to 1 above chance;
-- thumbnail (a large opacity shows even there): its interval and that of the network begin above
-  chance, and it gains at least `MOST` of what the network gains over chance;
+- thumbnail (a large opacity shows even there): the interval begins more than `HALF` of that way up;
 - lungs_only (all else blanked): its interval reaches down to chance while that of the network on
   the same whole images does not. The cut itself is strange to the network, so that some loss is
   no sign.
+
+On the phantom, thumbnails come to 0.2 of the way without a marker and to 0.6 with it. What they
+find is not held against the network: that would suspect the data of a weak network's faults.
 """
 
 from dataclasses import dataclass
@@ -40,7 +42,7 @@ from stages.models import Card
 from stages.params import Evaluate
 
 MARGIN = 0.1
-MOST = 0.75
+HALF = 0.5
 BATCH = 256
 """Images that are blanked at a time."""
 
@@ -98,9 +100,7 @@ def audit(
     without_lungs, lungs_only, masked = on_lungs(network, card, task, pixels, masks, probabilities)
     verdicts = {
         "file": above_chance(file, MARGIN),
-        "thumbnail": above_chance(thumbnail)
-        and above_chance(whole)
-        and gain(thumbnail) >= MOST * gain(whole),
+        "thumbnail": above_chance(thumbnail, HALF),
         "border": above_chance(border, MARGIN),
         "lungs_blanked": above_chance(without_lungs, MARGIN),
         "lungs_only": above_chance(masked) and not above_chance(lungs_only),
@@ -185,8 +185,3 @@ def above_chance(result: Result, margin: float = 0.0) -> bool:
         return False
     low, chance = result["interval"]["balanced_accuracy"]["low"], result["chance"]
     return bool(low > chance + margin * (1 - chance))
-
-
-def gain(result: Result) -> float:
-    """How much better than chance."""
-    return float(result["balanced_accuracy"] - result["chance"])
