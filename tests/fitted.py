@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 from stages import models, tables
 
 
-def fit(folder: Path, steps: int = 8, temperature: float = 1.0) -> Path:
+def fit(folder: Path, steps: int = 8, temperature: float = 1.0, batch: int | None = None) -> Path:
     """Train the small network on `folder`/pixels.npy and split.csv; write `folder`/model."""
     torch.manual_seed(0)
     torch.set_num_threads(1)
@@ -25,8 +25,9 @@ def fit(folder: Path, steps: int = 8, temperature: float = 1.0) -> Path:
     labels = torch.tensor([classes.index(label) for label in train["label"]])
     optimizer = torch.optim.Adam(network.parameters(), 0.002)
     for _ in range(steps):
+        some = slice(None) if batch is None else torch.randperm(len(labels))[:batch]
         optimizer.zero_grad()
-        cross_entropy(network(images), labels).backward()
+        cross_entropy(network(images[some]), labels[some]).backward()
         optimizer.step()
     models.save(network, card, folder / "model")
     return folder

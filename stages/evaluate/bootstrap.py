@@ -45,6 +45,22 @@ def quantiles(values: Floats, shares: list[float]) -> Floats:
     return found
 
 
+def widened(ends: Floats, groups: int, confidence: float) -> Floats:
+    """The interval of a share; where it is 0 or 1 in every resample, that of Clopper and Pearson.
+
+    A bootstrap can't draw what it has not seen: that all of ten patients were found says that
+    with 95 % confidence at least 69 % are (1934, "The use of confidence or fiducial limits").
+
+    Args:
+        ends: (2,), low and high.
+        groups: how many the share is of.
+    """
+    if ends[0] != ends[1] or ends[0] not in (0, 1):
+        return ends
+    bound = ((1 - confidence) / 2) ** (1 / groups)
+    return np.array([bound, 1.0] if ends[0] else [0.0, 1 - bound])
+
+
 def resampled(groups: NDArray[np.str_], resamples: int, seed: int) -> Iterator[Floats]:
     """As many groups as there are, drawn with replacement, as weights of their images.
 

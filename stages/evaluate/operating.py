@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.evaluate import bootstrap
 from stages.evaluate.scores import Floats, Labels, confusion, defined, rates
+from stages.params import Evaluate
 
 RATES = ("sensitivity", "specificity", "ppv", "npv")
 
@@ -31,6 +33,30 @@ def scores(
     matrix = confusion(positive.astype(np.int64), called.astype(np.int64), 2, weights)
     found = rates(matrix)
     return {name: found[name][:, 1] for name in RATES}
+
+
+def intervals(
+    positive: NDArray[np.bool_],
+    called: NDArray[np.bool_],
+    groups: NDArray[np.str_],
+    settings: Evaluate,
+) -> dict[str, Floats]:
+    """Low and high end of each of the `scores`, (2,)."""
+    ends = bootstrap.intervals(
+        lambda weights: scores(positive, called, weights),
+        *(groups, settings.resamples, settings.confidence, settings.seed),
+    )
+    return {
+        name: bootstrap.widened(ends[name], len(np.unique(groups[counted])), settings.confidence)
+        for name, counted in shares_of(positive, called).items()
+    }
+
+
+def shares_of(
+    positive: NDArray[np.bool_], called: NDArray[np.bool_]
+) -> dict[str, NDArray[np.bool_]]:
+    """Which images each of the `scores` is a share of."""
+    return dict(zip(RATES, (positive, ~positive, called, ~called), strict=True))
 
 
 def decisions(probabilities: Floats, number: int, threshold: float) -> Labels:

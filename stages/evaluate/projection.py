@@ -28,14 +28,16 @@ def plane(features: NDArray[np.float32], seed: int) -> Floats:
         features: (N, F).
 
     Returns:
-        (N, 2); of fewer than four images, the principal components alone.
+        (N, 2); of fewer than four images, the principal components alone; of equal ones, zeros.
     """
     images = len(features)
+    if (features == features[0]).all():
+        return np.zeros((images, 2))
     # With several threads, sums are taken in an order that changes from run to run.
     with threadpool_limits(1):
         components = min(COMPONENTS, *features.shape)
         reduced = PCA(components, svd_solver="full").fit_transform(features.astype(np.float64))
-        if images < 4 or not reduced.any():
+        if images < 4:
             return np.pad(reduced, ((0, 0), (0, 2)))[:, :2]
         perplexity = min(PERPLEXITY, (images - 1) / 3)
         tsne = TSNE(2, perplexity=perplexity, init="pca", random_state=seed)

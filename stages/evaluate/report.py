@@ -44,23 +44,28 @@ def measure(
     ends = bootstrap.intervals(
         statistics, groups, settings.resamples, settings.confidence, settings.seed
     )
+    amount = len(np.unique(groups))
+    for name in ("accuracy", "balanced_accuracy"):
+        ends[name] = bootstrap.widened(ends[name], amount, settings.confidence)
     by_class = scores.by_class(actual, probabilities)
     summary: Report = {
         name: defined(values[0]) for name, values in headline(None, by_class).items()
     }
     summary["interval"] = {name: interval(ends[name]) for name in summary}
-    table = {
-        name: {score: defined(values[0, number]) for score, values in by_class.items()}
-        | {
+    predicted = probabilities.argmax(1)
+    table = {}
+    for number, name in enumerate(classes):
+        of_class = {score: ends[f"class/{score}"][:, number] for score in by_class}
+        del of_class["support"]
+        shares = operating.shares_of(actual == number, predicted == number)
+        for score, counted in shares.items():
+            of_groups = len(np.unique(groups[counted]))
+            of_class[score] = bootstrap.widened(of_class[score], of_groups, settings.confidence)
+        table[name] = {
+            **{score: defined(values[0, number]) for score, values in by_class.items()},
             "support": int(by_class["support"][0, number]),
-            "interval": {
-                score: interval(ends[f"class/{score}"][:, number])
-                for score in by_class
-                if score != "support"
-            },
+            "interval": {score: interval(values) for score, values in of_class.items()},
         }
-        for number, name in enumerate(classes)
-    }
     return summary, table
 
 
@@ -103,10 +108,7 @@ def operating_point(
     number = card.classes.index(name)
     cut = threshold(card.thresholds[name], settings.sensitivity)
     is_positive, called = actual == number, probabilities[:, number] >= cut
-    ends = bootstrap.intervals(
-        lambda weights: operating.scores(is_positive, called, weights),
-        *(groups, settings.resamples, settings.confidence, settings.seed),
-    )
+    ends = operating.intervals(is_positive, called, groups, settings)
     return {
         "class": name,
         "target": settings.sensitivity,

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from stages.evaluate import bootstrap, operating
 from stages.evaluate.scores import Floats, Labels, confusion, defined, mean, rates, ratio
@@ -76,7 +77,7 @@ def measure(
 def with_intervals(
     actual: Labels,
     probabilities: Floats,
-    groups: Any,
+    groups: NDArray[np.str_],
     positive: tuple[int, float] | None,
     settings: Evaluate,
 ) -> dict[str, float]:
@@ -84,22 +85,29 @@ def with_intervals(
 
     def statistics(weights: Floats) -> dict[str, Floats]:
         matrix = confusion(actual, probabilities.argmax(1), probabilities.shape[1], weights)
-        found = {
+        return {
             "accuracy": ratio(np.trace(matrix, axis1=1, axis2=2), matrix.sum((1, 2))),
             "balanced_accuracy": mean(rates(matrix)["sensitivity"], matrix.sum(2) > 0),
         }
-        if positive is not None:
-            number, threshold = positive
-            called = probabilities[:, number] >= threshold
-            rest = operating.scores(actual == number, called, weights)
-            found |= {name: rest[name] for name in ("sensitivity", "specificity")}
-        return found
 
+    found = statistics(np.ones((1, len(actual))))
     ends = bootstrap.intervals(
         statistics, groups, settings.resamples, settings.confidence, settings.seed
     )
+    amount = len(np.unique(groups))
+    ends = {
+        name: bootstrap.widened(values, amount, settings.confidence)
+        for name, values in ends.items()
+    }
+    if positive is not None:
+        number, threshold = positive
+        called = probabilities[:, number] >= threshold
+        at_threshold = operating.scores(actual == number, called)
+        of_rates = operating.intervals(actual == number, called, groups, settings)
+        for name in ("sensitivity", "specificity"):
+            found[name], ends[name] = at_threshold[name], of_rates[name]
     result: dict[str, float] = {}
-    for name, value in statistics(np.ones((1, len(actual)))).items():
+    for name, value in found.items():
         result |= {
             name: float(value[0]),
             f"{name}_low": float(ends[name][0]),

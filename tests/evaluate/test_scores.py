@@ -2,6 +2,7 @@ import time
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 from sklearn import metrics
 
 from stages.evaluate import bootstrap, report, scores
@@ -175,6 +176,19 @@ def test_an_interval_is_over_the_resamples_in_which_the_score_is_defined():
     found = bootstrap.intervals(statistics, groups, 200, 0.95, 0)
     assert found["some"].tolist() == [[1], [3]] or found["some"].tolist() == [[1], [2]]
     assert np.isnan(found["never"]).all()
+
+
+@pytest.mark.parametrize("found", [0, 10])
+def test_a_share_of_none_or_all_is_not_certain(found):
+    low, high = bootstrap.widened(np.full(2, found / 10), groups=10, confidence=0.95)
+    expected = binomtest(found, 10).proportion_ci(0.95, method="exact")
+    assert (low, high) == pytest.approx((expected.low, expected.high))
+
+
+def test_other_intervals_stay():
+    for ends in ([0.5, 1.0], [0.5, 0.5], [np.nan, np.nan]):
+        same = bootstrap.widened(np.array(ends), groups=10, confidence=0.95)
+        assert same.tolist() == pytest.approx(ends, nan_ok=True)
 
 
 def test_two_thousand_resamples_of_three_thousand_images_take_five_seconds_at_most():
