@@ -58,8 +58,13 @@ def reliability(
             xlim=(0, 1.01), ylim=(0, 1.02), ylabel="Share of images told right",
             title="Reliability, test images",
         )  # fmt: skip
-        # Where there are no images: no class is the most probable one with 1 / classes or less.
-        counts.legend(*axes.get_legend_handles_labels(), loc="upper left", fontsize=8)
+        counts.legend(
+            *axes.get_legend_handles_labels(),
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.35),
+            ncols=3,
+            fontsize=8,
+        )
         counts.set(xlabel="Probability of the predicted class", ylabel="Images")
 
 
@@ -131,7 +136,7 @@ def audit(folder: Path, found: dict[str, Any]) -> None:
         axes.set_yticks(range(len(shown)), labels)
         axes.set(
             xlim=(0, 1.02), xlabel="Balanced accuracy, test images (dotted: chance)",
-            title="What can be told without the disease",
+            title="Shortcut audit: what tells the classes apart",
         )  # fmt: skip
         axes.invert_yaxis()
 
