@@ -1,4 +1,4 @@
-"""The same scores on parts of the test images: by source, sex, age, view and published split."""
+"""The same scores on parts of the test images: by data set, source, sex, age, view, split."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from stages.evaluate import bootstrap, operating
 from stages.evaluate.scores import Floats, Labels, confusion, defined, mean, rates, ratio
 from stages.params import Evaluate
 
-COLUMNS = ("source", "sex", "age", "view", "official_split")
+COLUMNS = ("dataset", "source", "sex", "age", "view", "official_split")
 UNKNOWN = "unknown"
 AGES = {0: "0-17", 18: "18-39", 40: "40-59", 60: "60-79", 80: "80 and over"}
 

@@ -67,10 +67,8 @@ def main() -> None:
         draw_curves(plots / "learning_curves.png", records.history, best_epoch)
         draw_augmented(plots / "augmented.png", start.training, card.classes)
     model.load_state_dict(classifier.best_state)
-    held_out = start.validation.side
-    pixels = np.load(paths.pixels, mmap_mode="r")
-    logits = models.logits(model, card, pixels, held_out.rows)
-    card = calibrated(card, logits, held_out.labels)
+    side, pixels = start.validation.side, np.load(paths.pixels, mmap_mode="r")
+    card = calibrated(card, models.logits(model, card, pixels, side.rows), side.labels)
     with whole(paths.model) as folder:
         models.save(model, card, folder)
     state.unlink()

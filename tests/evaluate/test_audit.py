@@ -8,9 +8,10 @@ from stages import models, tables
 from stages.download import phantom
 from stages.evaluate import probes
 from stages.evaluate.audit import Task, above_chance, audit, judge
-from stages.params import Evaluate, Phantom, Prepare
+from stages.params import Evaluate, Phantom, load
 from stages.prepare.__main__ import prepare
 from stages.prepare.arrays import ArrayWriter
+from tests.closure import ROOT
 from tests.fitted import fit
 
 SETTINGS = Evaluate(resamples=300, confidence=0.95, seed=0, positive=[], sensitivity=0.95)
@@ -20,13 +21,15 @@ def drawn(folder, marker):
     """A small phantom as prepare and split leave it, and a network that was trained on it."""
     folder.mkdir()
     (folder / "raw").mkdir()
-    index = phantom.draw(Phantom(seed=0, patients=128, marker=marker), folder / "raw")
-    settings = Prepare(size=32, fit="crop", views=["PA", "AP"])
+    index = phantom.draw(Phantom(seed=0, patients=128, marker=marker), folder / "raw").assign(
+        dataset="phantom"
+    )
+    settings = load(ROOT / "params.yaml").prepare.model_copy(update={"size": 32})
     with (
         ArrayWriter(folder / "pixels.npy", 32) as pixels,
         ArrayWriter(folder / "masks.npy", 32) as masks,
     ):
-        images = prepare(index, folder / "raw", settings, pixels, masks)
+        images = prepare(index, folder / "raw", settings, folder / "store", pixels, masks)
     truth = pd.read_csv(folder / "raw" / "truth.csv")
     usable = images[(images["status"] == "ok") & ~images["image"].isin(truth["image"])]
     patients = pd.factorize(usable["patient"])[0]

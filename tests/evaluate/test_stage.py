@@ -47,12 +47,17 @@ OUTPUTS = {
 def described(folder):
     """Write images.csv beside split.csv: every third image is an AP view."""
     split = tables.read(folder / "split.csv", tables.Split)
+    columns = list(tables.Images.to_schema().columns)
     facts = {
-        "official_split": "", "view": ["AP" if row % 3 else "PA" for row in split["row"]],
-        "mask": "", "status": "ok", "reason": "", "sha256": "", "phash": "", "width": 32,
-        "height": 32, "mode": "L", "format": "PNG", "sex": "", "age": "",
-    }  # fmt: skip
-    images = split.assign(**facts)[list(tables.Images.to_schema().columns)]
+        **{name: "" for name in columns if name not in split},
+        "view": ["AP" if row % 3 else "PA" for row in split["row"]],
+        "status": "ok",
+        "width": 32,
+        "height": 32,
+        "mode": "L",
+        "format": "PNG",
+    }
+    images = split.assign(**facts)[columns]
     tables.write(folder / "images.csv", images, tables.Images)
     return folder
 
