@@ -1,25 +1,35 @@
 # make repro   run the pipeline and print what came out
 # make test    linters, types and tests
-# Both create the environment in .venv first if it is not there.
+# make bench-data, make bench-train   the figures of the README
+# All create the environment in .venv first if it is not there.
 
 PYTHON ?= python3
 VENV ?= .venv
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-.PHONY: repro test env
+.PHONY: repro test bench-data bench-train env
 .DELETE_ON_ERROR:
 
 repro: env
 	dvc repro
 	@echo
-	dvc metrics show metrics/test.json
-	@echo "Pictures: plots/split, plots/dedupe, plots/train, plots/evaluate, plots/gradcam"
+	@python -m stages.evaluate.headline --metrics metrics/test.json
+	@echo
+	@echo "Pictures: plots/dedupe plots/split plots/train plots/evaluate plots/gradcam"
+	@echo "All metrics: dvc metrics show"
 
 test: env
 	ruff check .
 	ruff format --check .
 	mypy
 	pytest -n 2
+
+bench-data: env
+	python -m benchmarks.dedupe --speed 100000
+	python -m benchmarks.prepare
+
+bench-train: env
+	python -m benchmarks.train
 
 env: $(VENV)/installed
 

@@ -15,6 +15,8 @@ STYLE: dict[Any, Any] = {
     "figure.dpi": 120,
     "figure.constrained_layout.use": True,
     "font.size": 10,
+    # Names of classes and files are text, whatever dollar signs they hold.
+    "text.parse_math": False,
     "axes.titlesize": 11,
     "axes.spines.top": False,
     "axes.spines.right": False,

@@ -18,7 +18,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 class Settings(BaseModel):
     """Unknown keys are errors; `1` is no string and `"1"` no number."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Phantom(Settings):
@@ -160,6 +160,8 @@ def load(path: Path) -> Params:
         raise UserError(f"{path} is missing: run this in the project's top folder.") from error
     except YAMLError as error:
         raise UserError(f"{path} is no valid YAML: {' '.join(str(error).split())}") from error
+    if content is None:
+        raise UserError(f"{path} is empty: `git checkout {path.name}` brings it back.")
     try:
         params = Params.model_validate(content)
     except ValidationError as error:
@@ -169,6 +171,11 @@ def load(path: Path) -> Params:
             f"{path}: model: '{params.model}' is not under `architectures:`"
             f"{nearest(params.model, list(params.architectures))}. "
             f"There are: {', '.join(params.architectures)}."
+        )
+    if params.train.freeze_epochs > params.train.epochs:
+        raise UserError(
+            f"{path}: train.freeze_epochs: {params.train.freeze_epochs} is more than train.epochs "
+            f"({params.train.epochs})."
         )
     if params.split.fold >= params.split.folds:
         raise UserError(
@@ -180,7 +187,9 @@ def load(path: Path) -> Params:
 
 def first_mistake(error: ValidationError, content: Any) -> str:
     """The first validation error as `key: what is wrong`, with the nearest known key."""
-    mistake = error.errors()[0]
+    # A misspelt key is also a missing one: the spelling is what helps.
+    mistakes = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+    mistake = mistakes[0]
     key = ".".join(str(part) for part in mistake["loc"])
     if mistake["type"] == "extra_forbidden":
         model: Any = Params

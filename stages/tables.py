@@ -83,7 +83,7 @@ class Predictions(Table):
 
     label: Series[str]
     split: Series[str] = pa.Field(isin=list(SPLITS))
-    probabilities: Series[float] = pa.Field(alias="^p_.+$", regex=True, ge=0, le=1)
+    probabilities: Series[float] = pa.Field(alias="^p_.+$", regex=True, ge=0, le=1, coerce=True)
 
 
 T = TypeVar("T", bound=type[Table])

@@ -74,7 +74,7 @@ def test_a_fresh_clone_gives_the_same_lock(reproduced: tuple[Project, str], tmp_
         ("download.max_ratio", 50, {"download"}),
         ("union.datasets", ["folder", "phantom"], {"download"}),
         ("union.labels.phantom", {"COVID": "ill"}, {"dedupe", "split"}),
-        ("labels.mine", {"a": "b"}, {"dedupe", "split"}),
+        ("labels.folder", {"a": "b"}, {"dedupe", "split"}),
         ("prepare.fit", "pad", {"prepare"}),
         ("dedupe.distance", 30, {"dedupe", "split"}),
         ("split.fold", 1, {"split"}),

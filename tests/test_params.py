@@ -58,6 +58,9 @@ def test_every_setting_is_explained_by_a_comment_above() -> None:
         ({"model": "resnet81"}, ["model", "'resnet81'", "'resnet18'"]),
         ({"prepare__fit": "squeeze"}, ["prepare.fit", "'squeeze'", "'crop'"]),
         ({"inbox": ""}, ["inbox"]),
+        ({"dataset": None, "datset": "phantom"}, ["datset", "unknown key", "'dataset'"]),
+        ({"architectures__resnet18__lr": float("inf")}, ["architectures.resnet18.lr", "finite"]),
+        ({"train__freeze_epochs": 99}, ["train.freeze_epochs", "train.epochs"]),
     ],
 )
 def test_a_mistake_is_one_line_that_names_the_key(
@@ -82,5 +85,5 @@ def test_a_missing_or_broken_file_is_one_line(tmp_path: Path) -> None:
 
 def test_an_empty_file_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("")
-    with pytest.raises(UserError):
+    with pytest.raises(UserError, match=r"params\.yaml is empty"):
         load(tmp_path / "params.yaml")

@@ -48,3 +48,10 @@ def test_a_file_that_is_no_such_table_is_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match="missing"):
         tables.read(tmp_path / "nothing.csv", tables.Images)
+
+
+def test_probabilities_that_print_as_whole_numbers_come_back(tmp_path: Path) -> None:
+    table = pd.DataFrame({"image": ["a", "b"], "label": "x", "split": "test"})
+    table = table.assign(p_x=[1 - 1e-9, 1e-12], p_y=[0.0, 1.0])
+    tables.write(tmp_path / "p.csv", table, tables.Predictions)
+    assert tables.read(tmp_path / "p.csv", tables.Predictions)["p_x"].tolist() == [1.0, 1e-12]

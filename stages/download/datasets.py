@@ -63,6 +63,8 @@ def parts(params: Params) -> list[str]:
     for key in ("urls", "sha256"):
         for name in getattr(params.download, key):
             check_name(f"download.{key}", name, tuple(DATASETS))
+    for name in params.labels:
+        check_name("labels", name, NAMES)
     for name in params.union.labels:
         check_name("union.labels", name, PARTS)
     if params.dataset != "union":

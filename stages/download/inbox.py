@@ -33,8 +33,13 @@ def take(index: pd.DataFrame, source: Path, target: Path, keep: bool) -> None:
 
     Args:
         keep: whether they stay in `source` too.
+
+    Raises:
+        UserError: if a name leads out of the folder.
     """
     for name in sorted({*index["image"], *index["mask"]} - {""}):
+        if not (target / name).resolve().is_relative_to(target.resolve()):
+            raise UserError(f"{source}: '{name}' leads out of its folder: mend the table it is in.")
         if (source / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             (shutil.copyfile if keep else shutil.move)(source / name, target / name)

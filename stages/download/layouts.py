@@ -36,6 +36,9 @@ AUGMENTED = re.compile(r"^.*_original_(?P<name>.+)_[0-9a-f]{8}(-[0-9a-f]{4}){3}-
 # CheXpert's names begin with the patient, such as patient00123-study1-view1_frontal.jpg.
 CHEXPERT = re.compile(r"patient\d+")
 
+# What lies beside images to be read by people or programs.
+PAPERS = {".csv", ".json", ".md", ".pdf", ".txt", ".xlsx"}
+
 
 def as_index(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
     """Complete an adapter's table: columns that it lacks are unknown, the source is the data set.
@@ -85,6 +88,8 @@ def patient_of(name: str, originals: set[str]) -> str:
 def class_folders(root: Path) -> pd.DataFrame:
     """Read `[train|val|test/]class/**/file`, below any number of single folders.
 
+    Files elsewhere, but for papers that came along, are listed as unlabelled.
+
     Returns:
         columns image, label and official_split.
 
@@ -100,8 +105,14 @@ def class_folders(root: Path) -> pd.DataFrame:
         for label in subfolders(parent)
         for image in files_of_class(label, root)
     ]
+    strays = sorted(set(posix_files(top, root)) - {row["image"] for row in rows})
+    rows += [
+        {"image": image, "label": "", "official_split": ""}
+        for image in strays
+        if PurePosixPath(image).suffix.lower() not in PAPERS
+    ]
     table = pd.DataFrame(rows, columns=["image", "label", "official_split"], dtype=str)
-    labels = sorted(set(table["label"]))
+    labels = sorted(set(table["label"]) - {""})
     if len(labels) < 2:
         raise UserError(
             f"{root}: found {len(labels)} class folders with images, needed are two or more. "

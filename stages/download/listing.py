@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from stages.command import UserError
+
 CLUTTER = {"thumbs.db", "desktop.ini", "__macosx"}
 
 
@@ -24,7 +26,18 @@ def subfolders(folder: Path) -> list[Path]:
 
 
 def posix_files(folder: Path, root: Path) -> list[str]:
-    """All visible files below a folder as POSIX paths relative to `root`, by name."""
+    """All visible files below a folder as POSIX paths relative to `root`, by name.
+
+    Raises:
+        UserError: if a name can't stand in a table, or a link leads back up.
+    """
+    if folder.is_symlink() and folder.resolve() in folder.absolute().parents:
+        raise UserError(f"{folder}: this link leads to a folder above it: remove it.")
+    for path in visible(folder, Path.exists):
+        if not path.name.isprintable():
+            raise UserError(
+                f"{folder}: rename {path.name!r}: it has characters that can't be shown."
+            )
     files = [path.relative_to(root).as_posix() for path in visible(folder, Path.is_file)]
     return files + [name for inner in subfolders(folder) for name in posix_files(inner, root)]
 

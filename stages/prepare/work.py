@@ -168,4 +168,5 @@ def read_mask(
         grey = fitted(data, sha256, settings, store, files).pixels
     except UnusableError as error:
         raise UnusableError(f"its mask: {error}") from error
-    return (grey > 127).astype(np.uint8)
+    # Masks are drawn in 255, or in 1.
+    return (grey > grey.max() / 2).astype(np.uint8)

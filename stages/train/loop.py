@@ -1,6 +1,7 @@
 """Lightning's Trainer, set up so that a run repeats to the bit and writes nothing by itself."""
 
 import logging
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -74,6 +75,9 @@ def fit(
             f"out of memory with train.batch_size: {settings.batch_size} and "
             f"prepare.size: {classifier.card.size}: lower one of them in params.yaml."
         ) from error
+    # Lightning returns as if all were done; the next run goes on from the last whole epoch.
+    if trainer.received_sigterm:
+        sys.exit(128 + signal.SIGTERM)
 
 
 def strategy(settings: Train) -> str | Strategy:

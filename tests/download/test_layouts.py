@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from stages.command import UserError
-from stages.download import layouts
+from stages.download import inbox, layouts
 from stages.download.covid_chestxray import covid_chestxray
 from stages.download.layouts import class_folders
 from tests.download.sets import lay
@@ -78,3 +78,34 @@ def test_metadata_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "metadata.csv").write_text("finding,view,folder,filename\n")
     with pytest.raises(UserError, match="no column patientid"):
         covid_chestxray(tmp_path)
+
+
+def test_files_beside_the_classes_are_listed_as_unlabelled(tmp_path: Path) -> None:
+    root = lay(tmp_path, "train/A/1.png", "train/B/1.png", "train/loose.png", "extra/2.png")
+    lay(root, "README.md", "about.txt")
+    assert by_image(class_folders(root)) == {
+        "train/A/1.png": ("A", "train"),
+        "train/B/1.png": ("B", "train"),
+        "train/loose.png": ("", ""),
+        "extra/2.png": ("", ""),
+    }
+
+
+def test_a_link_back_up_is_refused(tmp_path: Path) -> None:
+    root = lay(tmp_path / "in", "A/1.png", "B/1.png")
+    (root / "A/up").symlink_to(root)
+    with pytest.raises(UserError, match="leads to a folder above it"):
+        class_folders(root)
+
+
+def test_a_name_that_no_table_can_hold_is_refused(tmp_path: Path) -> None:
+    root = lay(tmp_path, "A/1.png", "B/1.png", "B/line\nbreak.png")
+    with pytest.raises(UserError, match=r"rename 'line\\nbreak\.png'"):
+        class_folders(root)
+
+
+def test_a_name_that_leads_out_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    index = pd.DataFrame({"image": ["../secret.png"], "mask": [""]})
+    with pytest.raises(UserError, match="leads out of its folder"):
+        inbox.take(index, lay(tmp_path / "in", "a.png"), tmp_path / "raw", keep=True)
