@@ -38,7 +38,7 @@ for name, *sys.argv[1:] in json.loads(sys.argv[1]):
     runpy.run_module(f"stages.{name}", run_name="__main__")
 """
 PATHS = {
-    "download": ["inbox=inbox", "raw=raw", "index=index.csv"],
+    "download": ["inbox=inbox", "downloads=downloads", "raw=raw", "index=index.csv"],
     "prepare": [
         "raw=raw", "index=index.csv", "store=store",
         "pixels=pixels.npy", "masks=masks.npy", "images=images.csv",
