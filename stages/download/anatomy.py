@@ -97,9 +97,8 @@ def place(shape: tuple[int, int], anatomy: Anatomy, pose: Pose) -> Frame:
     turn = pose.scale * unit * np.array([[cos, -sin], [sin, cos]])
     shift = np.array([pose.x * unit + (width - 1) / 2, pose.y * unit + (height - 1) / 2])
     dx, dy = (columns - pose.x) / pose.scale, (rows[:, None] - pose.y) / pose.scale
-    bend = anatomy.bend + pose.bend
-    x = (cos * dx + sin * dy).astype(np.float32) + field(rows, columns, bend[0])
-    y = (cos * dy - sin * dx).astype(np.float32) + field(rows, columns, bend[1])
+    x = (cos * dx + sin * dy).astype(np.float32) + field(rows, columns, anatomy.bend[0])
+    y = (cos * dy - sin * dx).astype(np.float32) + field(rows, columns, anatomy.bend[1])
     return Frame(x, y, np.abs(x), rows, columns, np.column_stack([turn, shift]), unit)
 
 
@@ -216,7 +215,7 @@ def thickness(frame: Frame, anatomy: Anatomy, pose: Pose, lungs: Lungs, disease:
     soft += spine(frame, anatomy, pose)
     total = trunk * soft
     total += 0.16 * anatomy.breasts * breasts
-    total += 0.07 * anatomy.markings * vessels(frame, anatomy) * air
+    total += 0.09 * anatomy.markings * vessels(frame, anatomy) * air
     total += np.clip(trunk, 0, 1) * (
         0.12 * anatomy.rib_contrast * ribs(frame, anatomy, lungs) + shoulders(frame, anatomy)
     )

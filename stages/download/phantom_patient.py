@@ -59,7 +59,6 @@ class Pose:
     air: float  # share of the lungs' depth that is air
     turn: float  # of the body about its long axis: shifts heart and windpipe
     heart: float  # magnification
-    bend: NDArray[np.float64]  # (2, 6, 6): how the body lies, added to the patient's own
     film: float  # thickness at which the film's curve bends
     dark: float  # grey of air, 0 to 1
     bright: float  # grey of bone
@@ -98,7 +97,7 @@ def draw_anatomy(random: Random) -> Anatomy:
         breast_y=u(0.2, 0.42),
         stomach=max(0.0, u(-0.5, 1)),
         markings=u(0.6, 1.5),
-        bend=random.normal(0, 0.04, (2, 6, 6)),
+        bend=random.normal(0, 0.05, (2, 6, 6)),
         bulk=random.normal(0, 0.1, (9, 9)),
         vessels=draw_vessels(random),
     )
@@ -117,7 +116,6 @@ def draw_pose(random: Random, view: str) -> Pose:
         air=u(0.74, 0.86),
         turn=u(-0.06, 0.06),
         heart=u(0.97, 1.03) + 0.1 * front,
-        bend=random.normal(0, 0.03, (2, 6, 6)),
         film=u(0.55, 1.1),
         dark=u(0.0, 0.1),
         bright=u(0.78, 1.0),
