@@ -102,17 +102,21 @@ def originals(folder: Path, count: int, settings: Prepare) -> list[Grey]:
     """Real images of which none is a copy of another, by a wide margin."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and "mask" not in path.name)
     images = [
-        decode(path.read_bytes()).grey for path in paths if path.suffix not in (".csv", ".md")
+        np.asarray(decode(path.read_bytes(), settings).grey)
+        for path in paths
+        if path.suffix not in (".csv", ".md")
     ]
     images = [image for image in images if min(image.shape) >= 256]
-    codes = phashes([fit(image, settings.size, settings.fit) for image in images])
+    codes = phashes([fit(Image.fromarray(image), settings.size, settings.fit) for image in images])
     twin = {second for _, second, _ in near_pairs(codes, 64).tolist()}
     return [image for place, image in enumerate(images) if place not in twin][:count]
 
 
 def table_of(images: list[Grey], settings: Prepare) -> tuple[pd.DataFrame, Grey]:
     """Images as prepare leaves them."""
-    pixels = np.stack([fit(image, settings.size, settings.fit) for image in images])
+    pixels = np.stack(
+        [fit(Image.fromarray(image), settings.size, settings.fit) for image in images]
+    )
     return pd.DataFrame({"row": range(len(images)), "phash": phashes(pixels)}), pixels
 
 
