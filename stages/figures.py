@@ -83,3 +83,9 @@ def contact_sheet(
         for cell, image, caption in zip(axes.flat, images, captions, strict=False):
             cell.imshow(image, cmap="gray", vmin=0, vmax=255)
             cell.set_title(caption, fontsize=7)
+
+
+def short_name(image: str) -> str:
+    """The end of a file's name, as long as fits under a picture of a contact sheet."""
+    name = Path(image).name
+    return name if len(name) <= 24 else f"…{name[-23:]}"

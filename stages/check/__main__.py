@@ -13,9 +13,7 @@ from stages.command import UserError
 from stages.download.datasets import parts
 from stages.files import whole
 from stages.params import Params, load
-
-# Below it DVC runs queued experiments.
-TEMPORARY = Path(".dvc/tmp/exps")
+from stages.queue import queued_in
 
 
 def main() -> None:
@@ -50,14 +48,13 @@ def check_weights(params: Params) -> None:
 
 def check_place(key: str, path: str) -> None:
     """Refuse a relative path that leaves the repository of an experiment run elsewhere."""
-    here = Path.cwd()
-    outer = [folder for folder in here.parents if folder / TEMPORARY in here.parents]
+    here, repository = Path.cwd(), queued_in()
     leaves = not (here / path).resolve().is_relative_to(here)
-    if outer and leaves and not Path(path).is_absolute():
+    if repository and leaves and not Path(path).is_absolute():
         raise UserError(
             f"params.yaml: {key}: '{path}' leaves the repository, but this experiment runs in a "
             "temporary directory, where that is another place. "
-            f"Write -S {key}={(outer[0] / path).resolve()}"
+            f"Write -S {key}={(repository / path).resolve()}"
         )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.figures import contact_sheet
+from stages.figures import contact_sheet, short_name
 
 GROUPS = 12
 MEMBERS = 4
@@ -47,7 +47,5 @@ def draw_groups(
 
 def caption(member: pd.Series, label: str) -> str:
     """Three short lines: the file, its class, what became of it."""
-    name = Path(member["image"]).name
-    name = name if len(name) <= 24 else f"…{name[-23:]}"
     bits = f", {member['distance']} bits" if member["distance"] >= 0 else ""
-    return f"{name}\n{label or 'unlabelled'}\n{member['reason']}{bits}"
+    return f"{short_name(member['image'])}\n{label or 'unlabelled'}\n{member['reason']}{bits}"

@@ -20,13 +20,12 @@ import PIL
 from numpy.typing import NDArray
 
 from stages.params import Prepare
+from stages.queue import queued_in
 
 # So many sets of settings are kept, those used last.
 KEEP = 3
 # Files that decide what a picture becomes; a change of one makes another store.
 CODE = ("decode.py", "dicom.py", "fit.py")
-# Below it DVC runs queued experiments.
-TEMPORARY = Path(".dvc/tmp/exps")
 
 
 @dataclass(frozen=True)
@@ -48,13 +47,11 @@ def place(folder: Path, settings: Prepare) -> Path:
     A queued experiment, which runs in a temporary directory, shares the store of the repository
     that it was queued in.
     """
-    here = Path.cwd()
-    outer = [parent for parent in here.parents if parent / TEMPORARY in here.parents]
     key = hashlib.sha256(PIL.__version__.encode())
     key.update(json.dumps(settings.model_dump(exclude={"views", "backend"})).encode())
     for name in CODE:
         key.update(Path(__file__).with_name(name).read_bytes())
-    return (outer[0] if outer else here) / folder / f"{key.hexdigest()[:16]}.sqlite"
+    return (queued_in() or Path.cwd()) / folder / f"{key.hexdigest()[:16]}.sqlite"
 
 
 class Store:

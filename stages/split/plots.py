@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.figures import contact_sheet, figure
+from stages.figures import contact_sheet, figure, short_name
 from stages.tables import SPLITS
 
 SAMPLES = 6
@@ -40,13 +40,7 @@ def draw_samples(path: Path, split: pd.DataFrame, pixels: NDArray[np.uint8]) -> 
         chosen = members.iloc[np.linspace(0, len(members) - 1, SAMPLES).astype(int)]
         chosen = chosen.drop_duplicates("image")
         images += [pixels[row] for row in chosen["row"]]
-        captions += [f"{label}\n{name}" for name in chosen["image"].map(short)]
+        captions += [f"{label}\n{name}" for name in chosen["image"].map(short_name)]
         images += [blank] * (SAMPLES - len(chosen))
         captions += [""] * (SAMPLES - len(chosen))
     contact_sheet(path, images, captions, SAMPLES, "Training images, as the network gets them")
-
-
-def short(image: str) -> str:
-    """The end of a file name, as long as fits under a picture."""
-    name = Path(image).name
-    return name if len(name) <= 24 else f"…{name[-23:]}"
