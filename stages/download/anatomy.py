@@ -97,8 +97,9 @@ def place(shape: tuple[int, int], anatomy: Anatomy, pose: Pose) -> Frame:
     turn = pose.scale * unit * np.array([[cos, -sin], [sin, cos]])
     shift = np.array([pose.x * unit + (width - 1) / 2, pose.y * unit + (height - 1) / 2])
     dx, dy = (columns - pose.x) / pose.scale, (rows[:, None] - pose.y) / pose.scale
-    x = (cos * dx + sin * dy).astype(np.float32) + field(rows, columns, anatomy.bend[0])
-    y = (cos * dy - sin * dx).astype(np.float32) + field(rows, columns, anatomy.bend[1])
+    bend = anatomy.bend + pose.bend
+    x = (cos * dx + sin * dy).astype(np.float32) + field(rows, columns, bend[0])
+    y = (cos * dy - sin * dx).astype(np.float32) + field(rows, columns, bend[1])
     return Frame(x, y, np.abs(x), rows, columns, np.column_stack([turn, shift]), unit)
 
 
@@ -135,12 +136,14 @@ def place_heart(frame: Frame, anatomy: Anatomy, pose: Pose) -> Map:
     return edge(np.sqrt(inside) - 0.25, 0.16)
 
 
-def ribs(frame: Frame, anatomy: Anatomy, lungs: Lungs) -> Map:
+def ribs(frame: Frame, anatomy: Anatomy, pose: Pose, lungs: Lungs) -> Map:
     """Ribs: behind, arched and sharp; in front, sloping towards the midline and faint."""
     cage = edge(1.12 - lungs.rim, 0.08) * edge(anatomy.dome + 0.45 - frame.y, 0.3)
     arch = (anatomy.rib_arch * frame.out - 0.12) * frame.out
-    behind = bones((frame.y - arch) / anatomy.rib_spacing + anatomy.rib_phase, 0.3)
-    slope = (frame.y + 0.55 * frame.out) / (1.15 * anatomy.rib_spacing)
+    behind = bones(
+        (frame.y - 0.5 * pose.breath - arch) / anatomy.rib_spacing + anatomy.rib_phase, 0.3
+    )
+    slope = (frame.y - pose.tilt + 0.55 * frame.out) / (1.15 * anatomy.rib_spacing)
     front = bones(slope + 2 * anatomy.rib_phase, 0.33)
     return cage * (behind * edge(frame.out - 0.1, 0.1) + 0.55 * front * edge(frame.out - 0.42, 0.2))
 
@@ -152,10 +155,11 @@ def bones(phase: Map, half: float) -> Map:
     return edge(half - off, 0.12) * (0.5 + 0.5 * tube * tube)
 
 
-def shoulders(frame: Frame, anatomy: Anatomy) -> Map:
+def shoulders(frame: Frame, anatomy: Anatomy, pose: Pose) -> Map:
     """Clavicles, from the top of the breastbone outwards, and shoulder blades."""
     bow = frame.out - 0.45
-    line = anatomy.collar_y + (anatomy.collar_slope + 0.6 * bow * bow) * bow
+    collar = anatomy.collar_y + pose.tilt
+    line = collar + (anatomy.collar_slope + 0.6 * bow * bow) * bow
     off = np.abs(frame.y - line) * (1 / 0.042)
     shaft = edge(1 - off, 0.4) * (0.6 + 0.4 * np.clip(off, 0, 1))
     shaft *= edge(frame.out - 0.08, 0.04) * edge(anatomy.wall - 0.08 - frame.out, 0.1)
@@ -215,9 +219,10 @@ def thickness(frame: Frame, anatomy: Anatomy, pose: Pose, lungs: Lungs, disease:
     soft += spine(frame, anatomy, pose)
     total = trunk * soft
     total += 0.16 * anatomy.breasts * breasts
-    total += 0.09 * anatomy.markings * vessels(frame, anatomy) * air
+    total += 0.07 * anatomy.markings * vessels(frame, anatomy) * air
     total += np.clip(trunk, 0, 1) * (
-        0.12 * anatomy.rib_contrast * ribs(frame, anatomy, lungs) + shoulders(frame, anatomy)
+        0.12 * anatomy.rib_contrast * ribs(frame, anatomy, pose, lungs)
+        + shoulders(frame, anatomy, pose)
     )
     return np.clip(total, 0, None)
 

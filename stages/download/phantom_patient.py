@@ -42,7 +42,7 @@ class Anatomy:
     breast_y: float
     stomach: float  # how plain its bubble of air is, 0 = not at all
     markings: float  # how plain the vessels are
-    bend: NDArray[np.float64]  # (2, 6, 6): a smooth displacement in x and y
+    bend: NDArray[np.float64]  # (2, 8, 8): a smooth displacement in x and y
     bulk: NDArray[np.float64]  # (9, 9): unevenness of the tissue
     vessels: list[Vessels]
 
@@ -58,7 +58,9 @@ class Pose:
     breath: float  # how much lower the diaphragm stands than usual
     air: float  # share of the lungs' depth that is air
     turn: float  # of the body about its long axis: shifts heart and windpipe
+    tilt: float  # of the beam: how much lower the bones in front stand against those behind
     heart: float  # magnification
+    bend: NDArray[np.float64]  # (2, 8, 8): how the body lies, added to the patient's own
     film: float  # thickness at which the film's curve bends
     dark: float  # grey of air, 0 to 1
     bright: float  # grey of bone
@@ -97,7 +99,7 @@ def draw_anatomy(random: Random) -> Anatomy:
         breast_y=u(0.2, 0.42),
         stomach=max(0.0, u(-0.5, 1)),
         markings=u(0.6, 1.5),
-        bend=random.normal(0, 0.05, (2, 6, 6)),
+        bend=random.normal(0, 0.05, (2, 8, 8)),
         bulk=random.normal(0, 0.1, (9, 9)),
         vessels=draw_vessels(random),
     )
@@ -112,10 +114,12 @@ def draw_pose(random: Random, view: str) -> Pose:
         scale=u(0.92, 1.18),
         x=u(-0.12, 0.12),
         y=u(-0.12, 0.12),
-        breath=u(-0.08, 0.06) - 0.04 * front,
+        breath=u(-0.1, 0.06) - 0.04 * front,
         air=u(0.74, 0.86),
         turn=u(-0.06, 0.06),
+        tilt=u(-0.1, 0.1),
         heart=u(0.97, 1.03) + 0.1 * front,
+        bend=random.normal(0, 0.1, (2, 8, 8)),
         film=u(0.55, 1.1),
         dark=u(0.0, 0.1),
         bright=u(0.78, 1.0),
