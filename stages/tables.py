@@ -53,8 +53,10 @@ class Images(Index):
     phash: Series[str] = pa.Field(description="hexadecimal, 64 digits = 256 bits")
     width: Series[int] = pa.Field(description="pixels as stored; 0 if unusable")
     height: Series[int]
-    mode: Series[str] = pa.Field(description="Pillow's name: L, RGB, I;16, ...")
-    format: Series[str] = pa.Field(description="Pillow's name: PNG, JPEG, ...")
+    mode: Series[str] = pa.Field(
+        description="Pillow's name: L, RGB, I;16, ...; of DICOM photometric interpretation and bits"
+    )
+    format: Series[str] = pa.Field(description="Pillow's name: PNG, JPEG, ...; or DICOM")
 
 
 class Duplicates(Table):

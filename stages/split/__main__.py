@@ -28,7 +28,7 @@ def main() -> None:
         duplicates[["image", "reason"]].rename(columns={"reason": "reason_duplicate"}), "left"
     ).merge(kept[["image", "split"]], "left")
     fate = flow.fates(everything)
-    gate.check_classes(flow.count(fate, images["label"]))
+    gate.check_classes(flow.count(fate, images["label"]), params.split.test_sources)
     pixels = np.load(files.pixels, mmap_mode="r")
     leaks = gate.check_leaks(gate.leaks(kept, pixels, params.dedupe))
 

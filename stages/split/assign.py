@@ -44,9 +44,9 @@ def assign(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:
     others are set aside.
 
     Args:
-        images: with `label`, `source`, `group`, `official_split`, `patient`, `sha256` and `keep`,
-            in an order that does not depend on the machine. Those that are not kept take part
-            in no count, but tie their group to the side that they would be on.
+        images: with `label`, `dataset`, `source`, `group`, `official_split`, `patient`, `sha256`
+            and `keep`, in an order that does not depend on the machine. Those that are not kept
+            take part in no count, but tie their group to the side that they would be on.
 
     Returns:
         str, index as given: train, val, test, or "" for images set aside.
@@ -74,14 +74,15 @@ def official_sides(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:
     official = images["official_split"] if settings.official else images["official_split"] * 0
     if not settings.test_sources:
         return official
-    sources = sorted(set(images["source"]))
+    sources = sorted({*images["source"], *images["dataset"]})
     if unknown := [name for name in settings.test_sources if name not in sources]:
         raise UserError(
-            f"params.yaml: split.test_sources: there is no source '{unknown[0]}'. "
-            f"There are: {', '.join(sources)}."
+            f"params.yaml: split.test_sources: there is no source or data set "
+            f"'{unknown[0]}'. There are: {', '.join(sources)}."
         )
     elsewhere = official.replace("test", "train").replace("", "train")
-    return elsewhere.mask(images["source"].isin(settings.test_sources), "test")
+    chosen = images[["source", "dataset"]].isin(settings.test_sources).any(axis=1)
+    return elsewhere.mask(chosen, "test")
 
 
 def folds(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:

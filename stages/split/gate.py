@@ -59,20 +59,26 @@ def check_leaks(found: dict[str, list[tuple[str, str]]]) -> dict[str, int]:
     return dict.fromkeys(found, 0)
 
 
-def check_classes(fate: pd.DataFrame) -> None:
+def check_classes(fate: pd.DataFrame, test_sources: list[str]) -> None:
     """Stop if a class is missing on a side.
 
     Args:
         fate: number of images by class (rows) and what became of them (columns).
+        test_sources: the parameter `split.test_sources`, which may be why.
 
     Raises:
         UserError: naming the class and what became of its images.
     """
     for label, counts in fate.iterrows():
         if label and (counts[["train", "val", "test"]] == 0).any():
+            remedy = (
+                "Choose other split.test_sources"
+                if test_sources
+                else "Add images, lower split.folds"
+            )
             became = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
             raise UserError(
                 f"class '{label}' can't stand in train, val and test: of its {counts.sum()} images "
-                f"{became or 'none'}. Add images, lower split.folds, or map the label to another "
-                "class under `labels:` in params.yaml."
+                f"{became or 'none'}. {remedy}, or map the label to another class or to none "
+                "under `labels:` (of a union: `union.labels:`) in params.yaml."
             )

@@ -29,7 +29,7 @@ def images(count: int = 400, seed: int = 0, **columns: object) -> pd.DataFrame:
     table["patient"] = table["group"]
     table["sha256"] = [f"sha-{name}" for name in names]
     table["source"] = random.choice(["north", "south"], count, p=[0.8, 0.2])
-    return table.assign(keep=True).assign(**columns)
+    return table.assign(dataset="d", keep=True).assign(**columns)
 
 
 def test_groups_unite_patients_and_duplicates_and_no_others() -> None:
@@ -141,8 +141,15 @@ def test_test_sources_are_tested_on_alone() -> None:
     assert set(table["source"][side == "test"]) == {"south"}
     assert set(table["source"][side == "train"]) == {"north"}
     assert (side == "").sum() == 2
-    with pytest.raises(UserError, match=r"no source 'east'.*north, south"):
+    with pytest.raises(UserError, match=r"no source or data set 'east'.*d, north, south"):
         assign(table, SETTINGS.model_copy(update={"test_sources": ["east"]}))
+
+
+def test_a_test_source_may_be_a_whole_data_set() -> None:
+    table = images()
+    table["dataset"] = np.where(table["group"].str[-1].isin(list("012")), "chest4_tb", "other")
+    side = assign(table, SETTINGS.model_copy(update={"test_sources": ["chest4_tb"]}))
+    assert ((side == "test") == (table["dataset"] == "chest4_tb")).all()
 
 
 def test_a_growing_set_moves_no_image() -> None:

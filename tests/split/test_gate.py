@@ -100,7 +100,13 @@ def test_every_image_has_one_fate_and_the_counts_add_up() -> None:
 def test_a_class_that_is_missing_on_a_side_is_named_with_what_became_of_it() -> None:
     table = everything()
     with pytest.raises(UserError, match=r"class 'a' can't stand.*of its 6 images.*1 unusable"):
-        check_classes(count(fates(table), table["label"]))
+        check_classes(count(fates(table), table["label"]), [])
+
+
+def test_a_class_that_the_test_sources_lack_has_its_own_remedy() -> None:
+    table = everything().query("split != 'test' or label != 'b'")
+    with pytest.raises(UserError, match=r"class 'a' can't .* Choose other split.test_sources"):
+        check_classes(count(fates(table), table["label"]), ["south"])
 
 
 def test_shares_tell_what_was_wanted_and_what_was_reached() -> None:
