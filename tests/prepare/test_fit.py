@@ -42,7 +42,7 @@ def test_shrinking_is_area_averaging(side: int) -> None:
     grey = np.random.default_rng(0).integers(0, 256, (side, side), np.uint8)
     step = side // 16
     mean = grey.reshape(16, step, 16, step).mean((1, 3))
-    assert np.abs(fit(grey, 16, "crop") - mean).max() <= 1
+    assert np.abs(fit(grey, 16, "crop") - mean).max() <= 1.5
 
 
 def test_reducing_first_moves_levels_by_little() -> None:
