@@ -152,8 +152,8 @@ def accuracy(images: list[Grey], prepare: Prepare, settings: Dedupe) -> None:
             )
         )
         for distance, least, mirror in (
-            (32, -1.0, False), (56, -1.0, False), (64, -1.0, False), (56, 0.88, False),
-            (64, 0.88, False), (56, 0.95, False), (56, 0.88, True),
+            (32, -1.0, False), (64, -1.0, False), (80, -1.0, False), (64, 0.88, False),
+            (80, 0.88, False), (64, 0.95, False), (64, 0.88, True),
         )
     }  # fmt: skip
     print(f"{count} originals; recall / precision")
