@@ -1,5 +1,6 @@
 # make repro   run the pipeline and print what came out
 # make test    linters, types and tests
+# make lock    requirements.lock from requirements.txt: the whole environment, with hashes
 # make bench-data, make bench-train   the figures of the README
 # All create the environment in .venv first if it is not there.
 
@@ -7,7 +8,7 @@ PYTHON ?= python3
 VENV ?= .venv
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-.PHONY: repro test bench-data bench-train env
+.PHONY: repro test lock bench-data bench-train env
 .DELETE_ON_ERROR:
 
 repro: env
@@ -30,6 +31,12 @@ bench-data: env
 
 bench-train: env
 	python -m benchmarks.train
+
+lock: env
+	python -m pip install --quiet pip-tools==7.6.2
+	pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+	  --output-file requirements.lock requirements.txt
 
 env: $(VENV)/installed
 

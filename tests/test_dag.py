@@ -244,16 +244,3 @@ def test_planted_faults_are_all_found_and_no_others(reproduced: tuple[Project, s
     assert conflict == set(
         duplicates["image"][duplicates["group"].isin(group[relabelled["image"]])]
     )
-
-
-def test_the_committed_lock_belongs_to_the_code_and_settings() -> None:
-    status = json.loads(Project(ROOT).dvc("status", "--json"))
-    stale = {
-        f"{stage}: {name}"
-        for stage, changes in status.items()
-        for change in changes
-        if isinstance(change, dict)
-        for name, what in change.get("changed deps", {}).items()
-        if name == "params.yaml" or (name.startswith("stages/") and what != "deleted")
-    }
-    assert not stale, "run `dvc repro` and commit dvc.lock"
