@@ -1,0 +1,119 @@
+"""page: all that came out, on one page that needs nothing else to be read."""
+
+import json
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from stages import models, tables
+from stages.command import UserError, paths, run
+from stages.files import whole
+from stages.page import data, nested, settings, verdicts
+from stages.page.pictures import Picture, embed
+from stages.page.render import render
+from stages.params import load
+
+METRICS = ("duplicates", "flow", "test", "breakdown", "audit", "gradcam")
+PICTURES = {
+    "duplicates_plots": ["groups"],
+    "flow_plots": ["classes", "samples"],
+    "train_plots": ["learning_curves", "augmented"],
+    "evaluate_plots": [
+        *("confusion", "roc", "precision_recall", "reliability"),
+        *("audit", "projection", "mistakes"),
+    ],
+    "gradcam_plots": ["overview"],
+}
+
+
+def main() -> None:
+    """The stage, from its files to its files."""
+    files = paths(
+        "Write one page that tells all that came out.",
+        *("params", "model", "images", "split", *METRICS, *PICTURES, "report"),
+    )
+    params = load(files.params)
+    metrics = {name: read_json(getattr(files, name)) for name in METRICS}
+    test, breakdown, audit = metrics["test"], metrics["breakdown"], metrics["audit"]
+    images = tables.read(files.images, tables.Images)
+    kept = data.used(images, tables.read(files.split, tables.Split))
+    confusion = read_csv(files.evaluate_plots / "confusion.csv", str)
+    reliability = read_csv(files.evaluate_plots / "reliability" / "after.csv", float)
+    network, card = models.load(files.model)
+    matrix = data.confusion(confusion, card.classes)
+    chance = audit["network"]["chance"]
+
+    page = render(
+        **metrics,
+        params=params,
+        settings=settings.lines(params, card.architecture),
+        card=card,
+        weights=Path(card.weights).name,
+        parameters=sum(weight.numel() for weight in network.parameters()),
+        fates=data.fates(metrics["flow"]["flow"]),
+        labels=data.labels(params),
+        reasons=data.reasons(images),
+        characteristics=data.characteristics(kept),
+        confusion=matrix,
+        mixed_up=data.mixed_up(matrix, card.classes),
+        heat_tables=nested.tables(metrics["gradcam"]),
+        pictures=pictures(files, test["operating_point"] is not None),
+        chance=chance,
+        baselines=verdicts.baselines(breakdown["class"], chance),
+        calibration=verdicts.calibration(test, data.sureness(reliability)),
+        heat=verdicts.heat(metrics["gradcam"]["lungs"]),
+        glance=[
+            verdicts.performance(test, chance, params.evaluate.confidence),
+            verdicts.weakest(breakdown["class"]),
+            verdicts.operating_point(test["operating_point"]),
+            verdicts.audit(audit),
+        ],
+    )
+    with whole(files.report) as folder:
+        folder.mkdir()
+        (folder / "index.html").write_text(page, encoding="utf-8", newline="\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a metrics file.
+
+    Raises:
+        UserError: if it is not there, or is no JSON.
+    """
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing: `dvc repro` writes it.") from error
+    except ValueError as error:
+        raise UserError(f"{path} is no JSON: remove it and run `dvc repro`.") from error
+    return content
+
+
+def read_csv(path: Path, kind: type) -> pd.DataFrame:
+    """Read a table that belongs to a picture; every column is of one kind.
+
+    Raises:
+        UserError: if it is not there.
+    """
+    try:
+        return pd.read_csv(path, dtype=kind, keep_default_na=False)
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing: `dvc repro` writes it.") from error
+
+
+def pictures(files: Namespace, operating_point: bool) -> dict[str, Picture]:
+    """The pictures of all stages, by name; that of the operating point only if there is one."""
+    found = {
+        name: embed(getattr(files, folder) / f"{name}.png")
+        for folder, names in PICTURES.items()
+        for name in names
+    }
+    if operating_point:
+        found["operating_point"] = embed(files.evaluate_plots / "operating_point.png")
+    return found
+
+
+if __name__ == "__main__":
+    run(main)

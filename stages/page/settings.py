@@ -1,0 +1,38 @@
+"""The settings that these results were made with, as lines of a table."""
+
+from pathlib import Path
+from typing import Any
+
+from stages.page.wording import setting
+from stages.params import Params
+
+
+def lines(params: Params, model: str) -> list[tuple[str, str]]:
+    """Key and value of every setting that a stage used, but for where files are and what fetches.
+
+    Args:
+        model: a name in `params.architectures`.
+    """
+    everything = params.model_dump()
+    sections = ("prepare", "dedupe", "split", "train", "evaluate", "gradcam")
+    chosen: dict[str, Any] = {"dataset": params.dataset}
+    if params.dataset == "phantom":
+        chosen["phantom"] = everything["phantom"]
+    if params.dataset == "union":
+        chosen["union.datasets"] = params.union.datasets
+    chosen |= {name: everything[name] for name in sections}
+    # Where the file of weights lies is of this machine.
+    chosen["train"]["weights"] = Path(params.train.weights).name
+    chosen[f"architectures.{model}"] = everything["architectures"][model]
+    return [(key, setting(value)) for key, value in flat(chosen)]
+
+
+def flat(content: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Dotted keys and their values."""
+    found = []
+    for key, value in content.items():
+        if isinstance(value, dict):
+            found += flat(value, f"{prefix}{key}.")
+        else:
+            found.append((f"{prefix}{key}", value))
+    return found
