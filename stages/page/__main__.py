@@ -10,21 +10,21 @@ import pandas as pd
 from stages import models, tables
 from stages.command import UserError, paths, run
 from stages.files import whole
-from stages.page import data, nested, settings, verdicts
-from stages.page.pictures import Picture, embed
+from stages.page import data, heat, settings, verdicts
+from stages.page.pictures import Picture, embed, heatmaps
 from stages.page.render import render
 from stages.params import load
 
 METRICS = ("duplicates", "flow", "test", "breakdown", "audit", "gradcam")
-PICTURES = {
+DRAWINGS = {
+    "train_plots": ["learning_curves"],
+    "evaluate_plots": ["roc", "precision_recall", "reliability", "projection"],
+}
+SHEETS = {
     "duplicates_plots": ["groups"],
-    "flow_plots": ["classes", "samples"],
-    "train_plots": ["learning_curves", "augmented"],
-    "evaluate_plots": [
-        *("confusion", "roc", "precision_recall", "reliability"),
-        *("audit", "projection", "mistakes"),
-    ],
-    "gradcam_plots": ["overview"],
+    "flow_plots": ["samples"],
+    "train_plots": ["augmented"],
+    "evaluate_plots": ["mistakes"],
 }
 
 
@@ -32,7 +32,9 @@ def main() -> None:
     """The stage, from its files to its files."""
     files = paths(
         "Write one page that tells all that came out.",
-        *("params", "model", "images", "split", *METRICS, *PICTURES, "report"),
+        *("params", "model", "images", "split", *METRICS),
+        *("duplicates_plots", "flow_plots", "train_plots", "evaluate_plots", "gradcam_plots"),
+        "report",
     )
     params = load(files.params)
     metrics = {name: read_json(getattr(files, name)) for name in METRICS}
@@ -58,12 +60,13 @@ def main() -> None:
         characteristics=data.characteristics(kept),
         confusion=matrix,
         mixed_up=data.mixed_up(matrix, card.classes),
-        heat_tables=nested.tables(metrics["gradcam"]),
         pictures=pictures(files, test["operating_point"] is not None),
+        heatmaps=heatmaps(files.gradcam_plots, card.classes),
         chance=chance,
         baselines=verdicts.baselines(breakdown["class"], chance),
         calibration=verdicts.calibration(test, data.sureness(reliability)),
-        heat=verdicts.heat(metrics["gradcam"]["lungs"]),
+        heat=heat.verdict(metrics["gradcam"]),
+        heat_tables=heat.tables(metrics["gradcam"]),
         glance=[
             verdicts.performance(test, chance, params.evaluate.confidence),
             verdicts.weakest(breakdown["class"]),
@@ -106,8 +109,9 @@ def read_csv(path: Path, kind: type) -> pd.DataFrame:
 def pictures(files: Namespace, operating_point: bool) -> dict[str, Picture]:
     """The pictures of all stages, by name; that of the operating point only if there is one."""
     found = {
-        name: embed(getattr(files, folder) / f"{name}.png")
-        for folder, names in PICTURES.items()
+        name: embed(getattr(files, folder) / f"{name}.png", sheet)
+        for sheet, chosen in ((False, DRAWINGS), (True, SHEETS))
+        for folder, names in chosen.items()
         for name in names
     }
     if operating_point:

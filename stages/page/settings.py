@@ -21,8 +21,9 @@ def lines(params: Params, model: str) -> list[tuple[str, str]]:
     if params.dataset == "union":
         chosen["union.datasets"] = params.union.datasets
     chosen |= {name: everything[name] for name in sections}
-    # Where the file of weights lies is of this machine.
+    # Where files lie is of this machine.
     chosen["train"]["weights"] = Path(params.train.weights).name
+    chosen["gradcam"].pop("novel", None)
     chosen[f"architectures.{model}"] = everything["architectures"][model]
     return [(key, setting(value)) for key, value in flat(chosen)]
 

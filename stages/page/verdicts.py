@@ -128,7 +128,7 @@ def audit(found: Metrics) -> Verdict:
         "good",
         f"Shortcuts: none of {len(ran)} probes suspicious",
         "What gives classes away without the disease (file facts, border, thumbnails, what lies "
-        f"around the lungs) was looked for and not found. That proves no absence.{rest}",
+        f"around the lungs) was looked for and not found. That is no proof that there is none.{rest}",
     )
 
 
@@ -149,23 +149,6 @@ def calibration(test: Metrics, sureness: float | None) -> str:
         f"right in {percent(test['accuracy'])}: it is {side}. The temperature "
         f"({test['calibration']['temperature']:.2f}, from validation) {helped} the calibration "
         f"error on test images: {number(before)} before, {number(after)} after."
-    )
-
-
-def heat(lungs: Metrics) -> str:
-    """Whether the heat prefers the lungs."""
-    share, area = lungs.get("heat"), lungs.get("area")
-    if share is None or area is None:
-        return "The data set has no lung masks: where the heat lies can only be seen, not measured."
-    if share > 1.1 * area:
-        finding = "more than even heat would give: it prefers the lungs"
-    elif share < area / 1.1:
-        finding = "less than even heat would give: it avoids the lungs"
-    else:
-        finding = "about what even heat would give: it does not prefer the lungs"
-    return (
-        f"{percent(share)} of the heat lies in the lungs, which fill {percent(area)} of the "
-        f"image: {finding}."
     )
 
 

@@ -19,10 +19,10 @@ def percent(value: float | None) -> str:
 
 
 def interval(ends: Ends | None) -> str:
-    """The low and the high end of an interval."""
+    """The low and the high end of an interval, with two decimals: it is no surer than that."""
     if not known(ends):
         return "undefined"
-    return f"{number(ends['low'])} to {number(ends['high'])}"  # type: ignore[index]
+    return f"{ends['low']:.2f} to {ends['high']:.2f}"  # type: ignore[index]
 
 
 def percents(ends: Ends | None) -> str:
@@ -48,9 +48,17 @@ def words(name: str) -> str:
         "npv": "negative predictive value",
         "f1": "F1",
         "macro_f1": "macro F1",
+        "train": "training",
         "val": "validation",
+        "sha256": "identical file",
+        "near": "near duplicate",
     }
     return spoken.get(name, name.replace("_", " "))
+
+
+def title(text: str) -> str:
+    """A text with its first letter large."""
+    return text[:1].upper() + text[1:]
 
 
 def setting(value: Any) -> str:
@@ -62,5 +70,7 @@ def setting(value: Any) -> str:
     return str(value) if value not in ("", {}) else "none"
 
 
-FILTERS = {one.__name__: one for one in (number, percent, interval, percents, words, setting)}
+FILTERS = {
+    one.__name__: one for one in (number, percent, interval, percents, words, title, setting)
+}
 """The names by which templates call these."""

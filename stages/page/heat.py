@@ -1,0 +1,158 @@
+"""What was measured of the heatmaps: as tables, and in plain words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stages.page.wording import known, number, percent, words
+from stages.tables import SPLITS
+
+Metrics = Mapping[str, Any]
+
+MEANINGS = {
+    "empty": "empty maps: nothing speaks for the class",
+    "perturbed": "images that agreement and faithfulness were measured on",
+    "lungs_images": "images with a lung mask",
+    "lungs_heat": "share of the heat in the lungs",
+    "lungs_area": "share of the image that is lungs",
+    "lungs_excess": "share of the heat in the lungs beyond that of the area",
+    "lungs_hit": "share of maps with their hottest pixel in the lungs",
+    "border_heat": "share of the heat in the outer tenth of the image",
+    "border_area": "share of the image that is its outer tenth",
+    "shift": "agreement with the map of the image a little shifted",
+    "flip": "agreement with the map of the image mirrored",
+    "brightness": "agreement with the map of the image brightened",
+    "other_image": "agreement with the map of another image (should be low)",
+    "random_weights": "agreement with the map of random weights (should be low)",
+    "deletion": "probability while the hottest pixels are taken out (should be low)",
+    "deletion_gain": "how much lower that is than for a random map",
+    "insertion": "probability while the hottest pixels are put in (should be high)",
+    "insertion_gain": "how much higher that is than for a random map",
+}
+"""Of the measures in metrics/gradcam.json; others are shown by their name."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value, and the ends of its interval if it has one."""
+
+    value: float | int | None
+    ends: Mapping[str, float | None] | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """`rows` are a measure and a cell for each of the `columns`, None where there is none."""
+
+    title: str
+    columns: list[str]
+    rows: list[tuple[str, list[Cell | None]]]
+
+
+def tables(gradcam: Metrics) -> list[Table]:
+    """The measures by side, of the test images by class, and as differences between sides."""
+    sides = {side: gradcam[side] for side in (*SPLITS, "novel") if side in gradcam}
+    seen = {words(side): part for side, part in sides.items() if part["images"]}
+    test = of_test(gradcam)
+    found = [table("by side", seen)] if len(seen) > 1 else []
+    found.append(table("test images by class", {"all": test, **test["class"]}))
+    if "difference" in gradcam:
+        between = {name.replace("_", " less "): one for name, one in gradcam["difference"].items()}
+        found.append(table("differences between sides", between))
+    return found
+
+
+def of_test(gradcam: Metrics) -> Metrics:
+    """The measures of the test images, which may be the only ones."""
+    part: Metrics = gradcam.get("test", gradcam)
+    return part
+
+
+def table(title: str, parts: Mapping[str, Metrics]) -> Table:
+    """A column for each part, a row for each measure that one of them has."""
+    columns = {name: cells(part) for name, part in parts.items()}
+    names = dict.fromkeys(measure for each in columns.values() for measure in each)
+    rows = [
+        (MEANINGS.get(measure, words(measure)), [each.get(measure) for each in columns.values()])
+        for measure in names
+    ]
+    return Table(title, list(columns), rows)
+
+
+def cells(part: Metrics, prefix: str = "") -> dict[str, Cell]:
+    """Every number of a part, but those by class; nested ones under joined names."""
+    found: dict[str, Cell] = {}
+    ends = part.get("interval", {})
+    for name, value in part.items():
+        if isinstance(value, Mapping) and name not in ("class", "interval"):
+            found |= cells(value, f"{prefix}{name}_")
+        elif value is None or isinstance(value, int | float):
+            found[f"{prefix}{name}"] = Cell(value, ends.get(name))
+    return found
+
+
+def verdict(gradcam: Metrics) -> list[str]:
+    """What the measures of the test images say, a sentence or two for each kind."""
+    measured = cells(of_test(gradcam))
+    said = [in_lungs(measured)]
+    if "random_weights" in measured:
+        said.append(agreement(measured))
+    if "deletion_gain" in measured:
+        said.append(faithfulness(measured))
+    return said
+
+
+def in_lungs(measured: Mapping[str, Cell]) -> str:
+    """Whether the heat prefers the lungs: more than an even map, beyond the interval if known."""
+    share, area = measured["lungs_heat"].value, measured["lungs_area"].value
+    if share is None or area is None:
+        return "There are no lung masks: where the heat lies can only be seen, not measured."
+    excess = measured.get("lungs_excess")
+    if excess is not None and known(excess.ends):
+        low, high = excess.ends["low"], excess.ends["high"]  # type: ignore[index]
+    else:
+        low = high = share - area
+    if low > 0:  # type: ignore[operator]
+        finding = "more than an even map would have: it prefers the lungs"
+    elif high < 0:  # type: ignore[operator]
+        finding = "less than an even map would have: it avoids the lungs"
+    else:
+        finding = "not shown to be other than an even map would have"
+    return (
+        f"{percent(share)} of the heat lies in the lungs, which fill {percent(area)} of the "
+        f"image; that is {finding}."
+    )
+
+
+def agreement(measured: Mapping[str, Cell]) -> str:
+    """Whether maps stay when they should, and change when they should."""
+    kept = [measured[name].value for name in ("shift", "flip", "brightness")]
+    floor = measured["random_weights"].value
+    if floor is None or None in kept:
+        return "Whether the maps are stable is undefined: there are too few."
+    least = min(value for value in kept if value is not None)
+    finding = (
+        "they stay when they should, and are not those of a network that learnt nothing"
+        if least > floor
+        else "they are no more stable than they are like those of a network that learnt nothing"
+    )
+    return (
+        f"Maps of the same image shifted, mirrored or brightened agree by {number(least)} at "
+        f"least, those of random weights by {number(floor)} (1: the same): {finding}."
+    )
+
+
+def faithfulness(measured: Mapping[str, Cell]) -> str:
+    """Whether what is hot is what the network decides by."""
+    gain = measured["deletion_gain"]
+    if not known(gain.ends):
+        return "Whether the network decides by what is hot is undefined: there are too few maps."
+    finding = (
+        "the network decides by what is hot, more than by a random patch"
+        if gain.ends["low"] > 0  # type: ignore[index, operator]
+        else "not shown to be what the network decides by"
+    )
+    return (
+        "With its hottest pixels taken out, the probability falls by "
+        f"{number(gain.value)} more than with random ones: {finding}."
+    )
