@@ -30,11 +30,9 @@ CLAIM = (
     Item("8", "Inclusion and exclusion", PARTLY, "flow and reasons; the source's own is left"),
     Item("9", "Pre-processing", FILLED, "“Training data” and “All settings”"),
     Item("10", "Selection of subsets", FILLED, "flow of images, deduplication"),
-    Item("11", "De-identification", PERSON, "what the source did; patient names in pictures"),
+    Item("11", "De-identification", PERSON, "what the source did; text burnt into images"),
     Item("12", "Missing data", FILLED, "unlabelled and unusable images are counted, and left out"),
-    Item(
-        "13", "Image acquisition", PARTLY, "views and file formats; devices and protocol are left"
-    ),
+    Item("13", "Image acquisition", PARTLY, "views, file formats; devices are left"),
     Item("14", "How the reference standard was obtained", PERSON, "who or what set the labels"),
     Item("15", "Why this reference standard", PERSON, ""),
     Item("16", "Source of the annotations", PERSON, "annotators and their qualification"),
@@ -51,9 +49,7 @@ CLAIM = (
     Item("27", "Ensembles", FILLED, "none: one network"),
     Item("28", "Metrics of performance", FILLED, "“Metrics” in the model card"),
     Item("29", "Significance and uncertainty", FILLED, "bootstrap over patients or groups"),
-    Item(
-        "30", "Robustness, sensitivity analysis", PARTLY, "subgroups and audit; one seed, one split"
-    ),
+    Item("30", "Robustness, sensitivity analysis", PARTLY, "subgroups, audit; one seed and split"),
     Item("31", "Explainability", FILLED, "“What it looked at”, with measures of the heatmaps"),
     Item("32", "Evaluation on internal data", FILLED, "“How well it does”"),
     Item("33", "Testing on external data", PERSON, "see “Evaluation data” for what was held out"),
@@ -120,9 +116,7 @@ TRIPOD = (
     Item("24", "Results of model updating", FILLED, "none after evaluation"),
     Item("25", "Interpretation", PERSON, "“At a glance” reads the numbers, not the field"),
     Item("26", "Limitations", PARTLY, "“Caveats”; those of the study are left to write"),
-    Item(
-        "27a", "Poor or missing input in use", PARTLY, "what is unusable is refused, with a reason"
-    ),
+    Item("27a", "Poor or missing input in use", PARTLY, "what is unusable is refused by name"),
     Item("27b", "What users must do and know", PERSON, ""),
     Item("27c", "Next steps", PERSON, ""),
 )

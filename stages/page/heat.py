@@ -107,21 +107,17 @@ def in_lungs(measured: Mapping[str, Cell]) -> str:
     share, area = measured["lungs_heat"].value, measured["lungs_area"].value
     if share is None or area is None:
         return "There are no lung masks: where the heat lies can only be seen, not measured."
-    excess = measured.get("lungs_excess")
-    if excess is not None and known(excess.ends):
-        low, high = excess.ends["low"], excess.ends["high"]  # type: ignore[index]
-    else:
-        low = high = share - area
-    if low > 0:  # type: ignore[operator]
-        finding = "more than an even map would have: it prefers the lungs"
-    elif high < 0:  # type: ignore[operator]
-        finding = "less than an even map would have: it avoids the lungs"
-    else:
-        finding = "not shown to be other than an even map would have"
-    return (
-        f"{percent(share)} of the heat lies in the lungs, which fill {percent(area)} of the "
-        f"image; that is {finding}."
+    said = (
+        f"{percent(share)} of the heat lies in the lungs, which fill {percent(area)} of the image"
     )
+    ends = measured["lungs_excess"].ends if "lungs_excess" in measured else None
+    if not known(ends):
+        return f"{said}: an even map would have as much there as they fill."
+    if ends["low"] > 0:  # type: ignore[index, operator]
+        return f"{said}: more than an even map would have there. It prefers the lungs."
+    if ends["high"] < 0:  # type: ignore[index, operator]
+        return f"{said}: less than an even map would have there. It avoids the lungs."
+    return f"{said}: not shown to be other than an even map. It does not prefer the lungs."
 
 
 def agreement(measured: Mapping[str, Cell]) -> str:

@@ -128,7 +128,7 @@ def audit(found: Metrics) -> Verdict:
         "good",
         f"Shortcuts: none of {len(ran)} probes suspicious",
         "What gives classes away without the disease (file facts, border, thumbnails, what lies "
-        f"around the lungs) was looked for and not found. That is no proof that there is none.{rest}",
+        f"around the lungs) was looked for and not found. It may still be there.{rest}",
     )
 
 
