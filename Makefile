@@ -16,6 +16,7 @@ repro: env
 	@echo
 	@python -m stages.evaluate.headline --metrics metrics/test.json
 	@echo
+	@echo "All of it on one page: report/index.html"
 	@echo "Pictures: plots/dedupe plots/split plots/train plots/evaluate plots/gradcam"
 	@echo "All metrics: dvc metrics show"
 

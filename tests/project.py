@@ -103,7 +103,7 @@ class Project:
 
     def outputs(self) -> dict[str, bytes]:
         """Every output of every stage; what `check` leaves is a mark, no result."""
-        tops = ("data", "metrics", "plots", "models")
+        tops = ("data", "metrics", "plots", "models", "report")
         files = [path for top in tops for path in sorted((self.folder / top).rglob("*"))]
         return {
             path.relative_to(self.folder).as_posix(): path.read_bytes()

@@ -12,11 +12,15 @@ from ruamel.yaml import YAML
 
 from stages import tables
 from tests.closure import ROOT, closure
+from tests.page.reading import Page
 from tests.project import Project
 
 pytestmark = pytest.mark.xdist_group("dag")
 
-STAGES = ["check", "download", "prepare", "dedupe", "split", "train", "evaluate", "gradcam"]
+STAGES = [
+    *("check", "download", "prepare", "dedupe", "split", "train", "evaluate", "gradcam"),
+    "page",
+]
 DEFINITION = YAML(typ="safe").load(ROOT / "dvc.yaml")
 
 
@@ -50,6 +54,16 @@ def test_the_first_run_runs_every_stage_in_order(reproduced: tuple[Project, str]
     assert project.git("status", "--porcelain") == ""
 
 
+def test_the_page_tells_what_came_out(reproduced: tuple[Project, str]) -> None:
+    project, _ = reproduced
+    page = Page(project.read("report/index.html"))
+    test = json.loads(project.read("metrics/test.json"))
+    flow = json.loads(project.read("metrics/split.json"))["flow"]
+    assert page.table("Scores of the test images")["Accuracy"][0] == f"{test['accuracy']:.3f}"
+    assert f"{flow['found']} images found in “phantom”" in " ".join(page.text.split())
+    assert str(project.folder) not in page.text
+
+
 def test_a_second_run_runs_nothing(reproduced: tuple[Project, str]) -> None:
     project, _ = reproduced
     assert project.ran(project.dvc("repro")) == []
@@ -69,21 +83,21 @@ def test_a_fresh_clone_gives_the_same_lock(reproduced: tuple[Project, str], tmp_
     ("key", "value", "stages"),
     [
         ("inbox", "data", {"download"}),
-        ("dataset", "folder", {"download", "dedupe", "split"}),
-        ("phantom.marker", 0.5, {"download"}),
+        ("dataset", "folder", {"download", "dedupe", "split", "page"}),
+        ("phantom.marker", 0.5, {"download", "page"}),
         ("download.max_ratio", 50, {"download"}),
-        ("union.datasets", ["folder", "phantom"], {"download"}),
-        ("union.labels.phantom", {"COVID": "ill"}, {"dedupe", "split"}),
-        ("labels.folder", {"a": "b"}, {"dedupe", "split"}),
-        ("prepare.fit", "pad", {"prepare"}),
-        ("dedupe.distance", 30, {"dedupe", "split"}),
-        ("split.fold", 1, {"split"}),
-        ("train.epochs", 2, {"train"}),
-        ("train.augment.flip", 0.0, {"train"}),
-        ("architectures.simple_cnn.lr", 0.1, {"train"}),
+        ("union.datasets", ["folder", "phantom"], {"download", "page"}),
+        ("union.labels.phantom", {"COVID": "ill"}, {"dedupe", "split", "page"}),
+        ("labels.folder", {"a": "b"}, {"dedupe", "split", "page"}),
+        ("prepare.fit", "pad", {"prepare", "page"}),
+        ("dedupe.distance", 30, {"dedupe", "split", "page"}),
+        ("split.fold", 1, {"split", "page"}),
+        ("train.epochs", 2, {"train", "page"}),
+        ("train.augment.flip", 0.0, {"train", "page"}),
+        ("architectures.simple_cnn.lr", 0.1, {"train", "page"}),
         ("architectures.resnet18.lr", 0.1, set()),
-        ("evaluate.resamples", 200, {"evaluate"}),
-        ("gradcam.method", "LayerCAM", {"gradcam"}),
+        ("evaluate.resamples", 200, {"evaluate", "page"}),
+        ("gradcam.method", "LayerCAM", {"gradcam", "page"}),
     ],
 )
 def test_a_parameter_changes_the_stages_that_use_it_and_no_others(
@@ -100,9 +114,9 @@ def test_a_parameter_changes_the_stages_that_use_it_and_no_others(
 
 def test_what_did_not_change_is_not_run(project: Project) -> None:
     output = project.dvc("exp", "run", "-S", "gradcam.per_class=2")
-    assert project.ran(output) == ["check", "gradcam"]
+    assert project.ran(output) == ["check", "gradcam", "page"]
     output = project.dvc("exp", "run", "-S", "evaluate.resamples=150")
-    assert project.ran(output) == ["check", "evaluate"]
+    assert project.ran(output) == ["check", "evaluate", "page"]
 
 
 def test_a_changed_inbox_is_noticed(project: Project) -> None:
@@ -116,7 +130,7 @@ def test_another_model_and_back(project: Project) -> None:
     project.set(**{"architectures.other": small})
     project.dvc("repro")
     output = project.dvc("exp", "run", "-S", "model=other")
-    assert project.ran(output) == ["check", "train", "evaluate", "gradcam"]
+    assert project.ran(output) == ["check", "train", "evaluate", "gradcam", "page"]
     other = project.outputs()
     output = project.dvc("exp", "run", "-S", "model=simple_cnn")
     assert project.ran(output) == []
