@@ -121,20 +121,20 @@ def in_lungs(measured: Mapping[str, Cell]) -> str:
 
 
 def agreement(measured: Mapping[str, Cell]) -> str:
-    """Whether maps stay when they should, and change when they should."""
-    kept = [measured[name].value for name in ("shift", "flip", "brightness")]
-    floor = measured["random_weights"].value
-    if floor is None or None in kept:
+    """Whether maps stay when they should, more than those of random weights are like them."""
+    kept = [measured[name] for name in ("shift", "flip", "brightness")]
+    floor = measured["random_weights"]
+    if not all(known(cell.ends) for cell in (*kept, floor)):
         return "Whether the maps are stable is undefined: there are too few."
-    least = min(value for value in kept if value is not None)
+    least = min(kept, key=lambda cell: cell.value or 0)
     finding = (
-        "they stay when they should, and are not those of a network that learnt nothing"
-        if least > floor
-        else "they are no more stable than they are like those of a network that learnt nothing"
+        "clearly more, so the maps hang on the image and on what the network learnt"
+        if least.ends["low"] > floor.ends["high"]  # type: ignore[index, operator]
+        else "not clearly more, so do not read much into a single heatmap"
     )
     return (
-        f"Maps of the same image shifted, mirrored or brightened agree by {number(least)} at "
-        f"least, those of random weights by {number(floor)} (1: the same): {finding}."
+        f"Maps of the same image shifted, mirrored or brightened agree by {number(least.value)} "
+        f"at least, those of random weights by {number(floor.value)} (1: the same): {finding}."
     )
 
 
