@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 
 from stages.command import UserError
+from stages.page import verdicts
 from stages.page.__main__ import main
+from stages.page.checklists import CHECKLISTS, counts
 from stages.page.pictures import embed
 from tests.page.inputs import CLASSES, FILES, arguments, changed, written
 from tests.page.reading import Page
@@ -148,6 +150,50 @@ def test_a_suspicious_shortcut_is_said_at_once_and_plainly(page: Page) -> None:
     assert "1 of 5 probes suspicious" in glance
     assert "The outer tenth of the image tells the classes apart" in glance
     assert "Do not read the scores as skill" in glance
+
+
+def test_if_no_probe_is_suspicious_the_strongest_is_named(inputs: Path) -> None:
+    audit = metrics(inputs, "audit")
+    audit["border"]["suspicious"] = False
+    verdict = verdicts.audit(audit)
+    assert (verdict.tone, verdict.title) == ("good", "Shortcuts: none of 5 probes suspicious")
+    assert "border pixels tell most about the classes" in verdict.text
+    assert f"{audit['border']['balanced_accuracy']:.3f}, where chance is 0.250" in verdict.text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "title"),
+    [
+        (0.3, 0.6, "Better than guessing"),
+        (0.2, 0.6, "Not shown to be better than guessing"),
+        (0.1, 0.2, "Worse than guessing"),
+        (None, None, "Performance undefined"),
+    ],
+)
+def test_the_headline_is_judged_by_its_interval(
+    inputs: Path, low: float | None, high: float | None, title: str
+) -> None:
+    test = metrics(inputs, "test")
+    test["interval"]["balanced_accuracy"] = {"low": low, "high": high}
+    assert verdicts.performance(test, 0.25, 0.95).title == title
+
+
+def test_a_sensitivity_below_what_was_asked_for_is_bad_news(inputs: Path) -> None:
+    point = metrics(inputs, "test")["operating_point"]
+    assert verdicts.operating_point(point | {"sensitivity": 0.94}).tone == "bad"
+    assert verdicts.operating_point(point | {"sensitivity": 0.96}).tone == "plain"
+    assert "undefined" in verdicts.operating_point(point | {"sensitivity": None}).title
+
+
+def test_every_item_of_the_guidelines_stands_once() -> None:
+    claim, tripod = CHECKLISTS.values()
+    assert [item.number for item in claim] == [str(number) for number in range(1, 45)]
+    numbers = [int(item.number.rstrip("abcdefg")) for item in tripod]
+    assert numbers == sorted(numbers)
+    assert set(numbers) == set(range(1, 28))
+    assert len({item.number for item in tripod}) == len(tripod) == 52
+    for items in (claim, tripod):
+        assert sum(counts(items).values()) == len(items)
 
 
 def test_names_that_look_like_code_are_shown_as_text(tmp_path: Path) -> None:
