@@ -1,0 +1,242 @@
+"""Trained networks against each other on the same test images, by the same resamples."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+
+from stages.evaluate import bootstrap, operating, reliability, scores
+from stages.evaluate.scores import Floats
+from stages.params import Evaluate
+from stages.runs import Run
+
+LOWER_IS_BETTER = ("brier", "ece")
+RANGE = {"mcc": (-1, 1), "brier": (0, 2)}
+"""What a score can be, where it is not from 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with the interval's ends; `p` is that of the number being 0 (two-sided)."""
+
+    value: float
+    low: float
+    high: float
+    p: float
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What repeats of one configuration reach, for each test set.
+
+    Attributes:
+        found: by test set and score, of each run, (runs,).
+        drawn: by test set and score, the mean over the runs in each resample, (R,).
+        groups: how many patients or groups there are in all test sets together.
+        confidence: share of the resamples inside an interval.
+    """
+
+    found: dict[str, dict[str, Floats]]
+    drawn: dict[str, dict[str, Floats]]
+    groups: int
+    confidence: float
+
+    @property
+    def names(self) -> list[str]:
+        """The scores there are."""
+        return list(next(iter(self.found.values())))
+
+    def runs(self, score: str) -> Floats:
+        """The score of every run, on its own test images."""
+        return np.concatenate([values[score] for values in self.found.values()])
+
+    def estimate(self, score: str) -> Estimate:
+        """The mean over test sets of the means over runs."""
+        value = mean([values[score].mean() for values in self.found.values()])
+        drawn = mean([values[score] for values in self.drawn.values()])
+        # What makes up for few runs, in `mean_of_drawn`, can lead beyond.
+        drawn = drawn.clip(*RANGE.get(score, (0, 1)))
+        found = estimate(value, drawn, self.confidence)
+        if score not in ("accuracy", "balanced_accuracy"):
+            return found
+        low, high = bootstrap.widened(
+            np.array([found.low, found.high]), self.groups, self.confidence
+        )
+        return Estimate(found.value, float(low), float(high), found.p)
+
+    def minus(self, other: "Scores", score: str) -> Estimate | None:
+        """The difference on the test sets that both have; None if there are none."""
+        shared = [name for name in self.found if name in other.found]
+        if not shared:
+            return None
+        value = mean(
+            [self.found[name][score].mean() - other.found[name][score].mean() for name in shared]
+        )
+        drawn = mean([self.drawn[name][score] - other.drawn[name][score] for name in shared])
+        return estimate(value, drawn, self.confidence)
+
+
+def mean(values: Sequence[Floats | float]) -> Floats:
+    """Mean over the first axis, of what is no NaN."""
+    stacked = np.stack(values)
+    return scores.mean(np.moveaxis(stacked, 0, -1), ~np.isnan(np.moveaxis(stacked, 0, -1)))
+
+
+def estimate(value: Floats, drawn: Floats, confidence: float) -> Estimate:
+    """A number and what it is in each resample, to its percentile interval."""
+    tail = (1 - confidence) / 2
+    low, high = bootstrap.quantiles(drawn, [tail, 1 - tail])
+    return Estimate(float(value), float(low), float(high), p_value(drawn))
+
+
+def p_value(drawn: Floats) -> float:
+    """The p at which a two-sided percentile interval begins to hold 0.
+
+    Davison and Hinkley 1997, "Bootstrap Methods and their Application", sections 4.2 and 5.3;
+    a resample more on either side than there are, so that it is never 0.
+    """
+    known = drawn[~np.isnan(drawn)]
+    beyond = min((known <= 0).sum(), (known >= 0).sum())
+    return min(1.0, 2 * (1 + float(beyond)) / (1 + len(known)))
+
+
+def resample(configurations: list[list[Run]], settings: Evaluate) -> list[Scores]:
+    """Score configurations, each given as its repeats, on the same resamples.
+
+    Patients or groups are drawn out of all test sets together, so that one that stands in several
+    (as with `split.seed`) is drawn in all of them. Where a configuration has several runs on one
+    test set, these are drawn too, as what repeats it would also give other networks.
+    """
+    runs = [run for repeats in configurations for run in repeats]
+    sets = {run.test_set: run.test["group"].to_numpy() for run in reversed(runs)}
+    groups = np.concatenate(list(sets.values()))
+    ends = np.cumsum([len(members) for members in sets.values()])[:-1]
+    randoms = [
+        np.random.default_rng([settings.seed, zlib.crc32(" ".join(sorted(names)).encode())])
+        for names in ([run.name for run in repeats] for repeats in configurations)
+    ]
+    blocks: list[list[dict[str, dict[str, Floats]]]] = [[] for _ in configurations]
+    for weights in bootstrap.resampled(groups, settings.resamples, settings.seed):
+        parts = dict(zip(sets, np.split(weights, ends, axis=1), strict=True))
+        for repeats, random, block in zip(configurations, randoms, blocks, strict=True):
+            block.append(
+                {
+                    name: {
+                        score: mean_of_drawn(values, random)
+                        for score, values in measured(repeats, name, settings, parts[name]).items()
+                    }
+                    for name in test_sets(repeats)
+                }
+            )
+    return [
+        Scores(
+            {
+                name: {
+                    score: values[:, 0]
+                    for score, values in measured(repeats, name, settings).items()
+                }
+                for name in test_sets(repeats)
+            },
+            {
+                name: {
+                    score: np.concatenate([part[name][score] for part in block])
+                    for score in block[0][name]
+                }
+                for name in test_sets(repeats)
+            },
+            len(set(np.concatenate([sets[name] for name in test_sets(repeats)]))),
+            settings.confidence,
+        )
+        for repeats, block in zip(configurations, blocks, strict=True)
+    ]
+
+
+def test_sets(runs: list[Run]) -> list[str]:
+    """The different test sets of some runs."""
+    return list(dict.fromkeys(run.test_set for run in runs))
+
+
+def measured(
+    runs: list[Run], test_set: str, settings: Evaluate, weights: Floats | None = None
+) -> dict[str, Floats]:
+    """Scores of the runs on one test set, (runs, R) each."""
+    found = [measure(run, settings, weights) for run in runs if run.test_set == test_set]
+    return {score: np.stack([values[score] for values in found]) for score in found[0]}
+
+
+def measure(run: Run, settings: Evaluate, weights: Floats | None = None) -> dict[str, Floats]:
+    """The headline of metrics/test.json, and the sensitivity to the class not to be missed.
+
+    Args:
+        weights: (R, N); one row of ones if not given.
+
+    Returns:
+        (R,) for each score.
+    """
+    by_class = scores.by_class(run.actual, run.probabilities, weights)
+    found = scores.headline(run.actual, run.probabilities, weights, by_class)
+    found |= reliability.scores(run.actual, run.probabilities, weights)
+    positive = operating.positive_class(settings.positive, run.classes)
+    if positive is not None:
+        number = run.classes.index(positive)
+        found[f"sensitivity_{positive}"] = by_class["sensitivity"][:, number]
+    return found
+
+
+def mean_of_drawn(values: Floats, random: np.random.Generator) -> Floats:
+    """The mean over runs drawn with replacement, in each resample of the images.
+
+    The mean of n drawn ones varies by (n - 1) / n of what it should; the deviation is enlarged
+    to make up for it (Rao and Wu 1988, "Resampling inference with complex survey data").
+
+    Args:
+        values: (runs, R).
+
+    Returns:
+        (R,).
+    """
+    runs, resamples = values.shape
+    middle = values.mean(0)
+    if runs == 1:
+        return middle
+    often = random.multinomial(runs, np.full(runs, 1 / runs), size=resamples).T / runs
+    varied: Floats = middle + np.sqrt(runs / (runs - 1)) * ((often * values).sum(0) - middle)
+    return varied
+
+
+def mcnemar(one: list[Run], other: list[Run]) -> float | None:
+    """Exact McNemar test (1947) of whether two configurations are right equally often.
+
+    It takes the images for independent, which images of one patient are not.
+
+    Returns:
+        the two-sided p; None unless each image of the shared test sets was told once by each.
+    """
+    pairs = [(left, right) for left in one for right in other if left.test_set == right.test_set]
+    images = [image for left, _ in pairs for image in left.test["image"]]
+    if not images or len(images) != len(set(images)):
+        return None
+    right_or_wrong = [(correct(left), correct(right)) for left, right in pairs]
+    gained = sum(int((ours & ~theirs).sum()) for ours, theirs in right_or_wrong)
+    lost = sum(int((~ours & theirs).sum()) for ours, theirs in right_or_wrong)
+    return float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
+
+
+def correct(run: Run) -> NDArray[np.bool_]:
+    """Whether the most probable class is the right one, (N,)."""
+    told: NDArray[np.bool_] = run.probabilities.argmax(1) == run.actual
+    return told
+
+
+def holm(p: Sequence[float | None]) -> list[float | None]:
+    """Holm's correction (1979) of the p values of several comparisons; None stays None."""
+    known = sorted((value, place) for place, value in enumerate(p) if value is not None)
+    corrected: list[float | None] = [None] * len(p)
+    largest = 0.0
+    for rank, (value, place) in enumerate(known):
+        largest = max(largest, min(1.0, value * (len(known) - rank)))
+        corrected[place] = largest
+    return corrected
