@@ -110,6 +110,10 @@ class Train(Settings):
     augment: Augment
 
 
+class Gpu(Settings):
+    when_busy: Literal["wait", "cpu"]
+
+
 class Architecture(Settings):
     timm: str
     lr: Annotated[float, Field(gt=0)]
@@ -143,6 +147,7 @@ class Params(Settings):
     dedupe: Dedupe
     split: SplitSettings
     train: Train
+    gpu: Gpu
     architectures: dict[str, Architecture]
     evaluate: Evaluate
     gradcam: GradCam

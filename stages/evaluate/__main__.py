@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages import calibration, models, tables
+from stages import calibration, gpus, models, tables
 from stages.command import UserError, paths, run
 from stages.evaluate import pictures, plots, projection, report, subgroups
 from stages.evaluate.audit import audit
@@ -19,7 +19,9 @@ def main() -> None:
         *("params", "model", "pixels", "masks", "images", "split"),
         *("predictions", "metrics", "breakdown", "audit", "plots"),
     )
-    settings = load(files.params).evaluate
+    params = load(files.params)
+    settings = params.evaluate
+    gpus.reserve(1, params.gpu.when_busy)
     network, card = models.load(files.model)
     images = described(
         tables.read(files.split, tables.Split), tables.read(files.images, tables.Images)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages import models, tables
+from stages import gpus, models, tables
 from stages.command import UserError, paths, run
 from stages.files import whole, write_json
 from stages.gradcam import pictures, sample, shares
@@ -18,7 +18,9 @@ def main() -> None:
         "Show and measure what a network looked at.",
         *("params", "model", "predictions", "split", "pixels", "masks", "metrics", "plots"),
     )
-    settings = load(files.params).gradcam
+    params = load(files.params)
+    settings = params.gradcam
+    gpus.reserve(1, params.gpu.when_busy)
     network, card = models.load(files.model)
     images = predicted_images(
         tables.read(files.predictions, tables.Predictions),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stages import command, models
+from stages import command, gpus, models
 from stages.calibration import calibrated
 from stages.files import whole
 from stages.params import load
@@ -21,6 +21,7 @@ def main() -> None:
     first = one_voice() == 0
     params = load(paths.params)
     settings, architecture = params.train, params.architectures[params.model]
+    gpus.reserve(settings.devices, params.gpu.when_busy)
     start = begin(params, paths.pixels, paths.split)
     model, card = start.model, start.card
 
