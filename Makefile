@@ -1,4 +1,6 @@
 # make repro   run the pipeline and print what came out
+# make sweep   MODELS="resnet18 densenet121": an experiment for each, and a table of them all.
+#              SET="train.seed=0,1,2": each with these too. JOBS=2: so many at a time.
 # make test    linters, types and tests
 # make lock    requirements.lock from requirements.txt: the whole environment, with hashes
 # make bench-data, make bench-train   the figures of the README
@@ -8,7 +10,12 @@ PYTHON ?= python3
 VENV ?= .venv
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-.PHONY: repro test lock bench-data bench-train env
+JOBS ?= 1
+comma := ,
+empty :=
+space := $(empty) $(empty)
+
+.PHONY: repro sweep test lock bench-data bench-train env
 .DELETE_ON_ERROR:
 
 repro: env
@@ -19,6 +26,12 @@ repro: env
 	@echo "All of it on one page: report/index.html"
 	@echo "Pictures: plots/dedupe plots/split plots/train plots/evaluate plots/gradcam"
 	@echo "All metrics: dvc metrics show"
+
+sweep: env
+	@test -n "$(MODELS)" || { echo 'error: make sweep MODELS="resnet18 densenet121"'; exit 1; }
+	dvc exp run --queue $(SET:%=-S %) -S "model=$(subst $(space),$(comma),$(strip $(MODELS)))"
+	dvc exp run --run-all --jobs $(JOBS)
+	python -m stages.compare
 
 test: env
 	ruff check .

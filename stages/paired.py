@@ -1,10 +1,12 @@
 """Trained networks against each other on the same test images, by the same resamples."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
@@ -16,6 +18,10 @@ from stages.runs import Run
 LOWER_IS_BETTER = ("brier", "ece")
 RANGE = {"mcc": (-1, 1), "brier": (0, 2)}
 """What a score can be, where it is not from 0 to 1."""
+
+
+BySet = dict[str, dict[str, Floats]]
+"""By test set and score."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +41,13 @@ class Scores:
     Attributes:
         found: by test set and score, of each run, (runs,).
         drawn: by test set and score, the mean over the runs in each resample, (R,).
-        groups: how many patients or groups there are in all test sets together.
+        groups: for the scores that are shares, of how many patients or groups.
         confidence: share of the resamples inside an interval.
     """
 
-    found: dict[str, dict[str, Floats]]
-    drawn: dict[str, dict[str, Floats]]
-    groups: int
+    found: BySet
+    drawn: BySet
+    groups: dict[str, int]
     confidence: float
 
     @property
@@ -60,11 +66,10 @@ class Scores:
         # What makes up for few runs, in `mean_of_drawn`, can lead beyond.
         drawn = drawn.clip(*RANGE.get(score, (0, 1)))
         found = estimate(value, drawn, self.confidence)
-        if score not in ("accuracy", "balanced_accuracy"):
+        if score not in self.groups:
             return found
-        low, high = bootstrap.widened(
-            np.array([found.low, found.high]), self.groups, self.confidence
-        )
+        ends = np.array([found.low, found.high])
+        low, high = bootstrap.widened(ends, self.groups[score], self.confidence)
         return Estimate(found.value, float(low), float(high), found.p)
 
     def minus(self, other: "Scores", score: str) -> Estimate | None:
@@ -110,61 +115,79 @@ def resample(configurations: list[list[Run]], settings: Evaluate) -> list[Scores
     (as with `split.seed`) is drawn in all of them. Where a configuration has several runs on one
     test set, these are drawn too, as what repeats it would also give other networks.
     """
-    runs = [run for repeats in configurations for run in repeats]
-    sets = {run.test_set: run.test["group"].to_numpy() for run in reversed(runs)}
-    groups = np.concatenate(list(sets.values()))
-    ends = np.cumsum([len(members) for members in sets.values()])[:-1]
-    randoms = [
-        np.random.default_rng([settings.seed, zlib.crc32(" ".join(sorted(names)).encode())])
-        for names in ([run.name for run in repeats] for repeats in configurations)
-    ]
-    blocks: list[list[dict[str, dict[str, Floats]]]] = [[] for _ in configurations]
-    for weights in bootstrap.resampled(groups, settings.resamples, settings.seed):
-        parts = dict(zip(sets, np.split(weights, ends, axis=1), strict=True))
+    groups = {
+        run.test_set: run.test["group"].to_numpy() for repeats in configurations for run in repeats
+    }
+    ends = np.cumsum([len(members) for members in groups.values()])[:-1]
+    randoms = [random_of(repeats, settings.seed) for repeats in configurations]
+    blocks: list[list[BySet]] = [[] for _ in configurations]
+    every = np.concatenate(list(groups.values()))
+    for weights in bootstrap.resampled(every, settings.resamples, settings.seed):
+        of_sets = dict(zip(groups, np.split(weights, ends, axis=1), strict=True))
         for repeats, random, block in zip(configurations, randoms, blocks, strict=True):
-            block.append(
-                {
-                    name: {
-                        score: mean_of_drawn(values, random)
-                        for score, values in measured(repeats, name, settings, parts[name]).items()
-                    }
-                    for name in test_sets(repeats)
-                }
-            )
+            measured = by_set(repeats, settings, of_sets)
+            block.append(each(measured, partial(mean_of_drawn, random=random)))
     return [
         Scores(
-            {
-                name: {
-                    score: values[:, 0]
-                    for score, values in measured(repeats, name, settings).items()
-                }
-                for name in test_sets(repeats)
-            },
-            {
-                name: {
-                    score: np.concatenate([part[name][score] for part in block])
-                    for score in block[0][name]
-                }
-                for name in test_sets(repeats)
-            },
-            len(set(np.concatenate([sets[name] for name in test_sets(repeats)]))),
+            each(by_set(repeats, settings), lambda values: values[:, 0]),
+            joined(block),
+            groups_of_shares(repeats, settings),
             settings.confidence,
         )
         for repeats, block in zip(configurations, blocks, strict=True)
     ]
 
 
-def test_sets(runs: list[Run]) -> list[str]:
-    """The different test sets of some runs."""
-    return list(dict.fromkeys(run.test_set for run in runs))
+def random_of(repeats: list[Run], seed: int) -> np.random.Generator:
+    """What draws among a configuration's runs, whatever it is compared with."""
+    names = " ".join(sorted(run.name for run in repeats))
+    return np.random.default_rng([seed, zlib.crc32(names.encode())])
 
 
-def measured(
-    runs: list[Run], test_set: str, settings: Evaluate, weights: Floats | None = None
-) -> dict[str, Floats]:
-    """Scores of the runs on one test set, (runs, R) each."""
-    found = [measure(run, settings, weights) for run in runs if run.test_set == test_set]
-    return {score: np.stack([values[score] for values in found]) for score in found[0]}
+def by_set(
+    repeats: list[Run], settings: Evaluate, weights: dict[str, Floats] | None = None
+) -> BySet:
+    """Scores of a configuration's runs, (runs, R) each.
+
+    Args:
+        weights: by test set, (R, N); one row of ones if not given.
+    """
+    found: dict[str, list[dict[str, Floats]]] = {}
+    for run in repeats:
+        of_set = None if weights is None else weights[run.test_set]
+        found.setdefault(run.test_set, []).append(measure(run, settings, of_set))
+    return {
+        name: {score: np.stack([one[score] for one in measured]) for score in measured[0]}
+        for name, measured in found.items()
+    }
+
+
+def each(found: BySet, change: Callable[[Floats], Floats]) -> BySet:
+    """The same with every array changed."""
+    return {
+        name: {score: change(values) for score, values in of_set.items()}
+        for name, of_set in found.items()
+    }
+
+
+def joined(blocks: list[BySet]) -> BySet:
+    """Blocks of resamples as one."""
+    return {
+        name: {score: np.concatenate([block[name][score] for block in blocks]) for score in of_set}
+        for name, of_set in blocks[0].items()
+    }
+
+
+def groups_of_shares(repeats: list[Run], settings: Evaluate) -> dict[str, int]:
+    """How many patients or groups a score is a share of, where it is one of some."""
+    images = pd.concat([run.test for run in repeats])
+    amount = images["group"].nunique()
+    found = {"accuracy": amount, "balanced_accuracy": amount}
+    positive = operating.positive_class(settings.positive, repeats[0].classes)
+    if positive is not None:
+        of_class = images[images["label"] == positive]
+        found[f"sensitivity_{positive}"] = of_class["group"].nunique()
+    return found
 
 
 def measure(run: Run, settings: Evaluate, weights: Floats | None = None) -> dict[str, Floats]:

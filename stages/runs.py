@@ -24,6 +24,7 @@ WORKSPACE = "workspace"
 """DVC's name for the files as they are, committed or not."""
 MADE_BY = ("download", "prepare", "dedupe", "split", "train")
 """The stages whose code can change a prediction."""
+NO_REPOSITORY = "this is no DVC repository: run this in the project's folder."
 
 Settings = dict[str, Any]
 
@@ -69,7 +70,7 @@ def repository() -> Iterator[Repo]:
     try:
         repo = Repo()
     except NotDvcRepoError as error:
-        raise UserError("this is no DVC repository: run this in the project's folder.") from error
+        raise UserError(NO_REPOSITORY) from error
     with repo:
         yield repo
 
@@ -109,11 +110,12 @@ class Files:
     """The files of a revision, from git, DVC's cache or its remote."""
 
     def __init__(self, name: str) -> None:
-        with repository():
-            self.name = name
+        self.name = name
         try:
             self.system = DVCFileSystem(rev=None if name == WORKSPACE else name)
             self.system.exists("dvc.yaml")
+        except NotDvcRepoError as error:
+            raise UserError(NO_REPOSITORY) from error
         except RevError as error:
             raise UserError(
                 f"there is no revision or experiment '{name}': `git log` and `dvc exp show` list "

@@ -7,6 +7,7 @@ import pandas as pd
 from stages import paired
 from stages.compare.boards import Board, Configuration
 from stages.compare.cost import cost
+from stages.markdown import words
 from stages.paired import Scores
 from stages.params import Evaluate
 
@@ -104,8 +105,3 @@ def conclusion(table: pd.DataFrame, by: str) -> str:
         if verdict in found
     ]
     return f"The best by {score} is {best}: {', and '.join(said)}."
-
-
-def words(score: str) -> str:
-    """A score's name for people."""
-    return score.replace("sensitivity_", "sensitivity to ").replace("_", " ")

@@ -1,11 +1,10 @@
 """Leaderboards as text."""
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from stages.compare.boards import Board
-from stages.compare.leaderboard import conclusion, words
+from stages.compare.leaderboard import conclusion
+from stages.markdown import interval, table, words
 
 HOW_TO_READ = """\
 Differences are paired: the same resampled patients or groups for all. p is that of the paired
@@ -14,16 +13,16 @@ correction. "worse": p below {level:g}. The best was chosen on these very images
 it."""
 
 
-def page(tables: list[tuple[Board, pd.DataFrame]], by: str, confidence: float) -> str:
+def page(boards: list[tuple[Board, pd.DataFrame]], by: str, confidence: float) -> str:
     """All leaderboards as markdown."""
-    parts = [section(board, table, by) for board, table in tables]
+    parts = [section(board, ranked, by) for board, ranked in boards]
     note = HOW_TO_READ.format(level=round(1 - confidence, 6))
     return "\n\n".join([*parts, f"Intervals: {confidence:.0%}. {note}"]) + "\n"
 
 
-def section(board: Board, table: pd.DataFrame, by: str) -> str:
+def section(board: Board, ranked: pd.DataFrame, by: str) -> str:
     """One leaderboard: the ranking, all scores, and what to know of them."""
-    ranking = markdown(
+    ranking = table(
         [
             "configuration", "runs", words(by), "difference from the best", "p", "McNemar's p",
             "verdict", "parameters", "size", "multiply-adds",
@@ -41,43 +40,36 @@ def section(board: Board, table: pd.DataFrame, by: str) -> str:
                 f"{row['megabytes']:.1f} MB",
                 f"{row['multiply_adds'] / 1e9:.2f} G",
             ]
-            for row in table.to_dict("records")
+            for row in ranked.to_dict("records")
         ],
     )  # fmt: skip
-    known = [name.removesuffix("_sd") for name in table if name.endswith("_sd")]
-    all_scores = markdown(
+    known = [name.removesuffix("_sd") for name in ranked if name.endswith("_sd")]
+    all_scores = table(
         ["configuration", *(words(name) for name in known), "revisions"],
         [
             [row["name"], *(score(row, name) for name in known), row["revisions"]]
-            for row in table.to_dict("records")
+            for row in ranked.to_dict("records")
         ],
     )
     notes = "\n".join(f"- {note}" for note in board.notes)
     return "\n\n".join(
         part
-        for part in (f"## {board.title}", ranking, conclusion(table, by), all_scores, notes)
+        for part in (f"## {board.title}", ranking, conclusion(ranked, by), all_scores, notes)
         if part
     )
 
 
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(
-        "| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines
-    )
-
-
 def score(row: dict[str, float], name: str) -> str:
-    """A score with its spread over runs, if there are several, and its interval."""
-    spread = "" if pd.isna(row[f"{name}_sd"]) else f" ± {row[f'{name}_sd']:.3f}"
-    return f"{row[name]:.3f}{spread} ({row[f'{name}_low']:.3f} to {row[f'{name}_high']:.3f})"
+    """A score with its interval, and its spread over runs if there are several."""
+    reached = interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
+    spread = row[f"{name}_sd"]
+    return reached if pd.isna(spread) else reached.replace(" ", f" ± {spread:.3f} ", 1)
 
 
 def difference(row: dict[str, float], name: str) -> str:
     """A difference with its interval, or nothing."""
     value, low, high = (row[f"{name}_difference{end}"] for end in ("", "_low", "_high"))
-    return "" if pd.isna(value) else f"{value:+.3f} ({low:+.3f} to {high:+.3f})"
+    return "" if pd.isna(value) else interval(value, low, high, "+")
 
 
 def p(value: float | None) -> str:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from stages.compare.boards import Board
-from stages.compare.leaderboard import words
 from stages.figures import figure
+from stages.markdown import words
 
 ROW = 0.32
 """Height of a configuration in inches."""

@@ -1,0 +1,71 @@
+"""report: what a change does to every number, as the comment of its pull request.
+
+Compares the files as they are with another revision; both must have been reproduced.
+"""
+
+import argparse
+from pathlib import Path
+
+from stages import command, paired, runs
+from stages.files import whole
+from stages.params import load
+from stages.report import comment
+from stages.runs import WORKSPACE, Files
+
+PICTURES = (
+    "plots/gradcam/overview.png",
+    "plots/evaluate/confusion.png",
+    "plots/evaluate/reliability.png",
+    "plots/evaluate/audit.png",
+    "plots/train/learning_curves.png",
+)
+
+
+def main() -> None:
+    options = arguments()
+    settings = load(Path("params.yaml")).evaluate
+    target, change = runs.read(options.against), runs.read(WORKSPACE)
+    with runs.repository() as repo:
+        metrics = repo.metrics.diff(a_rev=options.against, all=True).get("diff", {})
+        params = repo.params.diff(a_rev=options.against).get("diff", {}).get("params.yaml", {})
+    pair = paired.resample([[change], [target]], settings)
+    text = comment.write(target, change, pair, metrics, params)
+    if options.images is not None:
+        text += comment.pictures(copy_pictures(options.images, options.against))
+    print(text, end="")
+    if options.out is not None:
+        with whole(options.out) as part:
+            part.write_text(text, encoding="utf-8")
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m stages.report", description=__doc__, allow_abbrev=False
+    )
+    parser.add_argument(
+        "--against", required=True, metavar="REV", help="a commit, branch, tag or experiment"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="also write it there")
+    parser.add_argument(
+        "--images", type=Path, metavar="FOLDER", help="copy the pictures of both sides there"
+    )
+    return parser.parse_args()
+
+
+def copy_pictures(folder: Path, against: str) -> list[str]:
+    """Copy the pictures of both sides, those that there are; return their names."""
+    copied = []
+    for side, name in (("target", against), ("change", WORKSPACE)):
+        files = Files(name)
+        for path in PICTURES:
+            content = files.bytes(path)
+            if content is not None:
+                copied.append(f"{side}-{Path(path).name}")
+                with whole(folder / copied[-1]) as part:
+                    part.write_bytes(content)
+    return copied
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,242 @@
+"""A pull request's comment: metrics, settings, data, audit and confusion of both sides."""
+
+from typing import Any
+
+import numpy as np
+
+from stages import runs
+from stages.evaluate import scores
+from stages.markdown import interval, table, words
+from stages.paired import LOWER_IS_BETTER, Estimate, Scores
+from stages.runs import Run
+
+# By it, the workflow finds the comment that it wrote before.
+MARKER = "<!-- chest X-ray pipeline: report -->"
+FLOW = (
+    *("found", "unusable", "excluded", "unlabelled", "duplicate", "conflict", "set_aside"),
+    *("train", "val", "test"),
+)
+LEAKS = ("patient", "group", "sha256", "near")
+PROBES = ("file", "thumbnail", "border", "lungs_blanked", "lungs_only")
+
+Sides = dict[str, Any]
+"""A number as `dvc metrics diff` and `dvc params diff` give it: `old` and `new`."""
+Diff = dict[str, dict[str, Sides]]
+"""By file and key."""
+
+
+def write(
+    target: Run, change: Run, pair: list[Scores], metrics: Diff, params: dict[str, Sides]
+) -> str:
+    """The comment.
+
+    Args:
+        pair: what resampling says of the change and of the target.
+        metrics: what `dvc metrics diff --all` says, by file.
+        params: what `dvc params diff` says.
+    """
+    parts = [
+        MARKER,
+        f"## What this does, against `{target.name}`",
+        headline(target, change, pair, metrics.get("metrics/test.json", {})),
+        "### Settings",
+        settings(target, change, params),
+        "### Data",
+        data(metrics.get("metrics/split.json", {}), metrics.get("metrics/dedupe.json", {})),
+        "### Shortcut audit",
+        audit(metrics.get("metrics/audit.json", {})),
+        "### Heatmaps",
+        heatmaps(metrics.get("metrics/gradcam.json", {})),
+        "### Confusion of the test images",
+        *(confusion(run) for run in (target, change)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def headline(target: Run, change: Run, pair: list[Scores], metrics: dict[str, Sides]) -> str:
+    """Each headline metric of both sides with its interval, and whether the change is real."""
+    after, before = pair
+    rows, judged = [], []
+    for score in after.names:
+        old = side(metrics, score, "old") or estimated(before, score)
+        new = side(metrics, score, "new") or after.estimate(score)
+        moved = after.minus(before, score)
+        judged.append(by_overlap(old, new, score) if moved is None else verdict(moved, score))
+        # Without pairs, the change has no interval.
+        change_of = f"{new.value - old.value:+.3f}" if moved is None and old else shown(moved, "+")
+        name = words(score) + (" (less is better)" if score in LOWER_IS_BETTER else "")
+        rows.append([name, shown(old), shown(new), change_of, judged[-1]])
+    return "\n\n".join(
+        [
+            summary(dict(zip(after.names, judged, strict=True))),
+            table(["metric", f"`{target.name}`", "this change", "change", "verdict"], rows),
+            judged_by(target, change, after),
+        ]
+    )
+
+
+def summary(judged: dict[str, str]) -> str:
+    """The verdicts in a line."""
+    found = {
+        kind: ", ".join(words(score) for score, one in judged.items() if one == kind)
+        for kind in ("better", "worse")
+    }
+    said = [f"{kind.capitalize()}: {names}." for kind, names in found.items() if names]
+    return f"**{' '.join(said) or 'No metric changed by more than noise.'}**"
+
+
+def judged_by(target: Run, change: Run, after: Scores) -> str:
+    """How the verdicts were found."""
+    unlike = runs.differences(change, target)
+    if unlike:
+        return (
+            "**The test images differ**, so that the sides can't be paired: verdicts are by "
+            f"whether the intervals overlap, which sees large changes only. Of the images, {unlike}."
+        )
+    return (
+        f"Verdicts are by paired bootstrap over {after.groups['accuracy']} patients or groups, on "
+        f"the same {len(change.test)} test images, at {after.confidence:.0%} for each metric. What "
+        "another seed would change is not in it."
+    )
+
+
+def side(metrics: dict[str, Sides], score: str, which: str) -> Estimate | None:
+    """A metric of one side, `old` or `new`, as metrics/test.json has it; None if it does not."""
+    keys = (score, f"interval.{score}.low", f"interval.{score}.high")
+    value, low, high = (metrics.get(key, {}).get(which) for key in keys)
+    if value is None or low is None or high is None:
+        return None
+    return Estimate(value, low, high, p=float("nan"))
+
+
+def estimated(before: Scores, score: str) -> Estimate | None:
+    """A metric that metrics/test.json does not hold, such as the sensitivity to one class."""
+    return before.estimate(score) if score in before.names else None
+
+
+def shown(number: Estimate | None, sign: str = "") -> str:
+    """A number with its interval, or a dash."""
+    return "–" if number is None else interval(number.value, number.low, number.high, sign)
+
+
+def verdict(difference: Estimate, score: str) -> str:
+    """better, worse or within noise, by whether the interval of the change holds 0."""
+    ends = sorted(
+        (-difference.high, -difference.low)
+        if score in LOWER_IS_BETTER
+        else (difference.low, difference.high)
+    )
+    return "better" if ends[0] > 0 else "worse" if ends[1] < 0 else "within noise"
+
+
+def by_overlap(old: Estimate | None, new: Estimate, score: str) -> str:
+    """The same where the sides can't be paired, by whether their intervals overlap."""
+    if old is None:
+        return "–"
+    apart = Estimate(new.value - old.value, new.low - old.high, new.high - old.low, float("nan"))
+    return verdict(apart, score)
+
+
+def settings(target: Run, change: Run, params: dict[str, Sides]) -> str:
+    """The parameters that changed, and whether anything else did."""
+    rows = [[f"`{key}`", value(sides, "old"), value(sides, "new")] for key, sides in params.items()]
+    parts = [table(["key", f"`{target.name}`", "this change"], sorted(rows))] if rows else []
+    if not rows:
+        parts.append("No parameter changed.")
+    if target.origin != change.origin:
+        parts.append("The code or the inbox that predictions are made from changed.")
+    return "\n\n".join(parts)
+
+
+def value(sides: Sides, which: str) -> str:
+    """A parameter or another value of one side."""
+    found = sides.get(which)
+    return "–" if found is None else f"`{found:g}`" if isinstance(found, float) else f"`{found}`"
+
+
+def data(split: dict[str, Sides], dedupe: dict[str, Sides]) -> str:
+    """How many images went where, and what was found about copies and leaks."""
+    counts = {f"images {words(name)}": split.get(f"flow.{name}") for name in FLOW}
+    counts |= {
+        "groups of duplicates": dedupe.get("groups"),
+        "copies that are exact": dedupe.get("exact"),
+        "copies that are near": dedupe.get("near"),
+        **{f"leaks by {words(name)}": split.get(f"leaks.{name}") for name in LEAKS},
+        "test images with a twin in train, were no duplicate removed": split.get(
+            "without_dedupe.with_twin_in_train"
+        ),
+    }
+    known = {name: sides for name, sides in counts.items() if sides is not None}
+    moved = {name: sides for name, sides in known.items() if sides.get("old") != sides.get("new")}
+    if not moved:
+        sides = ", ".join(f"{known[f'images {name}']['new']} {name}" for name in FLOW[-3:])
+        return f"{sides}, as before; no other count changed either."
+    rows = [
+        [name, count(sides, "old"), count(sides, "new"), "changed" if name in moved else ""]
+        for name, sides in known.items()
+    ]
+    return table(["", "before", "after", ""], rows)
+
+
+def count(sides: Sides, which: str) -> str:
+    """A count of one side."""
+    return "–" if sides.get(which) is None else str(sides[which])
+
+
+def audit(metrics: dict[str, Sides]) -> str:
+    """How much of the classes each probe finds without the disease, and whether that got worse."""
+    rows, worse = [], []
+    for probe in PROBES:
+        score, suspicious = (
+            metrics.get(f"{probe}.{key}", {}) for key in ("balanced_accuracy", "suspicious")
+        )
+        if suspicious.get("new") and not suspicious.get("old"):
+            worse.append(words(probe))
+        rows.append([words(probe), *(found(score, suspicious, which) for which in ("old", "new"))])
+    said = (
+        f"**Worse: {', '.join(worse)} became suspicious.**"
+        if worse
+        else "No probe became suspicious."
+    )
+    return "\n\n".join([said, table(["probe's balanced accuracy", "before", "after"], rows)])
+
+
+def found(score: Sides, suspicious: Sides, which: str) -> str:
+    """What a probe found on one side."""
+    if score.get(which) is None:
+        return "–"
+    return f"{score[which]:.3f}{' suspicious' if suspicious.get(which) else ''}"
+
+
+def heatmaps(metrics: dict[str, Sides]) -> str:
+    """The numbers of the heatmaps, but for those of each class."""
+    rows = [
+        [words(key), *(value(sides, which) for which in ("old", "new"))]
+        for key, sides in metrics.items()
+        if key.count(".") < 2
+    ]
+    return table(["", "before", "after"], rows)
+
+
+def confusion(run: Run) -> str:
+    """A side's confusion matrix, folded away."""
+    counts = scores.confusion(run.actual, run.probabilities.argmax(1), len(run.classes))[0]
+    rows = [
+        [f"**{name}**", *(f"{number:.0f}" for number in row), f"{row.sum():.0f}"]
+        for name, row in zip(run.classes, counts, strict=True)
+    ]
+    matrix = table(["actual \\ predicted", *run.classes, "all"], rows)
+    told = np.trace(counts) / counts.sum()
+    return (
+        f"<details><summary><code>{run.name}</code>: {told:.1%} of {counts.sum():.0f} told right"
+        f"</summary>\n\n{matrix}\n\n</details>"
+    )
+
+
+def pictures(names: list[str]) -> str:
+    """Which pictures of both sides there are."""
+    listed = ", ".join(f"`{name}`" for name in names)
+    return (
+        "\nPictures of both sides, heatmaps among them, are in the artifact `report` of this "
+        f"workflow run: {listed}.\n"
+    )
