@@ -24,20 +24,6 @@ STAGES = [
 DEFINITION = YAML(typ="safe").load(ROOT / "dvc.yaml")
 
 
-@pytest.fixture(scope="session")
-def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
-    """A project after its first `dvc repro`, committed, and what that printed."""
-    project = Project.create(tmp_path_factory.mktemp("project"))
-    output = project.dvc("repro")
-    project.commit("Reproduce")
-    return project, output
-
-
-@pytest.fixture
-def project(reproduced: tuple[Project, str], tmp_path: Path) -> Project:
-    return reproduced[0].copy(tmp_path / "copy")
-
-
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_depends_on_all_code_that_it_imports_and_no_other(stage: str) -> None:
     imported = closure(f"stages.{stage}.__main__")

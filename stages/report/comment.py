@@ -91,7 +91,8 @@ def judged_by(target: Run, change: Run, after: Scores) -> str:
     if unlike:
         return (
             "**The test images differ**, so that the sides can't be paired: verdicts are by "
-            f"whether the intervals overlap, which sees large changes only. Of the images, {unlike}."
+            "whether the intervals overlap, which sees large changes only. Of the images, "
+            f"{unlike}."
         )
     return (
         f"Verdicts are by paired bootstrap over {after.groups['accuracy']} patients or groups, on "
