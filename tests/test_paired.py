@@ -63,7 +63,7 @@ def test_the_difference_of_other_scores_has_the_interval_of_a_plain_loop():
     scored = paired.resample([[one] for one in runs], SETTINGS)
     found = scored[0].minus(scored[1], "balanced_accuracy")
     assert (found.low, found.high) == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.03)
-    assert found.p == pytest.approx(2 * np.mean(np.array(drawn) <= 0), abs=0.03)
+    assert found.p == pytest.approx(2 * np.mean(np.array(drawn) <= 0), abs=0.09)
 
 
 def test_p_is_small_where_the_interval_leaves_0_and_1_for_the_same_predictions():

@@ -95,9 +95,9 @@ def conclusion(table: pd.DataFrame, by: str) -> str:
         return f"Only {best}: nothing to compare it with."
     found = {verdict: part["name"].tolist() for verdict, part in table.groupby("verdict")}
     parts = {
-        WORSE: f"better in {score} than {{}} by more than noise",
+        WORSE: "better than {} by more than noise",
         NOISE: "not told apart by these test images from {}",
-        UNPAIRED: "tested on no image that {} was tested on",
+        UNPAIRED: "tested on other images than {}",
     }
     said = [
         text.format("; ".join(found[verdict]))

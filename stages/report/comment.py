@@ -171,7 +171,7 @@ def data(split: dict[str, Sides], dedupe: dict[str, Sides]) -> str:
     moved = {name: sides for name, sides in known.items() if sides.get("old") != sides.get("new")}
     if not moved:
         sides = ", ".join(f"{known[f'images {name}']['new']} {name}" for name in FLOW[-3:])
-        return f"{sides}, as before; no other count changed either."
+        return f"{sides}, as before; no other count changed."
     rows = [
         [name, count(sides, "old"), count(sides, "new"), "changed" if name in moved else ""]
         for name, sides in known.items()

@@ -1,0 +1,110 @@
+import pytest
+
+from stages import paired
+from stages.paired import Estimate
+from stages.params import load
+from stages.report import comment
+from tests.closure import ROOT
+from tests.revisions import run
+
+SETTINGS = load(ROOT / "params.yaml").evaluate.model_copy(update={"resamples": 400})
+
+
+def lines(target, change, metrics=None):
+    """The headline table's rows by metric."""
+    pair = paired.resample([[change], [target]], SETTINGS)
+    text = comment.headline(target, change, pair, metrics or {})
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    return {row[0].removeprefix("| "): row[1:] for row in rows}, text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "score", "expected"),
+    [
+        (0.01, 0.2, "auroc", "better"),
+        (-0.2, -0.01, "auroc", "worse"),
+        (-0.01, 0.2, "auroc", "within noise"),
+        (0.0, 0.2, "auroc", "within noise"),
+        (0.01, 0.2, "brier", "worse"),
+        (-0.2, -0.01, "ece", "better"),
+    ],
+)
+def test_a_verdict_knows_which_way_is_better(low, high, score, expected):
+    assert comment.verdict(Estimate(0.1, low, high, 0.5), score) == expected
+
+
+def test_a_change_on_the_same_images_is_judged_in_pairs():
+    # The same network but for ten images: the intervals overlap, the pairs tell.
+    target = run("main", [number % 10 < 6 for number in range(200)], 200)
+    change = run("workspace", [number % 10 < 7 for number in range(200)], 200)
+    found, text = lines(target, change)
+    assert found["accuracy"][-1] == "better |"
+    assert found["accuracy"][2].startswith("+0.100 (+0.0")
+    assert "the same 200 test images" in text
+    assert text.startswith("**Better: accuracy, ")
+    assert lines(target, target)[1].startswith("**No metric changed by more than noise.**")
+
+
+def test_a_change_of_the_test_images_is_judged_by_overlap_and_says_so():
+    target, change = run("main", 0.7, prefix="a"), run("workspace", 0.75, prefix="b", seed=1)
+    found, text = lines(target, change)
+    assert found["accuracy"][-1] == "within noise |"
+    assert "**The test images differ**" in text
+    assert "60 only in workspace (such as b000.png)" in text
+    far = run("workspace", 1.0, prefix="b")
+    assert lines(target, far)[0]["accuracy"][-1] == "better |"
+
+
+def test_both_sides_show_what_their_metrics_files_say():
+    metrics = {
+        "auroc": {"old": 0.5, "new": 0.6},
+        "interval.auroc.low": {"old": 0.4, "new": 0.51},
+        "interval.auroc.high": {"old": 0.61, "new": 0.7},
+    }
+    found, _ = lines(run("main"), run("workspace", 0.8, seed=1), metrics)
+    assert found["auroc"][:2] == ["0.500 (0.400 to 0.610)", "0.600 (0.510 to 0.700)"]
+
+
+def test_an_audit_that_got_worse_is_said_first():
+    def metrics(old, new):
+        return {
+            "border.suspicious": {"old": old, "new": new},
+            "border.balanced_accuracy": {"old": 0.3, "new": 0.8},
+        }
+
+    assert comment.audit(metrics(False, True)).startswith("**Worse: border became suspicious.**")
+    for old, new in ((True, True), (True, False), (False, False)):
+        assert comment.audit(metrics(old, new)).startswith("No probe became suspicious.")
+    assert "| border | 0.300 | 0.800 suspicious |" in comment.audit(metrics(False, True))
+
+
+def test_counts_that_changed_are_marked():
+    split = {
+        "flow.found": {"old": 10, "new": 12},
+        "flow.train": {"old": 6, "new": 6},
+        "flow.val": {"old": 2, "new": 2},
+        "flow.test": {"old": 2, "new": 2},
+    }
+    rows = comment.data(split, {"near": {"old": 1, "new": 1}}).splitlines()
+    assert "| images found | 10 | 12 | changed |" in rows
+    assert "| copies that are near | 1 | 1 |  |" in rows
+    del split["flow.found"]
+    assert comment.data(split, {}) == "6 train, 2 val, 2 test, as before; no other count changed."
+
+
+def test_confusion_counts_the_test_images():
+    text = comment.confusion(run("main", [True] * 50 + [False] * 10))
+    assert "50" not in text.splitlines()[0].split(":")[0]
+    assert "83.3% of 60 told right" in text
+    # Of the last ten images, four are COVID.
+    assert "| **COVID** | 26 | 4 | 30 |" in text
+    assert "| **Normal** | 6 | 24 | 30 |" in text
+
+
+def test_other_code_is_a_change_too():
+    target, change = run("main"), run("workspace", origin="other code")
+    assert comment.settings(target, target, {}) == "No parameter changed."
+    assert "The code or the inbox" in comment.settings(target, change, {})
+    changed = {"train.epochs": {"old": 12, "new": 3}, "gpu.when_busy": {"new": "wait"}}
+    rows = comment.settings(target, target, changed).splitlines()
+    assert rows[2:] == ["| `gpu.when_busy` | – | `wait` |", "| `train.epochs` | `12` | `3` |"]
