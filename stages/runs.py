@@ -14,7 +14,7 @@ import pandas as pd
 from dvc.api import DVCFileSystem
 from dvc.exceptions import NotDvcRepoError
 from dvc.repo import Repo
-from dvc.scm import RevError
+from dvc.scm import RevError, SCMError
 from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
@@ -69,7 +69,7 @@ def repository() -> Iterator[Repo]:
     """
     try:
         repo = Repo()
-    except NotDvcRepoError as error:
+    except (NotDvcRepoError, SCMError) as error:
         raise UserError(NO_REPOSITORY) from error
     with repo:
         yield repo
@@ -113,14 +113,15 @@ class Files:
         self.name = name
         try:
             self.system = DVCFileSystem(rev=None if name == WORKSPACE else name)
-            self.system.exists("dvc.yaml")
-        except NotDvcRepoError as error:
-            raise UserError(NO_REPOSITORY) from error
+            # Opens it.
+            _ = self.system.repo
         except RevError as error:
             raise UserError(
                 f"there is no revision or experiment '{name}': `git log` and `dvc exp show` list "
                 "those that are."
             ) from error
+        except (NotDvcRepoError, SCMError) as error:
+            raise UserError(NO_REPOSITORY) from error
 
     def text(self, path: str) -> str:
         """A file's content.

@@ -17,3 +17,11 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
 @pytest.fixture
 def project(reproduced: tuple[Project, str], tmp_path: Path) -> Project:
     return reproduced[0].copy(tmp_path / "copy")
+
+
+@pytest.fixture(scope="session")
+def changed(reproduced: tuple[Project, str], tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The project after an experiment, whose results lie in the workspace, not committed."""
+    project = reproduced[0].copy(tmp_path_factory.mktemp("changed") / "copy")
+    project.dvc("exp", "run", "--name", "other", "-S", "train.batch_size=8")
+    return project
