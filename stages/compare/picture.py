@@ -8,13 +8,14 @@ from stages.compare.boards import Board
 from stages.figures import figure
 from stages.markdown import words
 
-ROW = 0.32
-"""Height of a configuration in inches."""
+LINE = 0.22
+"""Height of a line of a configuration's name in inches."""
 
 
 def draw(path: Path, tables: list[tuple[Board, pd.DataFrame]], by: str, confidence: float) -> None:
     """Draw for each board the scores with intervals, and beside them the paired differences."""
-    heights = [1.2 + ROW * len(table) for _, table in tables]
+    names = [table["name"].str.replace(", ", "\n") for _, table in tables]
+    heights = [1.2 + LINE * (one.str.count("\n").max() + 1.5) * len(one) for one in names]
     with figure(
         path,
         len(tables),
@@ -23,15 +24,15 @@ def draw(path: Path, tables: list[tuple[Board, pd.DataFrame]], by: str, confiden
         squeeze=False,
         gridspec_kw={"height_ratios": heights},
     ) as (_, axes):
-        for (board, table), (left, right) in zip(tables, axes, strict=True):
+        for (board, table), name, (left, right) in zip(tables, names, axes, strict=True):
             intervals(left, table, by)
-            left.set_yticks(range(len(table)), table["name"])
+            left.set_yticks(range(len(table)), name)
             left.set_xlabel(f"{words(by)} ({confidence:.0%} interval)")
             left.set_title(board.title, loc="left", fontsize=9)
             intervals(right, table, f"{by}_difference")
             right.axvline(0, color="black", linewidth=1)
             right.set_yticks(range(len(table)), table["verdict"])
-            right.set_xlabel(f"difference from the best in {words(by)} (paired)")
+            right.set_xlabel("paired difference from the best")
             for axis in (left, right):
                 axis.set_ylim(len(table) - 0.5, -0.5)
 
