@@ -11,39 +11,73 @@ from matplotlib.colors import Normalize
 from numpy.typing import NDArray
 
 from stages.figures import figure
+from stages.tables import SPLITS
 
 # Yellow to red, told from grey anatomy at any brightness; transparent where there is no heat.
 COLOURS = "YlOrRd"
 OPACITY = 0.75
+NAMES = {"train": "training", "val": "validation", "test": "test"}
+COLUMNS = 6
+"""Novel images in a row."""
+
+Images = NDArray[np.uint8]
+Maps = NDArray[np.float32]
 
 
-def draw(
-    folder: Path,
-    shown: pd.DataFrame,
-    images: NDArray[np.uint8],
-    maps: NDArray[np.float32],
-    masks: NDArray[np.uint8],
-) -> None:
-    """Write one picture for each image, `<class>-<slot>.png`, and `overview.png`.
+def draw(folder: Path, shown: pd.DataFrame, images: Images, maps: Maps, masks: Images) -> None:
+    """Write one picture for each image, `<split>-<class>-<slot>.png`, and a sheet for each class.
 
     Args:
-        shown: N rows with `label`, `slot`, `predicted`, `p_label` and `p_predicted`.
+        shown: N rows with `split`, `label`, `slot`, `correct`, `predicted`, `p_label` and
+            `p_predicted`.
         images, masks: (N, S, S); a mask that is all zero is not drawn.
         maps: (N, S, S), 0 to 1.
     """
-    for row, image, heat, mask in zip(shown.itertuples(), images, maps, masks, strict=True):
-        # Quoted, because a class may be called "bacterial/viral".
-        single(folder / f"{quote(row.label, safe=' ,')}-{row.slot}.png", row, image, heat, mask)
-    overview(folder / "overview.png", shown, images, maps, masks)
+    rows = list(zip(shown.itertuples(), images, maps, masks, strict=True))
+    for row, image, heat, mask in rows:
+        single(
+            folder / f"{row.split}-{file_name(row.label)}-{row.slot}.png", row, image, heat, mask
+        )
+    for label in sorted(shown["label"].unique()):
+        sheet(
+            folder / f"{file_name(label)}.png",
+            [part for part in rows if part[0].label == label],
+            int(shown["slot"].max()),
+        )
 
 
-def single(
-    path: Path,
-    row: Any,
-    image: NDArray[np.uint8],
-    heat: NDArray[np.float32],
-    mask: NDArray[np.uint8],
-) -> None:
+def draw_novel(folder: Path, shown: pd.DataFrame, images: Images, maps: Maps) -> None:
+    """Write `novel-<slot>.png` for each image, and a sheet of all; nothing if there are none."""
+    if shown.empty:
+        return
+    blank = np.zeros_like(images[0])
+    rows = -(-len(shown) // COLUMNS)
+    size = (2.1 * COLUMNS + 1.2, 2.5 * rows + 0.4)
+    with figure(folder / "novel.png", rows, COLUMNS, figsize=size, squeeze=False) as (
+        drawing,
+        axes,
+    ):
+        for cell in axes.flat:
+            cell.set_axis_off()
+        for cell, row, image, heat in zip(
+            axes.flat, shown.itertuples(), images, maps, strict=False
+        ):
+            last = overlay(cell, image, heat, blank)
+            cell.set_title(caption(row, "\n"), fontsize=8)
+        drawing.colorbar(last, ax=axes, shrink=0.5, label="Heat, scaled to each image")
+        drawing.suptitle("What speaks for the predicted class, novel images")
+    for slot, (row, image, heat) in enumerate(
+        zip(shown.itertuples(), images, maps, strict=True), start=1
+    ):
+        single(folder / f"novel-{slot}.png", row, image, heat, blank)
+
+
+def file_name(label: str) -> str:
+    """A class as part of a file's name: it may be called "bacterial/viral"."""
+    return quote(label, safe=" ,")
+
+
+def single(path: Path, row: Any, image: Images, heat: Maps, mask: Images) -> None:
     """Write an image beside the same image under its heatmap."""
     with figure(path, 1, 2, figsize=(7.4, 3.9)) as (drawing, (left, right)):
         plain(left, image, mask)
@@ -54,22 +88,16 @@ def single(
         drawing.suptitle(caption(row, ", "))
 
 
-def overview(
-    path: Path,
-    shown: pd.DataFrame,
-    images: NDArray[np.uint8],
-    maps: NDArray[np.float32],
-    masks: NDArray[np.uint8],
-) -> None:
-    """Write all heatmaps on one sheet: a row for each class."""
-    labels = sorted(shown["label"].unique())
-    rows, columns = len(labels), int(shown["slot"].max())
-    size = (2.1 * columns + 1.2, 2.5 * rows + 0.4)
-    with figure(path, rows, columns, figsize=size, squeeze=False) as (drawing, axes):
+def sheet(path: Path, shown: list[tuple[Any, Images, Maps, Images]], columns: int) -> None:
+    """Write the heatmaps of one class on one sheet: a row for each side of the split."""
+    size = (2.1 * columns + 1.9, 2.5 * len(SPLITS) + 0.4)
+    with figure(path, len(SPLITS), columns, figsize=size, squeeze=False) as (drawing, axes):
         for cell in axes.flat:
-            cell.set_axis_off()
-        for row, image, heat, mask in zip(shown.itertuples(), images, maps, masks, strict=True):
-            cell = axes[labels.index(row.label), row.slot - 1]
+            cell.set(xticks=[], yticks=[], frame_on=False)
+        for place, side in enumerate(SPLITS):
+            axes[place, 0].set_ylabel(NAMES[side])
+        for row, image, heat, mask in shown:
+            cell = axes[SPLITS.index(row.split), row.slot - 1]
             last = overlay(cell, image, heat, mask)
             cell.set_title(
                 caption(row, "\n"),
@@ -77,20 +105,18 @@ def overview(
                 fontsize=8,
             )
         drawing.colorbar(last, ax=axes, shrink=0.5, label="Heat, scaled to each image")
-        drawing.suptitle("What speaks for the predicted class, test images (errors in red)")
+        drawing.suptitle(f"{shown[0][0].label}: what speaks for the predicted class (errors red)")
 
 
-def plain(axes: Any, image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> None:
+def plain(axes: Any, image: Images, mask: Images) -> None:
     """Draw a grey image and the outline of its lungs."""
     axes.imshow(image, cmap="gray", vmin=0, vmax=255)
-    axes.set_axis_off()
+    axes.set(xticks=[], yticks=[], frame_on=False)
     if mask.any():
         axes.contour(mask > 0, levels=[0.5], colors="#56B4E9", linewidths=1, linestyles="dotted")
 
 
-def overlay(
-    axes: Any, image: NDArray[np.uint8], heat: NDArray[np.float32], mask: NDArray[np.uint8]
-) -> Any:
+def overlay(axes: Any, image: Images, heat: Maps, mask: Images) -> Any:
     """Draw a heatmap over its image; an empty one says so."""
     plain(axes, image, mask)
     if not heat.any():
@@ -102,6 +128,6 @@ def overlay(
 
 
 def caption(row: Any, separator: str) -> str:
-    """True and predicted class with their probabilities."""
-    true, predicted = f"true {row.label} {row.p_label:.0%}", f"predicted {row.predicted}"
-    return f"{true}{separator}{predicted} {row.p_predicted:.0%}"
+    """True class, where it is known, and predicted class with their probabilities."""
+    predicted = f"predicted {row.predicted} {row.p_predicted:.0%}"
+    return f"true {row.label} {row.p_label:.0%}{separator}{predicted}" if row.label else predicted
