@@ -10,71 +10,72 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from numpy.typing import NDArray
 
-from stages.figures import figure
+from stages.figures import figure, short_name
 from stages.tables import SPLITS
 
 # Yellow to red, told from grey anatomy at any brightness; transparent where there is no heat.
 COLOURS = "YlOrRd"
 OPACITY = 0.75
 NAMES = {"train": "training", "val": "validation", "test": "test"}
-COLUMNS = 6
+COLUMNS = 2
 """Novel images in a row."""
 
 Images = NDArray[np.uint8]
 Maps = NDArray[np.float32]
+# What was made of an image, the image, its heatmap, its lungs.
+Cell = tuple[Any, Images, Maps, Images]
 
 
 def draw(folder: Path, shown: pd.DataFrame, images: Images, maps: Maps, masks: Images) -> None:
-    """Write one picture for each image, `<split>-<class>-<slot>.png`, and a sheet for each class.
+    """Write a sheet for each class, `<class>.png`: a row for each side of the split.
 
     Args:
-        shown: N rows with `split`, `label`, `slot`, `correct`, `predicted`, `p_label` and
+        shown: N rows with `image`, `split`, `label`, `slot`, `correct`, `predicted`, `p_label` and
             `p_predicted`.
         images, masks: (N, S, S); a mask that is all zero is not drawn.
         maps: (N, S, S), 0 to 1.
     """
-    rows = list(zip(shown.itertuples(), images, maps, masks, strict=True))
-    for row, image, heat, mask in rows:
-        single(
-            folder / f"{row.split}-{file_name(row.label)}-{row.slot}.png", row, image, heat, mask
-        )
+    cells = list(zip(shown.itertuples(), images, maps, masks, strict=True))
     for label in sorted(shown["label"].unique()):
-        sheet(
-            folder / f"{file_name(label)}.png",
-            [part for part in rows if part[0].label == label],
-            int(shown["slot"].max()),
-        )
+        own = [cell for cell in cells if cell[0].label == label]
+        rows = [(NAMES[side], [cell for cell in own if cell[0].split == side]) for side in SPLITS]
+        title = f"{label}: what speaks for the predicted class (errors in red)"
+        # Quoted, because a class may be called "bacterial/viral".
+        sheet(folder / f"{quote(label, safe=' ,')}.png", rows, title)
 
 
 def draw_novel(folder: Path, shown: pd.DataFrame, images: Images, maps: Maps) -> None:
-    """Write `novel-<slot>.png` for each image, and a sheet of all; nothing if there are none."""
-    if shown.empty:
-        return
-    blank = np.zeros_like(images[0])
-    rows = -(-len(shown) // COLUMNS)
-    size = (2.1 * COLUMNS + 1.2, 2.5 * rows + 0.4)
-    with figure(folder / "novel.png", rows, COLUMNS, figsize=size, squeeze=False) as (
-        drawing,
-        axes,
-    ):
+    """Write a sheet of images without a label, novel.png; nothing if there are none."""
+    cells = list(zip(shown.itertuples(), images, maps, np.zeros_like(images), strict=True))
+    if cells:
+        starts = range(0, len(cells), COLUMNS)
+        rows = [("", cells[start : start + COLUMNS]) for start in starts]
+        sheet(folder / "novel.png", rows, "Novel images: what speaks for the predicted class")
+
+
+def sheet(path: Path, rows: list[tuple[str, list[Cell]]], title: str) -> None:
+    """Write rows of images, each beside the same image under its heatmap.
+
+    Args:
+        rows: their names and images; at least one image in all.
+    """
+    most = max(len(cells) for _, cells in rows)
+    size = (3.9 * most + 1.2, 2.4 * len(rows) + 0.5)
+    with figure(path, len(rows), 2 * most, figsize=size, squeeze=False) as (drawing, axes):
         for cell in axes.flat:
-            cell.set_axis_off()
-        for cell, row, image, heat in zip(
-            axes.flat, shown.itertuples(), images, maps, strict=False
-        ):
-            last = overlay(cell, image, heat, blank)
-            cell.set_title(caption(row, "\n"), fontsize=8)
-        drawing.colorbar(last, ax=axes, shrink=0.5, label="Heat, scaled to each image")
-        drawing.suptitle("What speaks for the predicted class, novel images")
-    for slot, (row, image, heat) in enumerate(
-        zip(shown.itertuples(), images, maps, strict=True), start=1
-    ):
-        single(folder / f"novel-{slot}.png", row, image, heat, blank)
-
-
-def file_name(label: str) -> str:
-    """A class as part of a file's name: it may be called "bacterial/viral"."""
-    return quote(label, safe=" ,")
+            cell.set(xticks=[], yticks=[], frame_on=False)
+        for places, (name, cells) in zip(axes, rows, strict=True):
+            places[0].set_ylabel(name)
+            for slot, (row, image, heat, mask) in enumerate(cells):
+                plain(places[2 * slot], image, mask)
+                places[2 * slot].set_title(short_name(row.image), fontsize=8)
+                last = overlay(places[2 * slot + 1], image, heat, mask)
+                wrong = bool(row.label) and not row.correct
+                places[2 * slot + 1].set_title(
+                    caption(row, "\n"), color="#C00000" if wrong else "black", fontsize=8
+                )
+        drawing.colorbar(last, ax=axes, shrink=0.6, label="Heat, scaled to each image")
+        drawing.suptitle(title)
 
 
 def single(path: Path, row: Any, image: Images, heat: Maps, mask: Images) -> None:
@@ -86,26 +87,6 @@ def single(path: Path, row: Any, image: Images, heat: Maps, mask: Images) -> Non
         right.set_title("What speaks for " + row.predicted)
         drawing.colorbar(shown, ax=right, shrink=0.85, label="Heat, scaled to this image")
         drawing.suptitle(caption(row, ", "))
-
-
-def sheet(path: Path, shown: list[tuple[Any, Images, Maps, Images]], columns: int) -> None:
-    """Write the heatmaps of one class on one sheet: a row for each side of the split."""
-    size = (2.1 * columns + 1.9, 2.5 * len(SPLITS) + 0.4)
-    with figure(path, len(SPLITS), columns, figsize=size, squeeze=False) as (drawing, axes):
-        for cell in axes.flat:
-            cell.set(xticks=[], yticks=[], frame_on=False)
-        for place, side in enumerate(SPLITS):
-            axes[place, 0].set_ylabel(NAMES[side])
-        for row, image, heat, mask in shown:
-            cell = axes[SPLITS.index(row.split), row.slot - 1]
-            last = overlay(cell, image, heat, mask)
-            cell.set_title(
-                caption(row, "\n"),
-                color="black" if row.correct else "#C00000",
-                fontsize=8,
-            )
-        drawing.colorbar(last, ax=axes, shrink=0.5, label="Heat, scaled to each image")
-        drawing.suptitle(f"{shown[0][0].label}: what speaks for the predicted class (errors red)")
 
 
 def plain(axes: Any, image: Images, mask: Images) -> None:
