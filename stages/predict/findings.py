@@ -117,13 +117,15 @@ class Judge:
         distances = self.typical.distances(pixels, rows)
         row = -1
         for path, outcome in zip(files, outcomes, strict=True):
+            # A name need not be valid UTF-8.
+            name = str(path).encode(errors="replace").decode()
             if outcome.pixels is None:
-                yield Finding(str(path), error=outcome.facts["reason"])
+                yield Finding(name, error=outcome.facts["reason"])
                 continue
             row += 1
             colour = 0.0 if outcome.facts["format"] == "DICOM" else colourfulness(path)
             yield Finding(
-                str(path),
+                name,
                 probabilities=dict(zip(self.card.classes, believed[row].tolist(), strict=True)),
                 decision=self.card.classes[called[row]],
                 distance=float(distances[row]),
