@@ -29,7 +29,7 @@ from stages.thumbnails import reduced
 
 FILE = "typical.safetensors"
 SIDE = 8
-ALARMS = 0.02
+ALARMS = 0.05
 
 Floats = NDArray[np.float64]
 
