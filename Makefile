@@ -1,14 +1,14 @@
 # make repro   run the pipeline and print what came out
 # make test    linters, types and tests
 # make lock    requirements.lock from requirements.txt: the whole environment, with hashes
-# make bench-data, make bench-train   the figures of the README
+# make bench-data, make bench-train, make bench-use   the figures of the README
 # All create the environment in .venv first if it is not there.
 
 PYTHON ?= python3
 VENV ?= .venv
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-.PHONY: repro test lock bench-data bench-train env
+.PHONY: repro test lock bench-data bench-train bench-use env
 .DELETE_ON_ERROR:
 
 repro: env
@@ -32,6 +32,10 @@ bench-data: env
 
 bench-train: env
 	python -m benchmarks.train
+
+bench-use: env
+	python -m benchmarks.gradcam
+	python -m benchmarks.predict
 
 lock: env
 	python -m pip install --quiet pip-tools==7.6.2

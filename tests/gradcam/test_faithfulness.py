@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -49,7 +51,7 @@ def test_the_area_is_what_comes_out_pixel_set_by_pixel_set():
         changed = image.copy().reshape(-1)
         changed[order[: step * 80]] = 100
         heights.append(believe(changed.reshape(image.shape))[0])
-    expected = sum((a + b) / 2 * 0.2 for a, b in zip(heights, heights[1:], strict=False))
+    expected = sum((a + b) / 2 * 0.2 for a, b in pairwise(heights))
     assert measure(heat, heat)["deletion"] == pytest.approx(expected)
     assert measure(heat, heat)["deletion_gain"] == 0
 

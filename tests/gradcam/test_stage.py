@@ -85,7 +85,10 @@ def novel(inputs, tmp_path_factory):
 def outputs(inputs, novel, tmp_path_factory):
     with pytest.MonkeyPatch.context() as monkeypatch:
         folder = tmp_path_factory.mktemp("outputs")
-        return gradcam(inputs, folder, monkeypatch, novel, measured=100, per_class=2)
+        return gradcam(inputs, folder, monkeypatch, novel, **ALL)
+
+
+ALL = {"measured": 100, "perturbed": 24, "per_class": 2}
 
 
 def metrics(folder):
@@ -140,7 +143,7 @@ def test_metrics_name_layer_and_method_and_count_the_images_of_every_side(output
     assert counts == {"train": 36, "val": 12, "test": 12, "novel": 2}
     assert found["novel"]["unusable"] == 1
     for side in tables.SPLITS:
-        assert found[side]["perturbed"] == 4
+        assert found[side]["perturbed"] == min(24, counts[side])
         assert sum(part["images"] for part in found[side]["class"].values()) == counts[side]
 
 
@@ -166,15 +169,15 @@ def test_heat_lies_where_the_finding_is_on_every_side(outputs):
         assert by_class["COVID"]["lungs_area"] == 0.5
 
 
-def test_heat_that_decides_is_told_from_chance(inputs, tmp_path, monkeypatch):
-    found = metrics(gradcam(inputs, tmp_path, monkeypatch, perturbed=100, measured=100))["train"]
+def test_heat_that_decides_is_told_from_chance(outputs):
+    found = metrics(outputs)["train"]
     assert found["interval"]["insertion_gain"]["low"] > 0
     assert found["interval"]["deletion_gain"]["low"] > 0
     assert found["interval"]["shift"]["low"] > found["interval"]["random_weights"]["high"]
 
 
 def test_again_gives_the_same_bytes(inputs, novel, outputs, tmp_path, monkeypatch):
-    again = gradcam(inputs, tmp_path, monkeypatch, novel, measured=100, per_class=2)
+    again = gradcam(inputs, tmp_path, monkeypatch, novel, **ALL)
     files = sorted(path.relative_to(again) for path in again.rglob("*") if path.is_file())
     assert len(files) == 6
     for file in files:
