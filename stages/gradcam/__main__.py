@@ -1,5 +1,7 @@
 """gradcam: what the network looked at, as pictures and as numbers."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -11,7 +13,7 @@ from stages.gradcam.agreement import random_weights
 from stages.gradcam.heatmaps import Explainer, all_maps
 from stages.gradcam.measure import Instruments, lungs, measure, targets
 from stages.gradcam.predicted import check, predicted
-from stages.params import load
+from stages.params import Evaluate, load
 
 
 def main() -> None:
@@ -61,19 +63,24 @@ def main() -> None:
             "layer": explain.layer,
             "feature_map": f"{explain.height} x {explain.width}",
             "method": settings.method,
-            **{
-                side: summary.by_class(measured[side], card.classes, params.evaluate)
-                for side in tables.SPLITS
-            },
+            **report(measured, card.classes, params.evaluate),
             "novel": {"unusable": unusable} | summary.summary(measured["novel"], params.evaluate),
-            "difference": {
-                f"{side}_train": summary.difference(
-                    measured[side], measured["train"], params.evaluate
-                )
-                for side in ("val", "test")
-            },
         },
     )
+
+
+def report(
+    measured: dict[str, pd.DataFrame], classes: list[str], settings: Evaluate
+) -> dict[str, Any]:
+    """The summary of each side of the split, and how validation and test differ from training."""
+    train = measured["train"]
+    return {
+        **{side: summary.by_class(measured[side], classes, settings) for side in tables.SPLITS},
+        "difference": {
+            f"{side}_train": summary.difference(measured[side], train, settings)
+            for side in ("val", "test")
+        },
+    }
 
 
 if __name__ == "__main__":

@@ -99,6 +99,11 @@ def test_what_is_unlike_the_training_images_is_doubted(ran, work):
     lines = found(ran, work)
     assert lines["one.png"]["warnings"] == lines["scans/two.bmp"]["warnings"] == []
     first, second = lines["odd/photograph.png"]["warnings"]
+    assert lines["one.png"]["operating_point"] == {
+        "positive": "COVID",
+        "sensitivity": 0.95,
+        "threshold": 0.3,
+    }
     assert "does not look like the training images" in first
     assert "in colour" in second
 
