@@ -6,9 +6,9 @@ For each set of chest X-rays: what is typical is learnt from 70 % of them and th
 from 15 %; the table says which share of the other 15 % is called untypical (false alarms) and
 which share of intruders: the same images inverted, upside down and on their side, CT slices drawn
 here, parts of the two photographs that come with scikit-learn (grey, so that colour does not
-help), noise, and, where `--real` has them, the CT slices and lateral views of covid_chestxray. The
-phantom is that of data/ after `dvc repro`, on its own split. Last, how often X-ray files and
-photographs are in colour.
+help), noise, and, where `--real` has them, the CT slices and lateral views of covid_chestxray; and
+of the other sets, which are X-rays, but from elsewhere. The phantom is that of data/ after
+`dvc repro`, on its own split. Last, how many X-ray files are in colour.
 """
 
 import argparse
@@ -46,7 +46,11 @@ def main() -> None:
             others[name] = images
         else:
             sets[name] = dealt(images)
-    table = {name: row(*sides, others) for name, sides in sets.items()}
+    whole = {f"all of {name}": np.concatenate(sides) for name, sides in sets.items()}
+    table = {
+        name: row(*sides, others | {key: whole[key] for key in whole if name not in key})
+        for name, sides in sets.items()
+    }
     print("Share that is called untypical, by what is called so and the set that was learnt from")
     print(pd.DataFrame(table).round(2).to_string())
     print(f"\nShare of files with more colour than {COLOURED}")
