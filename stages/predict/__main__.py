@@ -8,10 +8,11 @@ then 1. For research: no result may be used for diagnosis.
 
 It warns of images that do not look like the training images (`stages/typical.py` says how it
 decides) or are in colour. How often that is wrong, on four sets of chest X-rays
-(`python -m benchmarks.predict`): it doubts 0 to 7 % of further X-rays of the same set. It doubts 88
-to 100 % of grey photographs, 91 to 100 % of CT slices, 99 to 100 % of inverted films, 68 to 100 %
-of X-rays upside down and 50 to 100 % of lateral views. A frontal chest X-ray of another hospital,
-age or disease looks typical to it: it says nothing about whether the network can judge that.
+(`python -m benchmarks.predict`): it doubts 0 to 8 % of further X-rays of the same set. It doubts 85
+to 100 % of photographs, even grey ones, 91 to 100 % of CT slices, 99 to 100 % of inverted films, 64
+to 100 % of X-rays upside down and 42 to 100 % of lateral views. Of frontal X-rays from other sets
+it doubts 1 to 75 %, by how wide the training set is: that they pass says nothing about whether the
+network can judge them.
 """
 
 import argparse
