@@ -3,7 +3,7 @@
 #              SET="train.seed=0,1,2": each with these too. JOBS=2: so many at a time.
 # make test    linters, types and tests
 # make lock    requirements.lock from requirements.txt: the whole environment, with hashes
-# make bench-data, make bench-train   the figures of the README
+# make bench-data, make bench-train, make bench-use   the figures of the README
 # All create the environment in .venv first if it is not there.
 
 PYTHON ?= python3
@@ -15,7 +15,7 @@ comma := ,
 empty :=
 space := $(empty) $(empty)
 
-.PHONY: repro sweep test lock bench-data bench-train env
+.PHONY: repro sweep test lock bench-data bench-train bench-use env
 .DELETE_ON_ERROR:
 
 repro: env
@@ -46,11 +46,26 @@ bench-data: env
 bench-train: env
 	python -m benchmarks.train
 
+bench-use: env
+	python -m benchmarks.gradcam
+	python -m benchmarks.predict
+
 lock: env
-	python -m pip install --quiet pip-tools==7.6.2
-	pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
-	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-	  --output-file requirements.lock requirements.txt
+	python -m pip install --quiet --dry-run --ignore-installed --report .report.json --requirement requirements.txt
+	python -c "$$PRINT_LOCK" > requirements.lock
+	rm .report.json
+
+define PRINT_LOCK
+import json, re
+print("# The whole environment of requirements.txt, to the byte: Linux x86-64, Python 3.11.")
+print("# pip install --require-hashes --requirement requirements.lock; written by `make lock`.")
+found = json.load(open(".report.json"))["install"]
+for one in sorted(found, key=lambda one: re.sub("[._-]+", "-", one["metadata"]["name"].lower())):
+    name = re.sub("[._-]+", "-", one["metadata"]["name"].lower())
+    digest = one["download_info"]["archive_info"]["hashes"]["sha256"]
+    print(f"{name}=={one['metadata']['version']} --hash=sha256:{digest}")
+endef
+export PRINT_LOCK
 
 env: $(VENV)/installed
 

@@ -55,4 +55,5 @@ def rounded(value: Any) -> Any:
         return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [rounded(item) for item in value]
-    return round(float(value), 6) if isinstance(value, float) else value
+    # Plus 0.0: what rounds to -0.0 is 0.0.
+    return round(float(value), 6) + 0.0 if isinstance(value, float) else value

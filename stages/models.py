@@ -33,6 +33,7 @@ class Card:
         temperature: logits are divided by it before softmax (Guo et al. 2017).
         thresholds: for each class its probability in the validation images that are of it,
             ascending: `stages.calibration.threshold` reads off the one for a sensitivity.
+        prepare: settings under `prepare` by which files became images of this size.
     """
 
     architecture: str
@@ -44,6 +45,7 @@ class Card:
     weights: str = "scratch"
     temperature: float = 1.0
     thresholds: dict[str, list[float]] = field(default_factory=dict)
+    prepare: dict[str, Any] = field(default_factory=dict)
 
 
 def build(name: str, classes: int, drop_rate: float = 0.0, size: int | None = None) -> nn.Module:

@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from stages.evaluate import bootstrap, operating, reliability, scores
+from stages import bootstrap
+from stages.evaluate import operating, reliability, scores
 from stages.evaluate.scores import Floats
 from stages.params import Evaluate
 from stages.runs import Run

@@ -130,7 +130,11 @@ class Evaluate(Settings):
 
 class GradCam(Settings):
     method: Literal["GradCAM", "GradCAM++", "HiResCAM", "EigenCAM", "LayerCAM"]
+    layer: str
+    measured: Positive
+    perturbed: Positive
     per_class: Positive
+    novel: Annotated[str, Field(min_length=1)]
 
 
 class Params(Settings):

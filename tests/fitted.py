@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from stages import models, tables
+from stages import models, tables, typical
 
 
 def fit(folder: Path, steps: int = 8, temperature: float = 1.0, batch: int | None = None) -> Path:
@@ -17,7 +17,10 @@ def fit(folder: Path, steps: int = 8, temperature: float = 1.0, batch: int | Non
     split = tables.read(folder / "split.csv", tables.Split)
     classes = sorted(set(split["label"]))
     card = models.Card(
-        *("simple_cnn", "simple_cnn", classes, pixels.shape[1], 0.4, 0.15), temperature=temperature
+        *("simple_cnn", "simple_cnn", classes, pixels.shape[1], 0.4, 0.15),
+        temperature=temperature,
+        thresholds={name: [0.3, 0.6] for name in classes},
+        prepare={"fit": "crop", "views": ["PA", "AP"], "min_side": 32, "max_megapixels": 100.0},
     )
     network = models.build("simple_cnn", len(classes))
     train = split[split["split"] == "train"]
@@ -30,4 +33,6 @@ def fit(folder: Path, steps: int = 8, temperature: float = 1.0, batch: int | Non
         cross_entropy(network(images[some]), labels[some]).backward()
         optimizer.step()
     models.save(network, card, folder / "model")
+    sides = (split["row"][split["split"] == side].to_numpy() for side in ("train", "val"))
+    typical.save(typical.learn(pixels, *sides), folder / "model")
     return folder

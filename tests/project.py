@@ -20,6 +20,8 @@ TINY = {
     "train.epochs": 1,
     "train.batch_size": 16,
     "evaluate.resamples": 100,
+    "gradcam.measured": 12,
+    "gradcam.perturbed": 4,
     "gradcam.per_class": 1,
 }
 

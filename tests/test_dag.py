@@ -75,14 +75,16 @@ def test_a_fresh_clone_gives_the_same_lock(reproduced: tuple[Project, str], tmp_
         ("union.datasets", ["folder", "phantom"], {"download", "page"}),
         ("union.labels.phantom", {"COVID": "ill"}, {"dedupe", "split", "page"}),
         ("labels.folder", {"a": "b"}, {"dedupe", "split", "page"}),
-        ("prepare.fit", "pad", {"prepare", "page"}),
+        ("prepare.fit", "pad", {"prepare", "train", "page"}),
+        ("prepare.backend", "threading", {"prepare", "page"}),
         ("dedupe.distance", 30, {"dedupe", "split", "page"}),
         ("split.fold", 1, {"split", "page"}),
         ("train.epochs", 2, {"train", "page"}),
         ("train.augment.flip", 0.0, {"train", "page"}),
         ("architectures.simple_cnn.lr", 0.1, {"train", "page"}),
         ("architectures.resnet18.lr", 0.1, set()),
-        ("evaluate.resamples", 200, {"evaluate", "page"}),
+        ("evaluate.resamples", 200, {"evaluate", "gradcam", "page"}),
+        ("evaluate.sensitivity", 0.9, {"evaluate", "page"}),
         ("gradcam.method", "LayerCAM", {"gradcam", "page"}),
     ],
 )
@@ -101,7 +103,7 @@ def test_a_parameter_changes_the_stages_that_use_it_and_no_others(
 def test_what_did_not_change_is_not_run(project: Project) -> None:
     output = project.dvc("exp", "run", "-S", "gradcam.per_class=2")
     assert project.ran(output) == ["check", "gradcam", "page"]
-    output = project.dvc("exp", "run", "-S", "evaluate.resamples=150")
+    output = project.dvc("exp", "run", "-S", "evaluate.sensitivity=0.9")
     assert project.ran(output) == ["check", "evaluate", "page"]
 
 
@@ -144,7 +146,8 @@ def test_a_change_is_one_table_of_old_and_new(changed: Project) -> None:
         (["dataset=fantom"], "there is no 'fantom' (did you mean 'phantom'?)"),
         (["model=simple_cnm"], "'simple_cnm' is not under `architectures:` (did you mean"),
         (["train.weights=none.pth"], "there is no file 'none.pth'"),
-        (["inbox=nowhere"], "there is no folder 'nowhere'"),
+        (["inbox=nowhere"], "inbox: there is no folder 'nowhere'"),
+        (["gradcam.novel=nowhere"], "gradcam.novel: there is no folder 'nowhere'"),
         (["dataset=folder"], "one sub-folder for each class"),
         (["dataset=folder", "inbox=data/three"], "three/c: this class has no images"),
     ],

@@ -20,17 +20,18 @@ def main() -> None:
     files = command.paths(__doc__, "params", "checked")
     params = load(files.params)
     parts(params)
-    check_inbox(params)
+    check_folder("inbox", params.inbox)
+    check_folder("gradcam.novel", params.gradcam.novel)
     check_weights(params)
     with whole(files.checked) as part:
         part.write_text("ok\n", encoding="utf-8")
 
 
-def check_inbox(params: Params) -> None:
-    """Refuse an inbox that is not there."""
-    check_place("inbox", params.inbox)
-    if not Path(params.inbox).is_dir():
-        raise UserError(f"params.yaml: inbox: there is no folder '{params.inbox}'.")
+def check_folder(key: str, path: str) -> None:
+    """Refuse a folder that is not there."""
+    check_place(key, path)
+    if not Path(path).is_dir():
+        raise UserError(f"params.yaml: {key}: there is no folder '{path}'.")
 
 
 def check_weights(params: Params) -> None:

@@ -25,16 +25,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import nn
 
-from stages import models
+from stages import bootstrap, models
+from stages.bootstrap import defined, interval
 from stages.calibration import probabilities as softmaxed
-from stages.evaluate import bootstrap, probes
-from stages.evaluate.report import interval
+from stages.evaluate import probes
 from stages.evaluate.scores import (
     Floats,
     Labels,
     area_and_precision,
     confusion,
-    defined,
     mean,
     rates,
 )

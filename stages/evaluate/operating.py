@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.evaluate import bootstrap
-from stages.evaluate.scores import Floats, Labels, confusion, defined, rates
+from stages import bootstrap
+from stages.bootstrap import defined
+from stages.evaluate.scores import Floats, Labels, confusion, rates
 from stages.params import Evaluate
 
 RATES = ("sensitivity", "specificity", "ppv", "npv")

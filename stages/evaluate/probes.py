@@ -1,12 +1,12 @@
 """What of an image is left when the disease is taken out of it, as numbers for a classifier."""
 
-import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 
 from stages.evaluate.scores import Floats, Labels
+from stages.thumbnails import reduced
 
 THUMBNAIL = 8
 """Side in pixels: too few for any sign of disease but a large, dense one."""
@@ -38,16 +38,6 @@ def borders(pixels: NDArray[np.uint8], rows: NDArray[np.int64]) -> Floats:
     edge = np.ones((BORDER_GRID, BORDER_GRID), bool)
     edge[width:-width, width:-width] = False
     return reduced(pixels, rows, BORDER_GRID)[:, edge]
-
-
-def reduced(pixels: NDArray[np.uint8], rows: NDArray[np.int64], side: int) -> Floats:
-    """Images brought to a small square by area, float (N, side, side)."""
-    small = np.empty((len(rows), side, side))
-    for place, row in enumerate(rows):
-        small[place] = cv2.resize(
-            np.asarray(pixels[row]), (side, side), interpolation=cv2.INTER_AREA
-        )
-    return small
 
 
 def blanked(images: NDArray[np.uint8], where: NDArray[np.bool_]) -> NDArray[np.uint8]:

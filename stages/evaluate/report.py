@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stages import bootstrap
+from stages.bootstrap import defined, interval
 from stages.calibration import threshold
-from stages.evaluate import bootstrap, operating, reliability, scores
-from stages.evaluate.scores import Floats, Labels, defined
+from stages.evaluate import operating, reliability, scores
+from stages.evaluate.scores import Floats, Labels
 from stages.models import Card
 from stages.params import Evaluate
 
@@ -122,8 +124,3 @@ def operating_point(
 def positive(card: Card, point: Report | None) -> tuple[int, float] | None:
     """Number and threshold of the positive class, if there is an operating point."""
     return None if point is None else (card.classes.index(point["class"]), point["threshold"])
-
-
-def interval(ends: Floats) -> dict[str, float | None]:
-    """Low and high end by name; None where undefined."""
-    return {"low": defined(ends[0]), "high": defined(ends[1])}

@@ -183,8 +183,3 @@ def ratio(part: Floats, whole: Floats) -> Floats:
 def mean(values: Floats, where: NDArray[np.bool_]) -> Floats:
     """Mean over the last axis of the values at `where`; NaN if there are none."""
     return ratio(np.where(where, values, 0).sum(-1), where.sum(-1).astype(np.float64))
-
-
-def defined(value: float) -> float | None:
-    """None for NaN, which JSON does not have."""
-    return None if np.isnan(value) else float(value)

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.evaluate import bootstrap, operating
-from stages.evaluate.scores import Floats, Labels, confusion, defined, mean, rates, ratio
+from stages import bootstrap
+from stages.bootstrap import defined
+from stages.evaluate import operating
+from stages.evaluate.scores import Floats, Labels, confusion, mean, rates, ratio
 from stages.params import Evaluate
 
 COLUMNS = ("dataset", "source", "sex", "age", "view", "official_split")

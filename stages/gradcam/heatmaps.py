@@ -1,6 +1,6 @@
 """Class activation maps of many images, by pytorch-grad-cam on the network's last part alone."""
 
-from collections.abc import Iterator
+from copy import deepcopy
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch.utils.hooks import RemovableHandle
 
 from stages.command import UserError
 from stages.models import Card, device, to_input
+from stages.params import nearest
 
 METHODS = {
     "GradCAM": GradCAM,
@@ -21,6 +22,10 @@ METHODS = {
     "EigenCAM": EigenCAM,
     "LayerCAM": LayerCAM,
 }
+BATCH = 32
+"""Images that are explained at a time."""
+
+Maps = NDArray[np.float32]
 
 
 class Head(nn.Module):
@@ -38,49 +43,83 @@ class Head(nn.Module):
         return logits
 
 
-def heatmaps(
-    network: nn.Module,
-    card: Card,
+class Explainer:
+    """What speaks for a class in each image, at one layer of a network.
+
+    At the layer whose output enters the pooling, the features are computed without gradients and
+    the library is given the rest as its model: the same maps as from the whole network, at about
+    the cost of a forward pass. At any other layer it is given the whole network.
+
+    Args:
+        method: a name in `METHODS`.
+        layer: name of a module of the network; empty: the one before the pooling.
+
+    Raises:
+        UserError: if the network has no such layer, or none that gives a feature map.
+    """
+
+    def __init__(self, network: nn.Module, card: Card, method: str, layer: str = "") -> None:
+        self.card = card
+        self.device = device()
+        self.network = network.to(self.device).eval()
+        self.layer, self.height, self.width = feature_layer(self.network, card, layer)
+        self.whole = bool(layer)
+        # A copy of the whole network: the library's hooks keep what passes through it.
+        model = deepcopy(self.network) if self.whole else Head(self.network)
+        target = model.get_submodule(layer) if self.whole else model.entry
+        # Not in a `with` block, which would swallow an IndexError.
+        self.cam = METHODS[method](model, target_layers=[target])
+
+    def __call__(self, images: NDArray[np.uint8], classes: NDArray[np.int64]) -> Maps:
+        """Explain a class in each image.
+
+        Args:
+            images: uint8 (N, S, S).
+            classes: (N,), which class to explain in each.
+
+        Returns:
+            float32 (N, S, S), each scaled to 0 to 1. A map is all zero if nothing speaks for the
+            class or the feature map is a single cell.
+
+        Raises:
+            UserError: if maps are infinite or undefined.
+        """
+        inputs = to_input(images, self.card, self.device)
+        if not self.whole:
+            inputs = feature_map(self.network, inputs, self.card)
+        goals = [ClassifierOutputTarget(int(number)) for number in classes]
+        maps = self.cam(inputs.requires_grad_(), goals)
+        size = (self.card.size, self.card.size)
+        maps = scale_cam_image(scale_cam_image(maps, size)) if maps.shape[1:] != size else maps
+        if not np.isfinite(maps).all():
+            raise UserError(
+                f"{self.card.architecture} gives heatmaps that are not finite: its training "
+                "diverged. Lower its learning rate (params.yaml: architectures) and train it again."
+            )
+        return np.asarray(maps, np.float32)
+
+
+def all_maps(
+    explain: Explainer,
     pixels: NDArray[np.uint8],
     rows: NDArray[np.int64],
     classes: NDArray[np.int64],
-    method: str,
-    batch_size: int = 32,
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    """What speaks for a class in each image, at the layer whose output enters the pooling.
-
-    The features are computed without gradients, and the library is given the rest as its model:
-    the same maps as from the whole network, at about the cost of a forward pass.
+) -> Maps:
+    """Explain a few images at once, those to be drawn.
 
     Args:
         pixels: uint8 (images, S, S), may be memory-mapped.
         rows: (N,), which images.
         classes: (N,), which class to explain in each.
-        method: a name in `METHODS`.
 
-    Yields:
-        up to `batch_size` rows, and their maps, float32 (rows, S, S), each scaled to 0 to 1. A
-        map is all zero if nothing speaks for the class or the feature map is a single cell.
-
-    Raises:
-        UserError: if the network is not convolutional, or gives infinite or undefined maps.
+    Returns:
+        float32 (N, S, S).
     """
-    target = device()
-    head = Head(network.to(target).eval())
-    # Not in a `with` block, which would swallow an IndexError; the hooks are on `head` alone.
-    cam = METHODS[method](head, target_layers=[head.entry])
-    for start in range(0, len(rows), batch_size):
-        batch = slice(start, start + batch_size)
-        features = feature_map(network, to_input(pixels[rows[batch]], card, target), card)
-        goals = [ClassifierOutputTarget(int(number)) for number in classes[batch]]
-        maps = cam(features.requires_grad_(), goals)
-        maps = scale_cam_image(scale_cam_image(maps, (card.size, card.size)))
-        if not np.isfinite(maps).all():
-            raise UserError(
-                f"{card.architecture} gives heatmaps that are not finite: its training diverged. "
-                "Lower its learning rate (params.yaml: architectures) and train it again."
-            )
-        yield rows[batch], maps
+    maps = np.empty((len(rows), *pixels.shape[1:]), np.float32)
+    for start in range(0, len(rows), BATCH):
+        batch = slice(start, start + BATCH)
+        maps[batch] = explain(pixels[rows[batch]], classes[batch])
+    return maps
 
 
 @torch.no_grad()
@@ -100,24 +139,40 @@ def feature_map(network: nn.Module, images: Tensor, card: Card) -> Tensor:
     return features
 
 
-def feature_layer(network: nn.Module, card: Card) -> tuple[str, int, int]:
-    """Name of the module whose output is the last feature map, and that map's height and width.
+def feature_layer(network: nn.Module, card: Card, layer: str = "") -> tuple[str, int, int]:
+    """Name of the module whose output is explained, and its feature map's height and width.
 
-    Where several modules give this same output (a block and the stage that it ends), it is the
-    one that timm's `feature_info` names, or else the outermost.
+    Without a name it is the module whose output is the last feature map. Where several give this
+    same output (a block and the stage that it ends), it is the one that timm's `feature_info`
+    names, or else the outermost.
+
+    Raises:
+        UserError: if the network has no module of this name, or its output is no feature map.
     """
-    given: list[tuple[str, Tensor]] = []
+    modules = {name: module for name, module in network.named_modules() if name}
+    if layer and layer not in modules:
+        raise UserError(
+            f"params.yaml: gradcam.layer: {card.timm} has no layer '{layer}'"
+            f"{nearest(layer, list(modules))}. Its parts are: "
+            f"{', '.join(name for name, _ in network.named_children())}."
+        )
+    given: list[tuple[str, object]] = []
 
     def watch(name: str, module: nn.Module) -> RemovableHandle:
         return module.register_forward_hook(lambda _, __, output: given.append((name, output)))
 
-    handles = [watch(name, module) for name, module in network.named_modules() if name]
+    handles = [watch(name, module) for name, module in modules.items()]
     try:
         blank = to_input(np.zeros((1, card.size, card.size), np.uint8), card, device())
-        features = feature_map(network.to(device()).eval(), blank, card)
+        features = feature_map(network, blank, card)
+        if layer:
+            with torch.no_grad():
+                network.forward_head(features)  # type: ignore[operator]
     finally:
         for handle in handles:
             handle.remove()
+    if layer:
+        return layer, *extent(dict(given).get(layer), layer)
     names = [name for name, output in given if output is features]
     known = {info["module"] for info in getattr(network, "feature_info", [])}
     name = min(
@@ -126,3 +181,18 @@ def feature_layer(network: nn.Module, card: Card) -> tuple[str, int, int]:
         default="output of forward_features",
     )
     return name, features.shape[2], features.shape[3]
+
+
+def extent(output: object, layer: str) -> tuple[int, int]:
+    """Height and width of a layer's output (1, C, h, w).
+
+    Raises:
+        UserError: if it has none, as behind the pooling, where a heatmap would be empty.
+    """
+    shape = tuple(output.shape) if isinstance(output, Tensor) else ()
+    if len(shape) != 4 or shape[2:] == (1, 1):
+        raise UserError(
+            f"params.yaml: gradcam.layer: '{layer}' gives {shape[1:] or 'no tensor'}, no feature "
+            "map with height and width: take a layer before the pooling, or '' for the last one."
+        )
+    return shape[2], shape[3]

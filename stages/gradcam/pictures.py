@@ -10,40 +10,75 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from numpy.typing import NDArray
 
-from stages.figures import figure
+from stages.figures import figure, short_name
+from stages.tables import SPLITS
 
 # Yellow to red, told from grey anatomy at any brightness; transparent where there is no heat.
 COLOURS = "YlOrRd"
 OPACITY = 0.75
+NAMES = {"train": "training", "val": "validation", "test": "test"}
+COLUMNS = 2
+"""Novel images in a row."""
+
+Images = NDArray[np.uint8]
+Maps = NDArray[np.float32]
+# What was made of an image, the image, its heatmap, its lungs.
+Cell = tuple[Any, Images, Maps, Images]
 
 
-def draw(
-    folder: Path,
-    shown: pd.DataFrame,
-    images: NDArray[np.uint8],
-    maps: NDArray[np.float32],
-    masks: NDArray[np.uint8],
-) -> None:
-    """Write one picture for each image, `<class>-<slot>.png`, and `overview.png`.
+def draw(folder: Path, shown: pd.DataFrame, images: Images, maps: Maps, masks: Images) -> None:
+    """Write a sheet for each class, `<class>.png`: a row for each side of the split.
 
     Args:
-        shown: N rows with `label`, `slot`, `predicted`, `p_label` and `p_predicted`.
+        shown: N rows with `image`, `split`, `label`, `slot`, `correct`, `predicted`, `p_label` and
+            `p_predicted`.
         images, masks: (N, S, S); a mask that is all zero is not drawn.
         maps: (N, S, S), 0 to 1.
     """
-    for row, image, heat, mask in zip(shown.itertuples(), images, maps, masks, strict=True):
+    cells = list(zip(shown.itertuples(), images, maps, masks, strict=True))
+    for label in sorted(shown["label"].unique()):
+        own = [cell for cell in cells if cell[0].label == label]
+        rows = [(NAMES[side], [cell for cell in own if cell[0].split == side]) for side in SPLITS]
+        title = f"{label}: what speaks for the predicted class (errors in red)"
         # Quoted, because a class may be called "bacterial/viral".
-        single(folder / f"{quote(row.label, safe=' ,')}-{row.slot}.png", row, image, heat, mask)
-    overview(folder / "overview.png", shown, images, maps, masks)
+        sheet(folder / f"{quote(label, safe=' ,')}.png", rows, title)
 
 
-def single(
-    path: Path,
-    row: Any,
-    image: NDArray[np.uint8],
-    heat: NDArray[np.float32],
-    mask: NDArray[np.uint8],
-) -> None:
+def draw_novel(folder: Path, shown: pd.DataFrame, images: Images, maps: Maps) -> None:
+    """Write a sheet of images without a label, novel.png; nothing if there are none."""
+    cells = list(zip(shown.itertuples(), images, maps, np.zeros_like(images), strict=True))
+    if cells:
+        starts = range(0, len(cells), COLUMNS)
+        rows = [("", cells[start : start + COLUMNS]) for start in starts]
+        sheet(folder / "novel.png", rows, "Novel images: what speaks for the predicted class")
+
+
+def sheet(path: Path, rows: list[tuple[str, list[Cell]]], title: str) -> None:
+    """Write rows of images, each beside the same image under its heatmap.
+
+    Args:
+        rows: their names and images; at least one image in all.
+    """
+    most = max(len(cells) for _, cells in rows)
+    size = (3.9 * most + 1.2, 2.4 * len(rows) + 0.5)
+    with figure(path, len(rows), 2 * most, figsize=size, squeeze=False) as (drawing, axes):
+        for cell in axes.flat:
+            cell.set(xticks=[], yticks=[], frame_on=False)
+        for places, (name, cells) in zip(axes, rows, strict=True):
+            places[0].set_ylabel(name)
+            for slot, (row, image, heat, mask) in enumerate(cells):
+                plain(places[2 * slot], image, mask)
+                places[2 * slot].set_title(short_name(row.image), fontsize=8)
+                last = overlay(places[2 * slot + 1], image, heat, mask)
+                wrong = bool(row.label) and not row.correct
+                places[2 * slot + 1].set_title(
+                    caption(row, "\n"), color="#C00000" if wrong else "black", fontsize=8
+                )
+        drawing.colorbar(last, ax=axes, shrink=0.6, label="Heat, scaled to each image")
+        drawing.suptitle(title)
+
+
+def single(path: Path, row: Any, image: Images, heat: Maps, mask: Images) -> None:
     """Write an image beside the same image under its heatmap."""
     with figure(path, 1, 2, figsize=(7.4, 3.9)) as (drawing, (left, right)):
         plain(left, image, mask)
@@ -54,43 +89,15 @@ def single(
         drawing.suptitle(caption(row, ", "))
 
 
-def overview(
-    path: Path,
-    shown: pd.DataFrame,
-    images: NDArray[np.uint8],
-    maps: NDArray[np.float32],
-    masks: NDArray[np.uint8],
-) -> None:
-    """Write all heatmaps on one sheet: a row for each class."""
-    labels = sorted(shown["label"].unique())
-    rows, columns = len(labels), int(shown["slot"].max())
-    size = (2.1 * columns + 1.2, 2.5 * rows + 0.4)
-    with figure(path, rows, columns, figsize=size, squeeze=False) as (drawing, axes):
-        for cell in axes.flat:
-            cell.set_axis_off()
-        for row, image, heat, mask in zip(shown.itertuples(), images, maps, masks, strict=True):
-            cell = axes[labels.index(row.label), row.slot - 1]
-            last = overlay(cell, image, heat, mask)
-            cell.set_title(
-                caption(row, "\n"),
-                color="black" if row.correct else "#C00000",
-                fontsize=8,
-            )
-        drawing.colorbar(last, ax=axes, shrink=0.5, label="Heat, scaled to each image")
-        drawing.suptitle("What speaks for the predicted class, test images (errors in red)")
-
-
-def plain(axes: Any, image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> None:
+def plain(axes: Any, image: Images, mask: Images) -> None:
     """Draw a grey image and the outline of its lungs."""
     axes.imshow(image, cmap="gray", vmin=0, vmax=255)
-    axes.set_axis_off()
+    axes.set(xticks=[], yticks=[], frame_on=False)
     if mask.any():
         axes.contour(mask > 0, levels=[0.5], colors="#56B4E9", linewidths=1, linestyles="dotted")
 
 
-def overlay(
-    axes: Any, image: NDArray[np.uint8], heat: NDArray[np.float32], mask: NDArray[np.uint8]
-) -> Any:
+def overlay(axes: Any, image: Images, heat: Maps, mask: Images) -> Any:
     """Draw a heatmap over its image; an empty one says so."""
     plain(axes, image, mask)
     if not heat.any():
@@ -102,6 +109,6 @@ def overlay(
 
 
 def caption(row: Any, separator: str) -> str:
-    """True and predicted class with their probabilities."""
-    true, predicted = f"true {row.label} {row.p_label:.0%}", f"predicted {row.predicted}"
-    return f"{true}{separator}{predicted} {row.p_predicted:.0%}"
+    """True class, where it is known, and predicted class with their probabilities."""
+    predicted = f"predicted {row.predicted} {row.p_predicted:.0%}"
+    return f"true {row.label} {row.p_label:.0%}{separator}{predicted}" if row.label else predicted

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stages import command, gpus, models
+from stages import command, gpus, models, typical
 from stages.calibration import calibrated
 from stages.files import whole
 from stages.params import load
@@ -72,6 +72,7 @@ def main() -> None:
     card = calibrated(card, models.logits(model, card, pixels, side.rows), side.labels)
     with whole(paths.model) as folder:
         models.save(model, card, folder)
+        typical.save(typical.learn(pixels, start.training.side.rows, side.rows), folder)
     state.unlink()
     print(
         f"best epoch {best_epoch} of {len(records.history)} by validation "

@@ -46,7 +46,8 @@ def begin(params: Params, pixels_path: Path, split_path: Path) -> Beginning:
 
     torch.manual_seed(settings.seed)
     model = models.build(architecture.timm, len(classes), architecture.drop_rate, size)
-    card = Card(params.model, architecture.timm, classes, size, mean, std)
+    prepare = params.prepare.model_dump(exclude={"size", "backend"})
+    card = Card(params.model, architecture.timm, classes, size, mean, std, prepare=prepare)
     card = weights.start(model, card, settings.weights)
     return Beginning(
         model.to(memory_format=torch.channels_last),

@@ -5,7 +5,8 @@ import pytest
 from scipy.stats import binomtest
 from sklearn import metrics
 
-from stages.evaluate import bootstrap, report, scores
+from stages import bootstrap
+from stages.evaluate import report, scores
 from stages.params import Evaluate
 
 

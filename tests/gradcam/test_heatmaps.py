@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -6,7 +8,8 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
 from stages import models
 from stages.command import UserError
-from stages.gradcam.heatmaps import METHODS, feature_layer, heatmaps
+from stages.gradcam import heatmaps
+from stages.gradcam.heatmaps import METHODS, Explainer, all_maps, feature_layer
 
 LAYERS = {
     "resnet18": "layer4",
@@ -38,10 +41,8 @@ def images(size=SIZE):
     return np.random.default_rng(0).integers(0, 256, (6, size, size)).astype(np.uint8)
 
 
-def ours(net, card, method="GradCAM"):
-    batches = list(heatmaps(net, card, images(), ROWS, CLASSES, method, batch_size=2))
-    assert np.concatenate([rows for rows, _ in batches]).tolist() == ROWS.tolist()
-    return np.concatenate([maps for _, maps in batches])
+def ours(net, card, method="GradCAM", layer=""):
+    return Explainer(net, card, method, layer)(images()[ROWS], CLASSES)
 
 
 def on_the_whole_network(net, card, layer, method=GradCAM):
@@ -71,13 +72,46 @@ def test_every_method_gives_the_maps_of_the_library(method):
     assert ours(net, card, method) == pytest.approx(expected, abs=1e-4)
 
 
+def test_maps_do_not_depend_on_the_batches(monkeypatch):
+    net, card = network("simple_cnn", seed=3)
+    monkeypatch.setattr(heatmaps, "BATCH", 2)
+    maps = all_maps(Explainer(net, card, "GradCAM"), images(), ROWS, CLASSES)
+    assert maps.any()
+    assert maps == pytest.approx(ours(net, card), abs=1e-6)
+
+
 def test_the_layer_comes_with_the_size_of_its_map():
     assert feature_layer(*network("resnet18", size=96)) == ("layer4", 3, 3)
 
 
+def test_another_layer_can_be_named():
+    net, card = network("resnet18")
+    assert feature_layer(net, card, "layer3") == ("layer3", 4, 4)
+    expected = on_the_whole_network(net, card, "layer3")
+    assert expected.any()
+    assert ours(net, card, layer="layer3") == pytest.approx(expected, abs=1e-4)
+    assert ours(net, card, layer="layer4") == pytest.approx(ours(net, card), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "words"),
+    [
+        ("resnet18", "layer5", "resnet18 has no layer 'layer5' (did you mean 'layer4'?)"),
+        # Behind the pooling: the library would give maps of zeros without a word.
+        ("mobilenetv3_large_100", "conv_head", "'conv_head' gives (1280, 1, 1), no feature map"),
+        ("resnet18", "fc", "'fc' gives (3,), no feature map"),
+    ],
+)
+def test_a_layer_that_can_not_be_explained_is_refused(name, layer, words):
+    net, card = network(name)
+    with pytest.raises(UserError, match=re.escape(words)):
+        Explainer(net, card, "GradCAM", layer)
+
+
 def test_nothing_is_left_on_the_network():
     net, card = network("simple_cnn")
-    feature_layer(net, card)
+    explain = Explainer(net, card, "GradCAM", "features")
+    explain(images(), np.zeros(6, int))
     ours(net, card)
     assert not any(module._forward_hooks for module in net.modules())
 

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from stages.gradcam.sample import choose
+from stages.gradcam.sample import choose, first, spread
 
 
 def images(right, wrong, label="COVID"):
@@ -45,3 +45,19 @@ def test_the_choice_does_not_depend_on_the_order_or_on_other_images():
     assert choose(table[::-1], 4)["image"].tolist() == chosen
     others = table.index[~table["image"].isin(chosen)]
     assert choose(table.drop(others[:10]), 4)["image"].tolist() == chosen
+
+
+def test_classes_take_turns_until_they_are_used_up():
+    table = pd.concat([images(30, 0), images(3, 0, "Normal")], ignore_index=True)
+    chosen = spread(table, 12)
+    assert chosen["label"].value_counts().to_dict() == {"COVID": 9, "Normal": 3}
+    assert sorted(chosen["label"].head(4)) == ["COVID", "COVID", "Normal", "Normal"]
+    assert len(spread(table, 100)) == 33
+
+
+def test_what_is_measured_stays_when_other_images_come():
+    table = images(30, 0)
+    chosen = set(first(table, 10)["image"])
+    more = first(images(33, 0), 10)["image"]
+    assert len(chosen & set(more)) >= 7
+    assert spread(table[::-1], 10)["image"].tolist() == first(table, 10)["image"].tolist()

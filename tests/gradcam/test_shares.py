@@ -21,6 +21,13 @@ def test_heat_in_the_lungs_is_set_against_their_share_of_the_image():
     row = shares.measure(one_map({(9, 5): 0.75, (9, 12): 0.25}), left_half()).iloc[0]
     assert row["lungs_heat"] == pytest.approx(0.75)
     assert row["lungs_area"] == pytest.approx(0.5)
+    assert row["lungs_excess"] == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize(("place", "hit"), [((9, 5), 1), ((9, 12), 0)])
+def test_a_map_points_at_its_maximum(place, hit):
+    maps = one_map({(3, 3): 0.5, (3, 14): 0.5, place: 0.9})
+    assert shares.measure(maps, left_half())["lungs_hit"].tolist() == [hit]
 
 
 def test_the_border_is_a_tenth_of_the_side():
@@ -35,20 +42,13 @@ def test_even_heat_has_the_share_of_the_area():
     assert row["border_heat"] == pytest.approx(row["border_area"])
 
 
-def test_empty_maps_and_missing_masks_are_counted_and_left_out_of_the_means():
+def test_of_empty_maps_and_without_masks_nothing_is_said():
     maps = np.concatenate([one_map({(9, 5): 1}), one_map({}), one_map({(9, 15): 1})])
     masks = left_half(3)
     masks[2] = 0
     measured = shares.measure(maps, masks)
-    assert measured.loc[2, ["lungs_heat", "lungs_area"]].isna().all()
-    summary = shares.summary(measured)
-    assert summary["images"] == 3
-    assert summary["empty"] == 1
-    assert summary["lungs"] == {"images": 1, "heat": 1.0, "area": 0.5}
-    assert summary["border"]["heat"] == 0
-
-
-def test_of_nothing_nothing_is_said():
-    summary = shares.summary(shares.measure(one_map({}), left_half()))
-    assert summary["lungs"] == {"images": 0, "heat": None, "area": None}
-    assert summary["border"] == {"heat": None, "area": None}
+    unknown = measured.isna()
+    of_lungs = ["lungs_heat", "lungs_excess", "lungs_hit"]
+    assert unknown[of_lungs].to_numpy().tolist() == [[False] * 3, [True] * 3, [True] * 3]
+    assert unknown["lungs_area"].tolist() == [False, False, True]
+    assert unknown["border_heat"].tolist() == [False, True, False]

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from ruamel.yaml import YAML
 from safetensors.torch import load_file
 
-from stages import models, tables
+from stages import models, tables, typical
 from stages.command import UserError
 from tests.builders import prepared
 from tests.train.conftest import contents
@@ -36,6 +37,13 @@ def test_writes_a_model_that_describes_itself_and_its_curves(train, small, tmp_p
     assert card.classes == ["COVID", "Lung_Opacity", "Normal"]
     assert (card.mean, card.std) == pytest.approx((pixels.mean(), pixels.std()))
     assert card.weights == "scratch"
+    prepare = YAML(typ="safe").load(folder / "params.yaml")["prepare"]
+    assert card.prepare == {name: prepare[name] for name in card.prepare}
+    assert card.prepare.keys() | {"size", "backend"} == prepare.keys()
+    split = tables.read(small / "split.csv", tables.Split)
+    held_out = split["row"][split["split"] == "val"].to_numpy()
+    known = typical.load(folder / "model")
+    assert known.distances(np.load(small / "pixels.npy"), held_out).max() <= known.threshold + 1e-5
     metrics = folder / "plots/plots/metrics"
     assert sorted(str(path.relative_to(metrics)) for path in metrics.rglob("*.tsv")) == CURVES
     assert all(len(curve(folder, name.removesuffix(".tsv"))) == 3 for name in CURVES)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.evaluate.scores import Floats
+Floats = NDArray[np.float64]
 
 # Numbers in one block of weights: small enough to stay near the processor.
 BLOCK = 100_000
@@ -74,3 +74,13 @@ def resampled(groups: NDArray[np.str_], resamples: int, seed: int) -> Iterator[F
     for start in range(0, resamples, step):
         drawn = random.multinomial(len(names), share, size=min(step, resamples - start))
         yield drawn[:, member].astype(np.float64)
+
+
+def interval(ends: Floats) -> dict[str, float | None]:
+    """Low and high end by name; None where undefined."""
+    return {"low": defined(ends[0]), "high": defined(ends[1])}
+
+
+def defined(value: float) -> float | None:
+    """None for NaN, which JSON does not have."""
+    return None if np.isnan(value) else float(value)

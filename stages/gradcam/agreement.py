@@ -1,0 +1,92 @@
+"""Whether a heatmap stays when it should, and changes when it should.
+
+Of an image that is shifted, mirrored or brightened a little, the heatmap for the same class should
+be the same, shifted and mirrored alike. With random weights in the network (Adebayo et al. 2018,
+"Sanity checks for saliency maps") or of another image it should be another one: a heatmap that
+stays even then shows the image's outline or the middle of the picture, and explains nothing. So
+`other_image` and `random_weights` are the floor that the other three are to be judged by.
+
+Two maps agree by Pearson's correlation over their pixels ("CC" in Bylinskii et al. 2019, "What do
+different evaluation metrics tell us about saliency models?"), which no scaling of a map changes.
+"""
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from stages import models
+from stages.gradcam.heatmaps import Explainer, Maps
+from stages.models import Card
+
+SHIFT = 0.05
+"""To the right and down, as a share of the image's side."""
+BRIGHTER = 0.1
+"""As a share of the full range."""
+
+Images = NDArray[np.uint8]
+
+
+def measure(
+    explain: Explainer,
+    explain_random: Explainer,
+    images: Images,
+    classes: NDArray[np.int64],
+    maps: Maps,
+) -> pd.DataFrame:
+    """How far each heatmap agrees with others that should be like it or unlike it.
+
+    Args:
+        explain_random: the same with `random_weights`.
+        images: (N, S, S).
+        classes: (N,), the explained classes.
+        maps: (N, S, S), what `explain` gives of them.
+
+    Returns:
+        N rows with `shift`, `flip`, `brightness`, `other_image` (the image before, of whatever
+        class; NaN if there is one image only) and `random_weights`: -1 to 1, NaN where a map is
+        empty.
+    """
+    far = round(SHIFT * images.shape[1])
+    shifted = explain(shift(images, far), classes)
+    flipped = explain(images[:, :, ::-1], classes)
+    brightened = explain(brighter(images), classes)
+    others = np.roll(maps, 1, axis=0) if len(maps) > 1 else np.zeros_like(maps)
+    return pd.DataFrame(
+        {
+            "shift": correlation(maps[:, :-far, :-far], shifted[:, far:, far:]),
+            "flip": correlation(maps, flipped[:, :, ::-1]),
+            "brightness": correlation(maps, brightened),
+            "other_image": correlation(maps, others),
+            "random_weights": correlation(maps, explain_random(images, classes)),
+        }
+    )
+
+
+def shift(images: Images, far: int) -> Images:
+    """Images moved right and down by some pixels; the edge fills what becomes free."""
+    side = images.shape[1]
+    return np.pad(images, ((0, 0), (far, 0), (far, 0)), mode="edge")[:, :side, :side]
+
+
+def brighter(images: Images) -> Images:
+    """Images with all levels raised; what would be beyond white is white."""
+    return (images.astype(np.int16) + round(BRIGHTER * 255)).clip(0, 255).astype(np.uint8)
+
+
+def correlation(one: Maps, other: Maps) -> NDArray[np.float64]:
+    """Pearson's correlation of each pair of maps (N, h, w), (N,); NaN where one is even."""
+    flat = [maps.reshape(len(maps), -1).astype(np.float64) for maps in (one, other)]
+    first, second = (maps - maps.mean(1, keepdims=True) for maps in flat)
+    product = np.sqrt((first**2).sum(1) * (second**2).sum(1))
+    together = (first * second).sum(1)
+    # Rounding leaves an even map with a little.
+    return np.divide(together, product, out=np.full_like(product, np.nan), where=product > 1e-9)
+
+
+def random_weights(card: Card, seed: int) -> nn.Module:
+    """The same architecture with random weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return models.build(card.timm, len(card.classes), size=card.size).eval()

@@ -1,0 +1,97 @@
+"""What was measured of single heatmaps as means with intervals, ready for JSON."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stages import bootstrap
+from stages.bootstrap import Floats, defined, interval
+from stages.params import Evaluate
+
+MEASURES = (
+    *("lungs_heat", "lungs_area", "lungs_excess", "lungs_hit", "border_heat", "border_area"),
+    *("shift", "flip", "brightness", "other_image", "random_weights"),
+    *("deletion", "deletion_gain", "insertion", "insertion_gain"),
+)
+
+Summary = dict[str, Any]
+
+
+def by_class(measured: pd.DataFrame, classes: list[str], settings: Evaluate) -> Summary:
+    """The summary of some images, and of those of each class.
+
+    Args:
+        measured: a row for each image, with `label`, `group`, `empty`, `perturbed` and all of
+            `MEASURES`, NaN where a number is unknown.
+    """
+    parts = {name: measured[measured["label"] == name] for name in classes}
+    of_classes = {name: summary(part, settings) for name, part in parts.items()}
+    return summary(measured, settings) | {"class": of_classes}
+
+
+def summary(measured: pd.DataFrame, settings: Evaluate) -> Summary:
+    """Each measure's mean over the images where it is known, with its interval; None of nothing."""
+    ends = intervals(measured, settings)
+    means = measured[list(MEASURES)].mean()
+    return {
+        "images": len(measured),
+        "groups": measured["group"].nunique(),
+        "empty": int(measured["empty"].sum()),
+        "perturbed": int(measured["perturbed"].sum()),
+        **{name: defined(means[name]) for name in MEASURES},
+        "interval": {name: ends[name] for name in MEASURES},
+    }
+
+
+def intervals(measured: pd.DataFrame, settings: Evaluate) -> dict[str, Summary]:
+    """Bootstrap intervals over groups."""
+    if measured.empty:
+        return {name: {"low": None, "high": None} for name in MEASURES}
+    values = measured[list(MEASURES)].to_numpy(np.float64)
+    found = bootstrap.intervals(
+        lambda weights: dict(zip(MEASURES, means(values, weights), strict=True)),
+        *(measured["group"].to_numpy(str), settings.resamples, settings.confidence, settings.seed),
+    )
+    hits = measured.dropna(subset="lungs_hit")["group"].nunique()
+    found["lungs_hit"] = bootstrap.widened(found["lungs_hit"], hits, settings.confidence)
+    return {name: interval(found[name]) for name in MEASURES}
+
+
+def difference(one: pd.DataFrame, other: pd.DataFrame, settings: Evaluate) -> Summary:
+    """How much higher each measure is in `one` than in `other`, with its interval.
+
+    The groups of both are drawn together; none is in both.
+    """
+    both = pd.concat([one, other])
+    first = np.arange(len(both)) < len(one)
+    values = both[list(MEASURES)].to_numpy(np.float64)
+
+    def statistics(weights: Floats) -> dict[str, Floats]:
+        higher = means(values, weights * first) - means(values, weights * ~first)
+        return dict(zip(MEASURES, higher, strict=True))
+
+    here = statistics(np.ones((1, len(both))))
+    found = bootstrap.intervals(
+        statistics,
+        *(both["group"].to_numpy(str), settings.resamples, settings.confidence, settings.seed),
+    )
+    return {
+        **{name: defined(here[name][0]) for name in MEASURES},
+        "interval": {name: interval(found[name]) for name in MEASURES},
+    }
+
+
+def means(values: Floats, weights: Floats) -> Floats:
+    """Weighted means of what is no NaN.
+
+    Args:
+        values: (N, M).
+        weights: (R, N).
+
+    Returns:
+        (M, R), NaN where nothing is known.
+    """
+    there = ~np.isnan(values)
+    total, count = weights @ np.where(there, values, 0), weights @ there.astype(np.float64)
+    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0).T
