@@ -88,7 +88,7 @@ def outputs(inputs, novel, tmp_path_factory):
         return gradcam(inputs, folder, monkeypatch, novel, **ALL)
 
 
-ALL = {"measured": 100, "perturbed": 24, "per_class": 2}
+ALL = {"measured": 100, "perturbed": 16}
 
 
 def metrics(folder):
@@ -143,7 +143,7 @@ def test_metrics_name_layer_and_method_and_count_the_images_of_every_side(output
     assert counts == {"train": 36, "val": 12, "test": 12, "novel": 2}
     assert found["novel"]["unusable"] == 1
     for side in tables.SPLITS:
-        assert found[side]["perturbed"] == min(24, counts[side])
+        assert found[side]["perturbed"] == min(16, counts[side])
         assert sum(part["images"] for part in found[side]["class"].values()) == counts[side]
 
 
