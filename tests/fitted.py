@@ -33,6 +33,8 @@ def fit(folder: Path, steps: int = 8, temperature: float = 1.0, batch: int | Non
         cross_entropy(network(images[some]), labels[some]).backward()
         optimizer.step()
     models.save(network, card, folder / "model")
-    sides = (split["row"][split["split"] == side].to_numpy() for side in ("train", "val"))
-    typical.save(typical.learn(pixels, *sides), folder / "model")
+    training, held_out = (split["row"][split["split"] == side] for side in ("train", "val"))
+    if len(held_out):
+        learnt = typical.learn(pixels, training.to_numpy(), held_out.to_numpy())
+        typical.save(learnt, folder / "model")
     return folder

@@ -26,6 +26,13 @@ TINY = {
 }
 
 
+def environment() -> dict[str, str]:
+    """One thread, no network, and this Python's programs."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    quiet = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "DVC_NO_ANALYTICS": "1"}
+    return {**os.environ, **quiet, "PATH": path}
+
+
 class Project:
     """A git and DVC repository in a folder."""
 
@@ -71,12 +78,10 @@ class Project:
 
         The stages see one thread and no network.
         """
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        quiet = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "DVC_NO_ANALYTICS": "1"}
         result = subprocess.run(
             [sys.executable, "-m", "dvc", *words],
             cwd=self.folder,
-            env={**os.environ, **quiet, "PATH": path},
+            env=environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

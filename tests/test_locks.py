@@ -6,7 +6,7 @@ import re
 from tests.closure import ROOT
 from tests.project import Project
 
-PINNED = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^ \\\\;]+)", re.M)
+PINNED = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==(\S+)", re.M)
 
 
 def test_the_committed_lock_belongs_to_the_code_and_settings() -> None:

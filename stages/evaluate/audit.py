@@ -9,11 +9,11 @@ is 1 / the number of classes among its images. A probe is `suspicious` when
 - file, border, lungs_blanked (they hold no sign of disease): the interval begins more than `MARGIN`
   of the way from chance to 1 above chance;
 - thumbnail (a large opacity shows even there): the interval begins more than `HALF` of that way up;
-- lungs_only (all else blanked): its interval reaches down to chance while that of the network on
-  the same whole images does not. The cut itself is strange to the network, so that some loss is
-  no sign.
+- lungs_only (all else blanked): its interval reaches down to chance, while those of the network on
+  the same whole images and with the lungs blanked do not. The cut itself is strange to the network,
+  so that a loss alone is no sign.
 
-On the phantom, thumbnails come to 0.2 of the way without a marker and to 0.6 with it. What they
+On the phantom without a marker, the interval of thumbnails begins 0.2 of the way up. What they
 find is not held against the network: that would suspect the data of a weak network's faults.
 """
 
@@ -102,7 +102,9 @@ def audit(
         "thumbnail": above_chance(thumbnail, HALF),
         "border": above_chance(border, MARGIN),
         "lungs_blanked": above_chance(without_lungs, MARGIN),
-        "lungs_only": above_chance(masked) and not above_chance(lungs_only),
+        "lungs_only": (
+            above_chance(masked) and above_chance(without_lungs) and not above_chance(lungs_only)
+        ),
     }
     found = (file, thumbnail, border, without_lungs, lungs_only)
     return {
