@@ -73,7 +73,7 @@ def text(image: Grey) -> Grey:
     scale = image.shape[1] / 400
     return cv2.putText(
         image.copy(), "PORTABLE AP 12:04", (10, int(40 * scale)), 0, scale, 255, int(2 * scale) + 1
-    )  # type: ignore[return-value]
+    )
 
 
 CHANGES: dict[str, Callable[[Grey], Grey]] = {
@@ -117,7 +117,7 @@ def table_of(images: list[Grey], settings: Prepare) -> tuple[pd.DataFrame, Grey]
     pixels = np.stack(
         [fit(Image.fromarray(image), settings.size, settings.fit) for image in images]
     )
-    return pd.DataFrame({"row": range(len(images)), "phash": phashes(pixels)}), pixels
+    return pd.DataFrame({"row": range(len(images)), "phash": phashes(list(pixels))}), pixels
 
 
 def score(pairs: NDArray[np.int64], count: int) -> tuple[float, float]:

@@ -131,8 +131,8 @@ def drawn(settings: Prepare) -> dict[str, Images]:
     parts = []
     for number in range(DRAWN):
         photo = photos[number % len(photos)]
-        part = random.integers(min(photo.size) // 3, min(photo.size))
-        left, top = (random.integers(0, length - part + 1) for length in photo.size)
+        part = int(random.integers(min(photo.size) // 3, min(photo.size)))
+        left, top = (int(random.integers(0, length - part + 1)) for length in photo.size)
         parts.append(fit(photo.crop((left, top, left + part, top + part)), side, "stretch"))
     noise = random.integers(0, 256, (DRAWN, side, side)).astype(np.uint8)
     slices = np.stack([ct_slice(random, side) for _ in range(DRAWN)])

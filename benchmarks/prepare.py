@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import cv2
 import joblib
@@ -63,11 +64,12 @@ def make(folder: Path, sources: list[Path], shape: tuple[int, int], count: int, 
     random = np.random.default_rng(0)
     for number in range(count):
         if sources:
-            grey = cv2.imread(str(sources[number % len(sources)]), cv2.IMREAD_GRAYSCALE)
+            path = sources[number % len(sources)]
+            grey = np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), np.uint8)
         else:
             grey = random.integers(0, 256, (40, 40), np.uint8)
         # A turn and a grain of its own, so that no two are the same.
-        image = cv2.resize(np.rot90(grey, number // max(1, len(sources))), shape)
+        image: Any = cv2.resize(np.rot90(grey, number // max(1, len(sources))), shape)
         grain = random.normal(0, 1, image.shape)
         cv2.imwrite(str(folder / f"{number:05}.{kind}"), np.clip(image + grain, 0, 255))
 

@@ -133,7 +133,7 @@ def timm_loader(folder: Path, settings: Train, size: int) -> Batches:
         scale=((1 - augment.zoom) ** 2, 1.0),
         ratio=(1.0, 1.0),
         hflip=augment.flip,
-        color_jitter=(augment.brightness, augment.contrast, 0.0),
+        color_jitter=(augment.brightness, augment.contrast, 0.0),  # type: ignore[arg-type]
         interpolation="bilinear",
         mean=(0.5,),
         std=(0.25,),
@@ -176,7 +176,8 @@ def network(params: Params, name: str, size: int) -> tuple[nn.Module, Card, str]
     model = models.build(architecture.timm, len(CLASSES), architecture.drop_rate, size)
     precision = choose_precision(params.train.precision, model, models.device())
     card = Card(name, architecture.timm, CLASSES, size, 0.5, 0.25)
-    return model.to(models.device(), memory_format=torch.channels_last), card, precision
+    model = model.to(models.device()).to(memory_format=torch.channels_last)
+    return model, card, precision
 
 
 def stage(
