@@ -107,7 +107,7 @@ def originals(folder: Path, count: int, settings: Prepare) -> list[Grey]:
         if path.suffix not in (".csv", ".md")
     ]
     images = [image for image in images if min(image.shape) >= 256]
-    codes = phashes([fit(Image.fromarray(image), settings.size, settings.fit) for image in images])
+    codes = phashes([fit(Image.fromarray(image), settings.side, settings.fit) for image in images])
     twin = {second for _, second, _ in near_pairs(codes, 64).tolist()}
     return [image for place, image in enumerate(images) if place not in twin][:count]
 
@@ -115,7 +115,7 @@ def originals(folder: Path, count: int, settings: Prepare) -> list[Grey]:
 def table_of(images: list[Grey], settings: Prepare) -> tuple[pd.DataFrame, Grey]:
     """Images as prepare leaves them."""
     pixels = np.stack(
-        [fit(Image.fromarray(image), settings.size, settings.fit) for image in images]
+        [fit(Image.fromarray(image), settings.side, settings.fit) for image in images]
     )
     return pd.DataFrame({"row": range(len(images)), "phash": phashes(list(pixels))}), pixels
 

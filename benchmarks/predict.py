@@ -126,7 +126,7 @@ def prepared(files: list[Path], settings: Prepare) -> Images:
 def drawn(settings: Prepare) -> dict[str, Images]:
     """Intruders that need no file."""
     random = np.random.default_rng(0)
-    side = settings.size
+    side = settings.side
     photos = [Image.fromarray(photo).convert("L") for photo in load_sample_images().images]
     parts = []
     for number in range(DRAWN):

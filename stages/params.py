@@ -41,7 +41,8 @@ class Union(Settings):
 
 
 class Prepare(Settings):
-    size: Annotated[int, Field(ge=32, le=1024)]
+    # Not `size`: DVC leaves keys of that name out when it looks into its run cache.
+    side: Annotated[int, Field(ge=32, le=1024)]
     fit: Literal["crop", "pad", "stretch"]
     views: list[str]
     min_side: Positive

@@ -10,7 +10,7 @@ from stages.hashes import near_across, near_pairs
 from stages.params import Dedupe
 from stages.phash import phashes
 
-# Pairs are compared at this size in pixels, whatever prepare.size is: enough to tell chests apart.
+# Pairs are compared at this size in pixels, whatever prepare.side is: enough to tell chests apart.
 SIDE = 48
 MIDDLE = 36
 SCALES = (0.9, 0.95, 1.0, 1.05, 1.11)

@@ -15,7 +15,7 @@ from tests.closure import ROOT
 TINY = {
     "model": "simple_cnn",
     "phantom.patients": 40,
-    "prepare.size": 64,
+    "prepare.side": 64,
     "split.folds": 4,
     "train.epochs": 1,
     "train.batch_size": 16,

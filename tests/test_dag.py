@@ -6,6 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import numpy as np
 import pandas as pd
 import pytest
 from ruamel.yaml import YAML
@@ -105,6 +106,21 @@ def test_what_did_not_change_is_not_run(project: Project) -> None:
     assert project.ran(output) == ["check", "gradcam", "page"]
     output = project.dvc("exp", "run", "-S", "evaluate.sensitivity=0.9")
     assert project.ran(output) == ["check", "evaluate", "page"]
+
+
+def test_another_size_of_the_images_is_not_taken_for_the_one_before(project: Project) -> None:
+    project.set(**{"prepare.side": 40})
+    project.dvc("repro", "prepare")
+    assert np.load(project.folder / "data/pixels.npy", mmap_mode="r").shape[1:] == (40, 40)
+
+
+def test_no_setting_has_a_name_that_dvcs_run_cache_leaves_out() -> None:
+    # dvc.stage.cache._get_cache_hash: runs that differ in such a key alone are the same to it.
+    def names(settings: object) -> set[str]:
+        inner = settings.items() if isinstance(settings, dict) else ()
+        return {key for key, _ in inner}.union(*(names(value) for _, value in inner))
+
+    assert not names(YAML(typ="safe").load(ROOT / "params.yaml")) & {"size", "nfiles"}
 
 
 def test_a_changed_inbox_is_noticed(project: Project) -> None:

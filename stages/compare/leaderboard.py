@@ -62,7 +62,7 @@ def difference_p(found: Scores, best: Scores, by: str) -> float | None:
 def costs(one: Configuration) -> dict[str, Any]:
     """What the network of a configuration costs."""
     classes = len(one.runs[0].classes)
-    return vars(cost(one.settings["timm"], classes, one.settings["prepare.size"]))
+    return vars(cost(one.settings["timm"], classes, one.settings["prepare.side"]))
 
 
 def numbers(found: Scores, best: Scores | None) -> dict[str, float]:

@@ -40,7 +40,7 @@ def settings(card: Card) -> Prepare:
         UserError: if its model folder does not say.
     """
     try:
-        return Prepare(size=card.size, backend="threading", **card.prepare)
+        return Prepare(side=card.size, backend="threading", **card.prepare)
     except ValidationError as error:
         raise UserError(
             f"the model {card.architecture} does not say how its images were prepared: "

@@ -22,10 +22,10 @@ def main() -> None:
 
     with ExitStack() as stack:
         pixels = stack.enter_context(
-            ArrayWriter(stack.enter_context(whole(files.pixels)), settings.size)
+            ArrayWriter(stack.enter_context(whole(files.pixels)), settings.side)
         )
         masks = stack.enter_context(
-            ArrayWriter(stack.enter_context(whole(files.masks)), settings.size)
+            ArrayWriter(stack.enter_context(whole(files.masks)), settings.side)
         )
         images = prepare(index, files.raw, settings, files.store, pixels, masks)
         tables.write(files.images, images, tables.Images)
@@ -54,7 +54,7 @@ def prepare(
     Raises:
         UserError: if not one image is usable.
     """
-    no_mask = np.zeros((settings.size, settings.size), np.uint8)
+    no_mask = np.zeros((settings.side, settings.side), np.uint8)
     has_masks = bool((index["mask"] != "").any())
     facts = []
     for outcome in outcomes(index, raw, settings, store.place(folder, settings)):

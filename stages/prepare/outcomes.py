@@ -27,7 +27,7 @@ def outcomes(index: pd.DataFrame, raw: Path, settings: Prepare, place: Path) -> 
     """
     used: set[bytes] = set()
     with ExitStack() as stack:
-        store = stack.enter_context(Store(place, settings.size))
+        store = stack.enter_context(Store(place, settings.side))
         bar = stack.enter_context(tqdm(total=len(index), unit="image", desc="decode", disable=None))
         stack.enter_context(parallel_config(backend(settings.backend, stack)))
         known = None if store.empty() else place

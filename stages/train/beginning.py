@@ -46,7 +46,7 @@ def begin(params: Params, pixels_path: Path, split_path: Path) -> Beginning:
 
     torch.manual_seed(settings.seed)
     model = models.build(architecture.timm, len(classes), architecture.drop_rate, size)
-    prepare = params.prepare.model_dump(exclude={"size", "backend"})
+    prepare = params.prepare.model_dump(exclude={"side", "backend"})
     card = Card(params.model, architecture.timm, classes, size, mean, std, prepare=prepare)
     card = weights.start(model, card, settings.weights)
     return Beginning(

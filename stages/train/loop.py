@@ -73,7 +73,7 @@ def fit(
             raise
         raise UserError(
             f"out of memory with train.batch_size: {settings.batch_size} and "
-            f"prepare.size: {classifier.card.size}: lower one of them in params.yaml."
+            f"prepare.side: {classifier.card.size}: lower one of them in params.yaml."
         ) from error
     # Lightning returns as if all were done; the next run goes on from the last whole epoch.
     if trainer.received_sigterm:

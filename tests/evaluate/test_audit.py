@@ -24,7 +24,7 @@ def drawn(folder, marker):
     index = phantom.draw(Phantom(seed=0, patients=128, marker=marker), folder / "raw").assign(
         dataset="phantom"
     )
-    settings = load(ROOT / "params.yaml").prepare.model_copy(update={"size": 32})
+    settings = load(ROOT / "params.yaml").prepare.model_copy(update={"side": 32})
     with (
         ArrayWriter(folder / "pixels.npy", 32) as pixels,
         ArrayWriter(folder / "masks.npy", 32) as masks,

@@ -263,10 +263,10 @@ def test_twenty_classes_with_long_names(tmp_path: Path) -> None:
 def test_settings_are_those_of_params_less_what_is_of_this_machine(tmp_path: Path) -> None:
     folder = tmp_path / "inputs"
     written(folder, images=80)
-    params = changed_params(tmp_path, train__weights="/home/me/mobile.pth", prepare__size=64)
+    params = changed_params(tmp_path, train__weights="/home/me/mobile.pth", prepare__side=64)
     html = made(folder, tmp_path / "report", params=params)
     rows = Page(html).table("Settings that these results were made with")
-    assert rows["prepare.size"] == ["64"]
+    assert rows["prepare.side"] == ["64"]
     assert rows["train.weights"] == ["mobile.pth"]
     assert "/home/me" not in html
     assert "inbox" not in rows

@@ -5,7 +5,7 @@ import pandas as pd
 from stages.params import Prepare
 
 SETTINGS = Prepare(
-    size=64, fit="crop", views=["PA"], min_side=32, max_megapixels=100, backend="loky"
+    side=64, fit="crop", views=["PA"], min_side=32, max_megapixels=100, backend="loky"
 )
 
 

@@ -39,7 +39,7 @@ def test_writes_a_model_that_describes_itself_and_its_curves(train, small, tmp_p
     assert card.weights == "scratch"
     prepare = YAML(typ="safe").load(folder / "params.yaml")["prepare"]
     assert card.prepare == {name: prepare[name] for name in card.prepare}
-    assert card.prepare.keys() | {"size", "backend"} == prepare.keys()
+    assert card.prepare.keys() | {"side", "backend"} == prepare.keys()
     split = tables.read(small / "split.csv", tables.Split)
     held_out = split["row"][split["split"] == "val"].to_numpy()
     known = typical.load(folder / "model")
