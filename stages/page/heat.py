@@ -51,21 +51,15 @@ class Table:
 
 def tables(gradcam: Metrics) -> list[Table]:
     """The measures by side, of the test images by class, and as differences between sides."""
-    sides = {side: gradcam[side] for side in (*SPLITS, "novel") if side in gradcam}
+    sides = {side: gradcam[side] for side in (*SPLITS, "novel")}
     seen = {words(side): part for side, part in sides.items() if part["images"]}
-    test = of_test(gradcam)
-    found = [table("by side", seen)] if len(seen) > 1 else []
-    found.append(table("test images by class", {"all": test, **test["class"]}))
-    if "difference" in gradcam:
-        between = {name.replace("_", " less "): one for name, one in gradcam["difference"].items()}
-        found.append(table("differences between sides", between))
-    return found
-
-
-def of_test(gradcam: Metrics) -> Metrics:
-    """The measures of the test images, which may be the only ones."""
-    part: Metrics = gradcam.get("test", gradcam)
-    return part
+    test = gradcam["test"]
+    between = {name.replace("_", " less "): one for name, one in gradcam["difference"].items()}
+    return [
+        table("by side", seen),
+        table("test images by class", {"all": test, **test["class"]}),
+        table("differences between sides", between),
+    ]
 
 
 def table(title: str, parts: Mapping[str, Metrics]) -> Table:
@@ -79,27 +73,20 @@ def table(title: str, parts: Mapping[str, Metrics]) -> Table:
     return Table(title, list(columns), rows)
 
 
-def cells(part: Metrics, prefix: str = "") -> dict[str, Cell]:
-    """Every number of a part, but those by class; nested ones under joined names."""
-    found: dict[str, Cell] = {}
-    ends = part.get("interval", {})
-    for name, value in part.items():
-        if isinstance(value, Mapping) and name not in ("class", "interval"):
-            found |= cells(value, f"{prefix}{name}_")
-        elif value is None or isinstance(value, int | float):
-            found[f"{prefix}{name}"] = Cell(value, ends.get(name))
-    return found
+def cells(part: Metrics) -> dict[str, Cell]:
+    """Every number of a part, but those by class."""
+    ends = part["interval"]
+    return {
+        name: Cell(value, ends.get(name))
+        for name, value in part.items()
+        if name not in ("class", "interval")
+    }
 
 
 def verdict(gradcam: Metrics) -> list[str]:
     """What the measures of the test images say, a sentence or two for each kind."""
-    measured = cells(of_test(gradcam))
-    said = [in_lungs(measured)]
-    if "random_weights" in measured:
-        said.append(agreement(measured))
-    if "deletion_gain" in measured:
-        said.append(faithfulness(measured))
-    return said
+    measured = cells(gradcam["test"])
+    return [in_lungs(measured), agreement(measured), faithfulness(measured)]
 
 
 def in_lungs(measured: Mapping[str, Cell]) -> str:
@@ -110,7 +97,7 @@ def in_lungs(measured: Mapping[str, Cell]) -> str:
     said = (
         f"{percent(share)} of the heat lies in the lungs, which fill {percent(area)} of the image"
     )
-    ends = measured["lungs_excess"].ends if "lungs_excess" in measured else None
+    ends = measured["lungs_excess"].ends
     if not known(ends):
         return f"{said}: an even map would have as much there as they fill."
     if ends["low"] > 0:  # type: ignore[index, operator]

@@ -45,13 +45,12 @@ def embed(path: Path, sheet: bool = False) -> Picture:
 
 
 def heatmaps(folder: Path, classes: list[str]) -> dict[str, Picture]:
-    """The sheets of heatmaps: one of all, or one for each class and one of novel images.
+    """The sheets of heatmaps: one for each class, and one of novel images where there are any.
 
     Raises:
         UserError: if there is none.
     """
-    names = {"all classes": "overview", **{name: quote(name, safe=" ,") for name in classes}}
-    names["novel images"] = "novel"
+    names = {name: quote(name, safe=" ,") for name in classes} | {"novel images": "novel"}
     paths = {name: folder / f"{file}.png" for name, file in names.items()}
     found = {name: embed(path, sheet=True) for name, path in paths.items() if path.is_file()}
     if not found:

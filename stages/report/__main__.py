@@ -5,6 +5,7 @@ Compares the files as they are with another revision; both must have been reprod
 
 import argparse
 from pathlib import Path
+from urllib.parse import quote
 
 from stages import command, paired, runs
 from stages.files import whole
@@ -13,7 +14,6 @@ from stages.report import comment
 from stages.runs import WORKSPACE, Files
 
 PICTURES = (
-    "plots/gradcam/overview.png",
     "plots/evaluate/confusion.png",
     "plots/evaluate/reliability.png",
     "plots/evaluate/audit.png",
@@ -31,7 +31,9 @@ def main() -> None:
     pair = paired.resample([[change], [target]], settings)
     text = comment.write(target, change, pair, metrics, params)
     if options.images is not None:
-        text += comment.pictures(copy_pictures(options.images, options.against))
+        sheets = [f"plots/gradcam/{quote(name, safe=' ,')}.png" for name in change.classes]
+        names = copy_pictures(options.images, options.against, [*sheets, *PICTURES])
+        text += comment.pictures(names)
     print(text, end="")
     if options.out is not None:
         with whole(options.out) as part:
@@ -53,12 +55,12 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def copy_pictures(folder: Path, against: str) -> list[str]:
+def copy_pictures(folder: Path, against: str, paths: list[str]) -> list[str]:
     """Copy the pictures of both sides, those that there are; return their names."""
     copied = []
     for side, name in (("target", against), ("change", WORKSPACE)):
         files = Files(name)
-        for path in PICTURES:
+        for path in paths:
             content = files.bytes(path)
             if content is not None:
                 copied.append(f"{side}-{Path(path).name}")

@@ -210,13 +210,17 @@ def found(score: Sides, suspicious: Sides, which: str) -> str:
 
 
 def heatmaps(metrics: dict[str, Sides]) -> str:
-    """The numbers of the heatmaps, but for those of each class."""
+    """The numbers of the test images' heatmaps, and how they were made."""
+    of_test = sorted(key for key in metrics if key.startswith("test.") and key.count(".") == 1)
+    made = [key for key in metrics if key in ("layer", "method")]
     rows = [
-        [words(key), *(value(sides, which) for which in ("old", "new"))]
-        for key, sides in metrics.items()
-        if key.count(".") < 2
+        [
+            words(key.removeprefix("test.")),
+            *(value(metrics[key], which) for which in ("old", "new")),
+        ]
+        for key in (*sorted(made), *of_test)
     ]
-    return table(["", "before", "after"], rows)
+    return table(["test images", "before", "after"], rows)
 
 
 def confusion(run: Run) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,8 @@ from stages import models, tables
 from stages.evaluate import audit, reliability, report, subgroups
 from stages.evaluate.plots import write
 from stages.files import write_json
+from stages.gradcam import __main__ as gradcam
+from stages.gradcam import summary
 from stages.params import Evaluate
 from stages.split import flow
 from tests.closure import ROOT
@@ -22,7 +25,7 @@ PLOTS = {
     "evaluate_plots": [
         *("roc", "precision_recall", "reliability", "projection", "mistakes", "operating_point"),
     ],
-    "gradcam_plots": ["overview"],
+    "gradcam_plots": [],
 }
 FILES = {
     "model": "model",
@@ -80,7 +83,8 @@ def written(
     write(folder / "evaluate_plots" / "confusion.csv", pd.DataFrame(pairs))
     bins = reliability.table(actual, believed)
     write(folder / "evaluate_plots" / "reliability" / "after.csv", bins)
-    for place, names in PLOTS.items():
+    sheet = quote(classes[0], safe=" ,")
+    for place, names in (PLOTS | {"gradcam_plots": [sheet]}).items():
         (folder / place).mkdir(exist_ok=True)
         for name in names:
             noise = random.integers(0, 256, (60, 90, 3), np.uint8)
@@ -168,12 +172,18 @@ def audited(
 
 
 def measured(classes: tuple[str, ...], masks: bool) -> dict[str, object]:
-    """metrics/gradcam.json."""
-    lungs = {"images": 9, "heat": 0.412345, "area": 0.3} if masks else {"images": 0}
-    lungs = {"heat": None, "area": None} | lungs
-    part = {"images": 9, "empty": 1, "lungs": lungs, "border": {"heat": 0.21, "area": 0.36}}
+    """metrics/gradcam.json of twelve heatmaps on each side; there are no novel images."""
+    random = np.random.default_rng(0)
+    sides = {}
+    for side in tables.SPLITS:
+        found = pd.DataFrame(random.random((12, len(summary.MEASURES))), columns=summary.MEASURES)
+        found["group"] = [f"{side}{number // 2}" for number in range(12)]
+        found["label"] = [classes[number % len(classes)] for number in range(12)]
+        found[["lungs_heat", "lungs_area", "lungs_excess", "lungs_hit"]] *= 1.0 if masks else np.nan
+        sides[side] = found.assign(empty=False, perturbed=True)
     facts = {"layer": "features", "feature_map": "4 x 4", "method": "GradCAM"}
-    return facts | part | {"class": dict.fromkeys(classes, part)}
+    novel = {"unusable": 0} | summary.summary(sides["test"].iloc[:0], SETTINGS)
+    return facts | gradcam.report(sides, list(classes), SETTINGS) | {"novel": novel}
 
 
 def arguments(folder: Path, report_folder: Path, params: Path = ROOT / "params.yaml") -> list[str]:

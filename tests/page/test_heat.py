@@ -1,4 +1,4 @@
-"""The measures of heatmaps, of the test images alone or of every side, in words and tables."""
+"""The measures of heatmaps in words and tables."""
 
 import pytest
 
@@ -40,13 +40,6 @@ def test_every_side_and_class_has_its_column() -> None:
     cell = rows["share of the heat in the lungs beyond that of the area"][0]
     assert cell == heat.Cell(0.05, ENDS)
     assert rows["images"] == [heat.Cell(9), heat.Cell(4), heat.Cell(4)]
-
-
-def test_measures_of_test_images_alone_are_one_table() -> None:
-    nested = {"images": 3, "lungs": {"heat": 0.4, "area": 0.3}, "strange": 1.5}
-    (table,) = heat.tables(nested | {"class": {"COVID": nested}})
-    assert dict(table.rows)["share of the heat in the lungs"] == [heat.Cell(0.4), heat.Cell(0.4)]
-    assert dict(table.rows)["strange"] == [heat.Cell(1.5)] * 2
 
 
 @pytest.mark.parametrize(
