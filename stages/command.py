@@ -30,9 +30,12 @@ def paths(description: str, *names: str) -> argparse.Namespace:
 
 
 def run(stage: Callable[[], None]) -> None:
-    """Run a stage; a `UserError` ends it with one line on stderr and exit code 1."""
+    """Run a stage; a mistake of the user ends it with one line on stderr and exit code 1.
+
+    That is a `UserError`, or a file that can't be read or written.
+    """
     try:
         stage()
-    except UserError as error:
+    except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)

@@ -23,7 +23,7 @@ def reserve(amount: int, when_busy: str) -> None:
     (torchrun, srun, Lightning) started this process and dealt them out.
 
     Args:
-        amount: how many; fewer than there are on this machine are not waited for.
+        amount: how many; if this machine has fewer, nothing is reserved.
         when_busy: if so many are not free: `wait` until they are, or use the `cpu`.
     """
     if launched():

@@ -182,8 +182,9 @@ def joined(blocks: list[BySet]) -> BySet:
 def groups_of_shares(repeats: list[Run], settings: Evaluate) -> dict[str, int]:
     """How many patients or groups a score is a share of, where it is one of some."""
     images = pd.concat([run.test for run in repeats])
-    amount = images["group"].nunique()
-    found = {"accuracy": amount, "balanced_accuracy": amount}
+    # Of the rarest class: that all of its few groups were found says the least.
+    fewest = int(images.groupby("label")["group"].nunique().min())
+    found = {"accuracy": images["group"].nunique(), "balanced_accuracy": fewest}
     positive = operating.positive_class(settings.positive, repeats[0].classes)
     if positive is not None:
         of_class = images[images["label"] == positive]

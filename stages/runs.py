@@ -88,7 +88,9 @@ def read(name: str) -> Run:
         UserError: if there is no such revision, or its predictions are nowhere to be had.
     """
     files = Files(name)
-    settings = flat(YAML(typ="safe").load(files.text("params.yaml")))
+    nested, lock = (YAML(typ="safe").load(files.text(it)) for it in ("params.yaml", "dvc.lock"))
+    settings = flat(nested)
+    check_reproduced(name, nested, lock)
     predictions = files.table("data/predictions.csv")
     split = files.table("data/split.csv", "image", "group")
     images = files.table("data/images.csv", "image", "sha256")
@@ -99,11 +101,41 @@ def read(name: str) -> Run:
     return Run(
         name,
         settings,
-        origin(YAML(typ="safe").load(files.text("dvc.lock")), settings["model"]),
+        origin(lock, settings["model"]),
         [column.removeprefix("p_") for column in columns],
         test[["image", "label", "group", "sha256"]],
         test[columns].to_numpy(np.float64),
     )
+
+
+def check_reproduced(name: str, settings: Settings, lock: dict[str, Any]) -> None:
+    """Refuse a revision whose predictions were made with other settings than it has.
+
+    Args:
+        settings: nested, as in params.yaml.
+
+    Raises:
+        UserError: if params.yaml was changed after the last `dvc repro`.
+    """
+    for stage in stage_names(settings["model"]):
+        made_with = lock["stages"].get(stage, {}).get("params", {}).get("params.yaml")
+        if made_with is None or any(value != at(settings, key) for key, value in made_with.items()):
+            raise UserError(
+                f"{name}: params.yaml is not what its dvc.lock was made with (stage {stage}): "
+                "`dvc repro` there, and commit dvc.lock."
+            )
+
+
+def at(settings: Any, key: str) -> Any:
+    """The value at a dotted key; None if there is none."""
+    for part in key.split("."):
+        settings = settings.get(part) if isinstance(settings, dict) else None
+    return settings
+
+
+def stage_names(model: str) -> list[str]:
+    """The stages whose code and settings can change a prediction."""
+    return [f"train@{model}" if name == "train" else name for name in MADE_BY]
 
 
 class Files:
@@ -172,12 +204,11 @@ def origin(lock: dict[str, Any], model: str) -> str:
 
     That is the code and the inbox. Two runs that differ in it are no repeats of each other.
     """
-    names = [f"train@{model}" if name == "train" else name for name in MADE_BY]
     made = {out["path"] for stage in lock["stages"].values() for out in stage.get("outs", [])}
     sources = {
         # The inbox is the same wherever it lies.
         dep["path"] if dep["path"].startswith("stages/") else "inbox": dep.get("md5")
-        for name in names
+        for name in stage_names(model)
         for dep in lock["stages"].get(name, {}).get("deps", [])
         if dep["path"] not in made
     }

@@ -63,7 +63,7 @@ def learn(
 
 def features(pixels: NDArray[np.uint8], rows: NDArray[np.int64]) -> Floats:
     """Images at 8 x 8 pixels, each of mean 0 and standard deviation 1, (N, 64)."""
-    small = reduced(pixels, rows, SIDE).reshape(len(rows), -1)
+    small = reduced(pixels, rows, SIDE).reshape(len(rows), SIDE * SIDE)
     small -= small.mean(1, keepdims=True)
     # At least a grey level: an even image stays even.
     return small / np.maximum(small.std(1, keepdims=True), 1)

@@ -57,6 +57,15 @@ def test_the_workspace_and_the_experiment_in_it_are_the_same_run(
     assert (other.probabilities == workspace.probabilities).all()
 
 
+def test_settings_that_were_not_reproduced_are_refused(here: Project) -> None:
+    here.set(**{"train.epochs": 77})
+    try:
+        with pytest.raises(UserError, match=r"workspace: params.yaml is not what"):
+            runs.read("workspace")
+    finally:
+        here.set(**{"train.epochs": 1})
+
+
 def test_report_says_what_dvc_says(here: Project, monkeypatch, capsys, tmp_path: Path) -> None:
     out, images = tmp_path / "comment.md", tmp_path / "images"
     call(report, monkeypatch, "--against", "main", "--out", str(out), "--images", str(images))

@@ -82,7 +82,9 @@ def effective(settings: Settings) -> Settings:
     Those of the model's architecture are named `lr` and so on, whatever the model.
     """
     dataset, architecture = settings["dataset"], f"architectures.{settings['model']}."
-    kept = ("prepare.", "dedupe.", "split.", "train.", f"{dataset}.", f"labels.{dataset}.")
+    parts = [dataset, *(settings["union.datasets"] if dataset == "union" else [])]
+    sources = [start for part in parts for start in (f"{part}.", f"labels.{part}.")]
+    kept = ("prepare.", "dedupe.", "split.", "train.", *sources)
     shared = {
         key: value
         for key, value in settings.items()

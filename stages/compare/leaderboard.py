@@ -12,6 +12,7 @@ from stages.paired import Scores
 from stages.params import Evaluate
 
 BEST, WORSE, NOISE, UNPAIRED = "best", "worse", "within noise", "not paired"
+BETTER = "better where both were tested"
 
 
 def leaderboard(board: Board, by: str, settings: Evaluate) -> pd.DataFrame:
@@ -49,7 +50,7 @@ def leaderboard(board: Board, by: str, settings: Evaluate) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     for column in ("p", "mcnemar"):
         table[column] = paired.holm([None if pd.isna(p) else p for p in table[column]])
-    table.insert(4, "verdict", verdicts(table["p"], 1 - settings.confidence))
+    table.insert(4, "verdict", verdicts(table, by, 1 - settings.confidence))
     return table
 
 
@@ -62,7 +63,9 @@ def difference_p(found: Scores, best: Scores, by: str) -> float | None:
 def costs(one: Configuration) -> dict[str, Any]:
     """What the network of a configuration costs."""
     classes = len(one.runs[0].classes)
-    return vars(cost(one.settings["timm"], classes, one.settings["prepare.side"]))
+    # The other was its name.
+    side = one.settings["prepare.side" if "prepare.side" in one.settings else "prepare.size"]
+    return vars(cost(one.settings["timm"], classes, side))
 
 
 def numbers(found: Scores, best: Scores | None) -> dict[str, float]:
@@ -82,10 +85,17 @@ def numbers(found: Scores, best: Scores | None) -> dict[str, float]:
     return columns
 
 
-def verdicts(p: pd.Series, level: float) -> list[str]:
-    """In words, of ranked configurations, whether the distance to the first is more than noise."""
-    words = [UNPAIRED if pd.isna(value) else WORSE if value < level else NOISE for value in p]
-    return [BEST, *words[1:]]
+def verdicts(table: pd.DataFrame, by: str, level: float) -> list[str]:
+    """In words, of ranked configurations, whether the distance to the first is more than noise.
+
+    Where the first has other test sets too, one that is ranked lower can be better on those that
+    both have.
+    """
+    said = [
+        UNPAIRED if pd.isna(p) else NOISE if p >= level else WORSE if difference < 0 else BETTER
+        for p, difference in zip(table["p"], table[f"{by}_difference"], strict=True)
+    ]
+    return [BEST, *said[1:]]
 
 
 def conclusion(table: pd.DataFrame, by: str) -> str:
@@ -96,6 +106,7 @@ def conclusion(table: pd.DataFrame, by: str) -> str:
     found = {verdict: part["name"].tolist() for verdict, part in table.groupby("verdict")}
     parts = {
         WORSE: "better than {} by more than noise",
+        BETTER: "worse than {} on the test images that both have",
         NOISE: "not told apart by these test images from {}",
         UNPAIRED: "tested on other images than {}",
     }

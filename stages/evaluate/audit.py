@@ -13,7 +13,7 @@ is 1 / the number of classes among its images. A probe is `suspicious` when
   the same whole images and with the lungs blanked do not. The cut itself is strange to the network,
   so that a loss alone is no sign.
 
-On the phantom without a marker, the interval of thumbnails begins 0.2 of the way up. What they
+On the phantom without a marker, the interval of thumbnails begins 0.3 of the way up. What they
 find is not held against the network: that would suspect the data of a weak network's faults.
 """
 

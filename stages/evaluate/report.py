@@ -46,8 +46,10 @@ def measure(
     ends = bootstrap.intervals(
         statistics, groups, settings.resamples, settings.confidence, settings.seed
     )
-    amount = len(np.unique(groups))
-    for name in ("accuracy", "balanced_accuracy"):
+    # Of the rarest class: that all of its few groups were found says the least.
+    fewest = min(len(np.unique(groups[actual == number])) for number in np.unique(actual))
+    amounts = {"accuracy": len(np.unique(groups)), "balanced_accuracy": fewest}
+    for name, amount in amounts.items():
         ends[name] = bootstrap.widened(ends[name], amount, settings.confidence)
     by_class = scores.by_class(actual, probabilities)
     summary: Report = {

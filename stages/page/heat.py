@@ -101,6 +101,12 @@ def in_lungs(measured: Mapping[str, Cell]) -> str:
     if not known(ends):
         return f"{said}: an even map would have as much there as they fill."
     if ends["low"] > 0:  # type: ignore[index, operator]
+        hits = measured["lungs_hit"].ends
+        if known(hits) and hits["high"] < area:  # type: ignore[index, operator]
+            return (
+                f"{said}: more than an even map would have there. But the hottest point lies there "
+                "less often than a random point would."
+            )
         return f"{said}: more than an even map would have there. It prefers the lungs."
     if ends["high"] < 0:  # type: ignore[index, operator]
         return f"{said}: less than an even map would have there. It avoids the lungs."
@@ -108,11 +114,12 @@ def in_lungs(measured: Mapping[str, Cell]) -> str:
 
 
 def agreement(measured: Mapping[str, Cell]) -> str:
-    """Whether maps stay when they should, more than those of random weights are like them."""
+    """Whether maps stay when they should, more than others are like them."""
     kept = [measured[name] for name in ("shift", "flip", "brightness")]
-    floor = measured["random_weights"]
-    if not all(known(cell.ends) for cell in (*kept, floor)):
+    floors = [measured[name] for name in ("random_weights", "other_image")]
+    if not all(known(cell.ends) for cell in (*kept, *floors)):
         return "Whether the maps are stable is undefined: there are too few."
+    floor = max(floors, key=lambda cell: cell.value or 0)
     least = min(kept, key=lambda cell: cell.value or 0)
     finding = (
         "clearly more, so the maps hang on the image and on what the network learnt"
@@ -121,7 +128,8 @@ def agreement(measured: Mapping[str, Cell]) -> str:
     )
     return (
         f"Maps of the same image shifted, mirrored or brightened agree by {number(least.value)} "
-        f"at least, those of random weights by {number(floor.value)} (1: the same): {finding}."
+        f"at least, those of random weights or of another image by {number(floor.value)} "
+        f"(1: the same): {finding}."
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from stages import command, paired, runs
+from stages.command import UserError
 from stages.files import whole
 from stages.params import load
 from stages.report import comment
@@ -24,6 +25,8 @@ PICTURES = (
 def main() -> None:
     options = arguments()
     settings = load(Path("params.yaml")).evaluate
+    if options.against == WORKSPACE:
+        raise UserError("--against: name a commit, branch, tag or experiment.")
     target, change = runs.read(options.against), runs.read(WORKSPACE)
     with runs.repository() as repo:
         metrics = repo.metrics.diff(a_rev=options.against, all=True).get("diff", {})

@@ -69,6 +69,12 @@ def check_classes(fate: pd.DataFrame, test_sources: list[str]) -> None:
     Raises:
         UserError: naming the class and what became of its images.
     """
+    classes = [label for label in fate.index if label]
+    if len(classes) < 2:
+        raise UserError(
+            f"there is nothing to tell apart: the labels give {len(classes)} class(es)"
+            f"{': ' + classes[0] if classes else ''}. See `labels:` in params.yaml."
+        )
     for label, counts in fate.iterrows():
         if label and (counts[["train", "val", "test"]] == 0).any():
             remedy = (

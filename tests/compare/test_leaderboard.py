@@ -40,6 +40,21 @@ def test_the_best_comes_first_and_the_others_are_judged_against_it():
     )
 
 
+def test_one_ranked_lower_is_not_worse_if_it_is_better_on_the_shared_images():
+    easy = [number % 10 < 9 for number in range(200)]
+    hard = [number % 10 < 5 for number in range(200)]
+    first = run("a", [number % 10 < 8 for number in range(200)], 200)
+    other = {"model": "mobilenetv2", "images": 200}
+    folds = [
+        run("b", easy, **other),
+        run("c", hard, prefix="b", split__fold=1, **other),
+    ]
+    _, found = table(first, *folds)
+    assert found["revisions"].tolist() == ["a", "b c"]
+    assert found["balanced_accuracy_difference"].iloc[1] > 0
+    assert found["verdict"].tolist() == ["best", "better where both were tested"]
+
+
 def test_the_score_to_rank_by_can_be_chosen():
     plain = run("a")
     # All are called Normal, but the Normal ones with more conviction.

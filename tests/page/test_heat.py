@@ -14,7 +14,8 @@ def part(images: int = 9, **changes: object) -> dict:
         **{"lungs_heat": (0.45, 0.4, 0.5), "lungs_area": (0.4, 0.35, 0.45)},
         "lungs_excess": (0.05, 0.01, 0.09),
         **{"shift": (0.9, 0.8, 1.0), "flip": (0.7, 0.6, 0.8), "brightness": (0.95, 0.9, 1.0)},
-        **{"random_weights": (0.2, 0.1, 0.3), "deletion_gain": (0.04, -0.01, 0.1)},
+        **{"random_weights": (0.2, 0.1, 0.3), "other_image": (0.1, 0.0, 0.2)},
+        **{"lungs_hit": (0.5, 0.3, 0.7), "deletion_gain": (0.04, -0.01, 0.1)},
         **changes,
     }
     return {
@@ -46,11 +47,13 @@ def test_every_side_and_class_has_its_column() -> None:
     ("changes", "said"),
     [
         ({}, "It prefers the lungs"),
+        ({"lungs_hit": (0.2, 0.1, 0.3)}, "less often than a random point"),
         ({"lungs_excess": (-0.05, -0.09, -0.01)}, "It avoids the lungs"),
         ({"lungs_excess": (0.05, -0.01, 0.09)}, "It does not prefer the lungs"),
         ({"lungs_heat": (None, None, None)}, "There are no lung masks"),
-        ({}, "agree by 0.700 at least, those of random weights by 0.200 (1: the same): clearly"),
+        ({}, "random weights or of another image by 0.200 (1: the same): clearly"),
         ({"random_weights": (0.5, 0.3, 0.65)}, "not clearly more, so do not read much into"),
+        ({"other_image": (0.6, 0.5, 0.65)}, "by 0.600 (1: the same): not clearly more"),
         ({"flip": (None, None, None)}, "Whether the maps are stable is undefined"),
         ({}, "not shown to be what the network decides by"),
         ({"deletion_gain": (0.04, 0.01, 0.1)}, "decides by what is hot"),

@@ -162,6 +162,7 @@ def test_without_an_operating_point_the_most_probable_class_is_called(
         (["one.png", "--model", "nowhere"], "is no model of this project"),
         (["one.png", "--model", "model", "--positive", "measles"], "is no class of this network"),
         (["empty", "--model", "model"], "there is no file in it"),
+        (["gone.png", "--model", "model"], "1 of 1 files can't be used"),
     ],
 )
 def test_what_can_not_work_is_said_in_a_line(work, monkeypatch, capsys, words, complaint):

@@ -109,6 +109,13 @@ def test_a_class_that_the_test_sources_lack_has_its_own_remedy() -> None:
         check_classes(count(fates(table), table["label"]), ["south"])
 
 
+@pytest.mark.parametrize("labels", [["", ""], ["a", "a"]])
+def test_labels_that_leave_nothing_to_tell_apart_are_refused(labels: list[str]) -> None:
+    fate = count(pd.Series(["train", "test"]), pd.Series(labels))
+    with pytest.raises(UserError, match="nothing to tell apart"):
+        check_classes(fate, [])
+
+
 def test_shares_tell_what_was_wanted_and_what_was_reached() -> None:
     kept = pd.DataFrame({"split": ["train"] * 6 + ["val"] * 3 + ["test"]})
     assert shares(kept, 5) == {
