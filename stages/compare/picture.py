@@ -35,6 +35,7 @@ def draw(path: Path, tables: list[tuple[Board, pd.DataFrame]], by: str, confiden
             right.set_xlabel("paired difference from the best")
             for axis in (left, right):
                 axis.set_ylim(len(table) - 0.5, -0.5)
+                axis.locator_params(axis="x", nbins=5)
 
 
 def intervals(axis: object, table: pd.DataFrame, column: str) -> None:
