@@ -7,17 +7,15 @@ import numpy as np
 from stages import runs
 from stages.evaluate import scores
 from stages.markdown import interval, table, words
+from stages.page.verdicts import PROBES
 from stages.paired import LOWER_IS_BETTER, Estimate, Scores
 from stages.runs import Run
+from stages.split.flow import FATES
 
 # By it, the workflow finds the comment that it wrote before.
 MARKER = "<!-- chest X-ray pipeline: report -->"
-FLOW = (
-    *("found", "unusable", "excluded", "unlabelled", "duplicate", "conflict", "set_aside"),
-    *("train", "val", "test"),
-)
+FLOW = ("found", *FATES)
 LEAKS = ("patient", "group", "sha256", "near")
-PROBES = ("file", "thumbnail", "border", "lungs_blanked", "lungs_only")
 
 Sides = dict[str, Any]
 """A number as `dvc metrics diff` and `dvc params diff` give it: `old` and `new`."""
@@ -122,12 +120,10 @@ def shown(number: Estimate | None, sign: str = "") -> str:
 
 def verdict(difference: Estimate, score: str) -> str:
     """better, worse or within noise, by whether the interval of the change holds 0."""
-    ends = sorted(
-        (-difference.high, -difference.low)
-        if score in LOWER_IS_BETTER
-        else (difference.low, difference.high)
-    )
-    return "better" if ends[0] > 0 else "worse" if ends[1] < 0 else "within noise"
+    low, high = difference.low, difference.high
+    if score in LOWER_IS_BETTER:
+        low, high = -high, -low
+    return "better" if low > 0 else "worse" if high < 0 else "within noise"
 
 
 def by_overlap(old: Estimate | None, new: Estimate, score: str) -> str:
