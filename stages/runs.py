@@ -19,14 +19,13 @@ from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
 from stages.command import UserError
+from stages.dotted import Settings, flat
 
 WORKSPACE = "workspace"
 """DVC's name for the files as they are, committed or not."""
 MADE_BY = ("download", "prepare", "dedupe", "split", "train")
 """The stages whose code can change a prediction."""
 NO_REPOSITORY = "this is no DVC repository: run this in the project's folder."
-
-Settings = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -188,15 +187,6 @@ class Files:
             keep_default_na=False,
             na_values={},
         )
-
-
-def flat(settings: Settings, above: str = "") -> Settings:
-    """Nested settings under dotted keys; lists stay as they are."""
-    found: Settings = {}
-    for key, value in settings.items():
-        inner = isinstance(value, dict) and value
-        found |= flat(value, f"{above}{key}.") if inner else {f"{above}{key}": value}
-    return found
 
 
 def origin(lock: dict[str, Any], model: str) -> str:

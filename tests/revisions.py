@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 from ruamel.yaml import YAML
 
-from stages.runs import Run, flat
+from stages.dotted import flat
+from stages.runs import Run
 from tests.closure import ROOT
 
 CLASSES = ["COVID", "Normal"]

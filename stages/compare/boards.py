@@ -6,7 +6,8 @@ from pathlib import PurePath
 from typing import Any
 
 from stages import runs
-from stages.runs import Run, Settings
+from stages.dotted import Settings
+from stages.runs import Run
 
 REPEATS = ("train.seed", "split.seed", "split.fold")
 """Settings in which repeats of one configuration may differ."""

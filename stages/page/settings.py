@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from stages.dotted import flat
 from stages.page.wording import setting
 from stages.params import Params
 
@@ -25,15 +26,4 @@ def lines(params: Params, model: str) -> list[tuple[str, str]]:
     chosen["train"]["weights"] = Path(params.train.weights).name
     chosen["gradcam"].pop("novel", None)
     chosen[f"architectures.{model}"] = everything["architectures"][model]
-    return [(key, setting(value)) for key, value in flat(chosen)]
-
-
-def flat(content: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Dotted keys and their values."""
-    found = []
-    for key, value in content.items():
-        if isinstance(value, dict):
-            found += flat(value, f"{prefix}{key}.")
-        else:
-            found.append((f"{prefix}{key}", value))
-    return found
+    return [(key, setting(value)) for key, value in flat(chosen).items()]
