@@ -5,8 +5,8 @@
 For each network: the heatmaps as the stage computes them, beside pytorch-grad-cam on the whole
 network, one image at a time (as in its examples) and in the same batches, with the largest
 difference between the maps; and `stages.models.logits` from a memory-mapped array beside the
-network alone on a batch that is on the device already (the ceiling). The variants take turns, and
-ratios are taken within a turn, because the speed of a shared machine drifts.
+network alone on a batch that is on the device already (the ceiling). The variants take turns,
+because the speed of a shared machine drifts.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def main() -> None:
     print("images/s (share of first)")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        rows = draw(folder, options.images, options.size).rows
+        rows = draw(folder, options.images, options.size, options.size).rows
         pixels = np.load(folder / "pixels.npy", mmap_mode="r")
         classes = np.arange(len(rows)) % 2
         for model in options.models:
@@ -109,17 +109,17 @@ class Library:
         return np.concatenate(found)
 
 
-def timed(work: Callable[[], object], rows: NDArray[np.int64]) -> float:
+def timed(work: Callable[[], object], rows: NDArray[np.int64]) -> list[float]:
     """Images/s."""
     started = time.perf_counter()
     work()
     synchronise(models.device())
-    return len(rows) / (time.perf_counter() - started)
+    return [len(rows) / (time.perf_counter() - started)]
 
 
 def ceiling(
     net: nn.Module, card: Card, pixels: NDArray[np.uint8], rows: NDArray[np.int64]
-) -> float:
+) -> list[float]:
     """Images/s of the network alone, on a batch that is on the device already."""
     device = models.device()
     batch = models.to_input(pixels[rows[:INFERENCE_BATCH]], card, device)

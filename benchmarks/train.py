@@ -1,12 +1,15 @@
 """How fast training is, side by side in one run: images/s.
 
-    python -m benchmarks.train [--models resnet18 ...] [--size 224] [--images 512] [--device cpu]
+    python -m benchmarks.train [--models resnet18 ...] [--size 224] [--images 512] [--file 299]
+        [--device cpu]
 
 For each network: the train stage as it runs (Lightning, real loading, augmentation); the same
 step on images that are in memory already (the ceiling); the same step fed by timm's loader and
-by torchvision's ImageFolder with transforms.v2, both from PNG files with the nearest
-augmentation they have. Then the loaders alone. The variants take turns, and ratios are taken
-within a turn, because the speed of a shared machine drifts.
+by torchvision's ImageFolder with transforms.v2, both with the nearest augmentation they have, from
+the image files (grey PNG; 299 pixels, as in the COVID-19 Radiography Database, or --file) that
+this pipeline has decoded once, in prepare. Then the loaders alone. The variants take turns,
+because the speed of a shared machine drifts; a step counts by its median over all turns, because
+other users of the machine stretch single steps.
 """
 
 import argparse
@@ -15,6 +18,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import redirect_stdout
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -42,14 +46,18 @@ CLASSES = ["a", "b"]
 Batches = Iterable[tuple[Tensor, Tensor]]
 
 
-class Speeds(Records):
-    """Records of a run that keep the images/s of each epoch, and print nothing."""
+class Timed(Classifier):
+    """A network in training that keeps the seconds of each step, the wait for its images in it."""
 
-    speeds: list[float]
+    ends: list[float]
 
-    def epoch(self, values: dict[str, float], images: int, seconds: float) -> None:
-        self.history.append(values)
-        self.speeds = [*getattr(self, "speeds", []), images / seconds]
+    def on_train_epoch_start(self) -> None:
+        super().on_train_epoch_start()
+        self.ends = [time.perf_counter()]
+
+    def on_train_batch_end(self, *args: object) -> None:
+        synchronise(self.device)
+        self.ends.append(time.perf_counter())
 
 
 def main() -> None:
@@ -61,17 +69,20 @@ def main() -> None:
     settings = params.train.model_copy(
         update={"epochs": 2, "workers": options.workers, "batch_size": options.batch_size}
     )
-    print(f"{options.size} px, batches of {options.batch_size}, {options.workers} workers")
+    print(
+        f"{options.size} px (files {options.file} px), batches of {options.batch_size}, "
+        f"{options.workers} workers"
+    )
     print(f"{torch.get_num_threads()} threads, {options.repeats} turns; images/s (share of first)")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        images = draw(folder, options.images, options.size)
+        images = draw(folder, options.images, options.size, options.file)
         training = Images(folder / "pixels.npy", images, 0, pipeline(settings.augment))
         few = Side(images.rows[:8], images.labels[:8])
         validation = Images(folder / "pixels.npy", few, 0, None)
         others: dict[str, Callable[[], Batches]] = {
             "timm's loader": partial(timm_loader, folder, settings, options.size),
-            "ImageFolder": partial(image_folder, folder, settings),
+            "ImageFolder": partial(image_folder, folder, settings, options.size),
         }
         for model in options.models:
             same = (params, model, settings, training)
@@ -95,8 +106,9 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--models", nargs="+", default=["resnet18", "mobilenetv2"])
+    parser.add_argument("--models", nargs="*", default=["resnet18", "mobilenetv2"])
     parser.add_argument("--size", type=int, default=224, help="pixels")
+    parser.add_argument("--file", type=int, default=299, help="pixels of the image files")
     parser.add_argument("--images", type=int, default=512, help="in an epoch")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--workers", type=int, default=2)
@@ -105,18 +117,19 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def draw(folder: Path, count: int, size: int) -> Side:
-    """Write smooth grey images with some noise: pixels.npy, and a PNG file of each."""
+def draw(folder: Path, count: int, size: int, file: int) -> Side:
+    """Write smooth grey images with some noise: a PNG file of each, and all in pixels.npy."""
     random = np.random.default_rng(0)
     pixels = np.empty((count, size, size), np.uint8)
     labels = np.arange(count) % len(CLASSES)
     for row in range(count):
         coarse = random.uniform(20, 235, (8, 8)).astype(np.float32)
-        smooth = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
-        pixels[row] = (smooth + random.normal(0, 3, (size, size))).clip(0, 255)
+        smooth = cv2.resize(coarse, (file, file), interpolation=cv2.INTER_CUBIC)
+        image = (smooth + random.normal(0, 3, (file, file))).clip(0, 255).astype(np.uint8)
+        pixels[row] = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
         place = folder / "png" / CLASSES[labels[row]] / f"{row:05}.png"
         place.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(place), pixels[row])
+        cv2.imwrite(str(place), image)
     np.save(folder / "pixels.npy", pixels)
     return Side(np.arange(count), labels)
 
@@ -143,11 +156,12 @@ def timm_loader(folder: Path, settings: Train, size: int) -> Batches:
     )
 
 
-def image_folder(folder: Path, settings: Train) -> Batches:
+def image_folder(folder: Path, settings: Train, size: int) -> Batches:
     """What most notebooks do: RGB, torchvision's transforms."""
     augment = settings.augment
     transform = v2.Compose(
         [
+            v2.Resize((size, size)),
             v2.ColorJitter(augment.brightness, augment.contrast),
             v2.RandomAffine(
                 augment.rotate,
@@ -182,20 +196,21 @@ def network(params: Params, name: str, size: int) -> tuple[nn.Module, Card, str]
 
 def stage(
     params: Params, name: str, settings: Train, training: Images, validation: Images
-) -> float:
+) -> list[float]:
     """The train stage, second epoch: in the first, workers start and kernels are chosen."""
     model, card, precision = network(params, name, size_of(training))
-    records = Speeds(settings.epochs, settings.monitor)
+    records = Records(settings.epochs, settings.monitor)
     lr = params.architectures[name].lr
-    classifier = Classifier(model, card, settings, lr, torch.ones(len(CLASSES)), records)
+    classifier = Timed(model, card, settings, lr, torch.ones(len(CLASSES)), records)
     pin = models.device().type == "cuda"
     batches, held_out = (loader(images, settings, pin) for images in (training, validation))
-    fit(classifier, batches, held_out, precision, training.path.with_name("state.ckpt"))
+    with redirect_stdout(None):
+        fit(classifier, batches, held_out, precision, training.path.with_name("state.ckpt"))
     training.path.with_name("state.ckpt").unlink()
-    return records.speeds[-1]
+    return [settings.batch_size / seconds for seconds in np.diff(classifier.ends)]
 
 
-def ceiling(params: Params, name: str, settings: Train, training: Images) -> float:
+def ceiling(params: Params, name: str, settings: Train, training: Images) -> list[float]:
     """The same step on one batch that is on the device already."""
     model, card, precision = network(params, name, size_of(training))
     keys = [(0, position, 0) for position in range(settings.batch_size)]
@@ -207,7 +222,7 @@ def ceiling(params: Params, name: str, settings: Train, training: Images) -> flo
 
 def fed(
     params: Params, name: str, settings: Train, training: Images, make: Callable[[], Batches]
-) -> float:
+) -> list[float]:
     """The same step, fed by another loader."""
     model, _, precision = network(params, name, size_of(training))
     batches = ((images[:, :1], labels) for images, labels in repeated(make()))
@@ -221,15 +236,12 @@ def repeated(batches: Batches) -> Iterator[tuple[Tensor, Tensor]]:
         yield from batches
 
 
-def stepped(model: nn.Module, precision: str, settings: Train, batches: Batches) -> float:
-    """Images/s of training steps, the first two (starting, choosing kernels) apart."""
+def stepped(model: nn.Module, precision: str, settings: Train, batches: Batches) -> list[float]:
+    """Images/s of each training step, the first two (starting, choosing kernels) apart."""
     device = models.device()
     optimizer = create(model.train(), settings, lr=1e-4)
-    seen, started = 0, 0.0
-    for step, (images, labels) in enumerate(batches):
-        if step == 2:
-            synchronise(device)
-            started, seen = time.perf_counter(), 0
+    ends = []
+    for images, labels in batches:
         images = images.to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
             logits = model(images)
@@ -237,18 +249,18 @@ def stepped(model: nn.Module, precision: str, settings: Train, batches: Batches)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        seen += len(labels)
-    synchronise(device)
-    return seen / (time.perf_counter() - started)
+        synchronise(device)
+        ends.append(time.perf_counter())
+    return [settings.batch_size / seconds for seconds in np.diff(ends[1:])]
 
 
-def drained(make: Callable[[], Batches]) -> float:
+def drained(make: Callable[[], Batches]) -> list[float]:
     """Images/s of a loader alone, the workers' start apart."""
     stream = iter(make())
     next(stream)
     started = time.perf_counter()
     seen = sum(len(labels) for _, labels in stream)
-    return seen / (time.perf_counter() - started)
+    return [seen / (time.perf_counter() - started)]
 
 
 def size_of(images: Images) -> int:
@@ -262,15 +274,16 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize()
 
 
-def report(title: str, variants: Mapping[str, Callable[[], float]], repeats: int) -> None:
-    """Let the variants take turns; print the median of each, and of its share of the first."""
-    turns = [{what: measure() for what, measure in variants.items()} for _ in range(repeats)]
-    first = next(iter(variants))
+def report(title: str, variants: Mapping[str, Callable[[], list[float]]], repeats: int) -> None:
+    """Let the variants take turns; print the median of each, and its share of the first's."""
+    speeds: dict[str, list[float]] = {what: [] for what in variants}
+    for _ in range(repeats):
+        for what, measure in variants.items():
+            speeds[what] += measure()
+    medians = {what: statistics.median(speeds[what]) for what in variants}
     print(f"\n{title}")
-    for what in variants:
-        speed = statistics.median(turn[what] for turn in turns)
-        share = statistics.median(turn[what] / turn[first] for turn in turns)
-        print(f"  {what:<15}{speed:9.0f}{share:9.2f}", flush=True)
+    for what, speed in medians.items():
+        print(f"  {what:<15}{speed:9.1f}{speed / next(iter(medians.values())):9.2f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """What training images go through, each time differently: albumentations on grey uint8."""
 
+import random
+
 import albumentations as A
 import cv2
 import numpy as np
@@ -67,7 +69,8 @@ def augmented(
     """One image, changed by chance that depends on the four numbers and nothing else.
 
     albumentations draws the same stream in each worker and again in each epoch, and global
-    seeds don't reach it; hence it is seeded for each image.
+    seeds don't reach it; hence it is seeded for each image. (By its `set_random_seed`, each step
+    would begin the same stream: the brighter an image, the further it would be turned.)
 
     Args:
         image: uint8 (S, S).
@@ -77,7 +80,7 @@ def augmented(
     Returns:
         uint8 (S, S).
     """
-    identity = np.random.SeedSequence([seed, epoch, row, repeat])
-    transform.set_random_seed(int(identity.generate_state(1)[0]))
+    generator = np.random.default_rng([seed, epoch, row, repeat])
+    transform.set_random_state(generator, random.Random(int(generator.integers(2**63))))
     changed: NDArray[np.uint8] = transform(image=image)["image"]
     return changed

@@ -56,6 +56,12 @@ def test_flips(image, setting, expected):
     assert np.array_equal(augmented(transform, image, 0, 0, 0), expected(image))
 
 
+def test_steps_do_not_draw_the_same_numbers(image):
+    transform = pipeline(Augment(**{**OFF, "flip": 0.5, "vertical_flip": 0.5}))
+    kinds = {augmented(transform, image, 0, 0, row).tobytes() for row in range(40)}
+    assert kinds == {image[::a, ::b].tobytes() for a in (1, -1) for b in (1, -1)}
+
+
 def test_rotation_zoom_and_shift_stay_within_their_limits():
     image = np.zeros((101, 101), np.uint8)
     image[45:56, 45:56] = 255
