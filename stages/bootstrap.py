@@ -30,18 +30,25 @@ def intervals(
         (2, ...) for each statistic, low and high; NaN if it is defined in no resample.
     """
     blocks = [statistics(weights) for weights in resampled(groups, resamples, seed)]
-    tail = (1 - confidence) / 2
     return {
-        name: quantiles(np.concatenate([block[name] for block in blocks]), [tail, 1 - tail])
+        name: percentiles(np.concatenate([block[name] for block in blocks]), confidence)
         for name in blocks[0]
     }
 
 
-def quantiles(values: Floats, shares: list[float]) -> Floats:
-    """Quantiles over the first axis, of what is no NaN; NaN where all are."""
+def percentiles(drawn: Floats, confidence: float) -> Floats:
+    """The ends between which that share of what was drawn lies.
+
+    Args:
+        drawn: (R, ...), NaN where undefined.
+
+    Returns:
+        (2, ...), low and high; NaN where all are NaN.
+    """
+    tail = (1 - confidence) / 2
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "All-NaN slice")
-        found: Floats = np.nanquantile(values, shares, axis=0)
+        found: Floats = np.nanquantile(drawn, [tail, 1 - tail], axis=0)
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 
 @contextmanager
@@ -57,3 +58,8 @@ def rounded(value: Any) -> Any:
         return [rounded(item) for item in value]
     # Plus 0.0: what rounds to -0.0 is 0.0.
     return round(float(value), 6) + 0.0 if isinstance(value, float) else value
+
+
+def file_name(title: str) -> str:
+    """The name of a class or an image as that of a file, which can hold no slash."""
+    return quote(title, safe=" ,")

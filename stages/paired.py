@@ -93,8 +93,7 @@ def mean(values: Sequence[Floats | float]) -> Floats:
 
 def estimate(value: Floats, drawn: Floats, confidence: float) -> Estimate:
     """A number and what it is in each resample, to its percentile interval."""
-    tail = (1 - confidence) / 2
-    low, high = bootstrap.quantiles(drawn, [tail, 1 - tail])
+    low, high = bootstrap.percentiles(drawn, confidence)
     return Estimate(float(value), float(low), float(high), p_value(drawn))
 
 

@@ -131,3 +131,9 @@ def mistake(error: Exception) -> str:
     if isinstance(error, pa.errors.SchemaErrors):
         error = error.schema_errors[0]
     return str(error).splitlines()[0][:200]
+
+
+def described(split: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a table `Split` with what one of `Images` says of each beside them."""
+    new = ["image", *(name for name in images if name not in split)]
+    return split.merge(images[new], on="image", validate="one_to_one")

@@ -34,15 +34,16 @@ def draw_groups(
     cells: list[NDArray[np.uint8]] = []
     captions: list[str] = []
     blank = np.full(pixels.shape[1:], 255, np.uint8)
+    columns = min(MEMBERS, groups["size"][:GROUPS].max()) if len(groups) else 1
     for group in groups.index[:GROUPS]:
-        members = duplicates[duplicates["group"] == group].sort_values("distance")[:MEMBERS]
+        members = duplicates[duplicates["group"] == group].sort_values("distance")[:columns]
         for position in members.index:
             cells.append(pixels[images.loc[position, "row"]])
             captions.append(caption(duplicates.loc[position], images.loc[position, "label"]))
-        cells += [blank] * (MEMBERS - len(members))
-        captions += [""] * (MEMBERS - len(members))
+        cells += [blank] * (columns - len(members))
+        captions += [""] * (columns - len(members))
     title = f"{len(groups)} duplicate groups, {min(GROUPS, len(groups))} shown, one a line"
-    contact_sheet(path, cells or [blank], captions or [""], MEMBERS, title)
+    contact_sheet(path, cells or [blank], captions or [""], columns, title)
 
 
 def caption(member: pd.Series, label: str) -> str:

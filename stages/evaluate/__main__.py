@@ -23,7 +23,7 @@ def main() -> None:
     settings = params.evaluate
     gpus.reserve(1, params.gpu.when_busy)
     network, card = models.load(files.model)
-    images = described(
+    images = tables.described(
         tables.read(files.split, tables.Split), tables.read(files.images, tables.Images)
     )
     check(images, card.classes)
@@ -78,12 +78,6 @@ def main() -> None:
         },
     )
     write_json(files.audit, audited)
-
-
-def described(split: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
-    """The rows of split.csv with what images.csv says of each beside them."""
-    new = ["image", *(name for name in images if name not in split)]
-    return split.merge(images[new], on="image", validate="one_to_one")
 
 
 def check(images: pd.DataFrame, classes: list[str]) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
 from stages.evaluate.plots import write
-from stages.evaluate.reliability import table
+from stages.evaluate.reliability import BINS, table
 from stages.evaluate.scores import Floats, Labels
 from stages.figures import contact_sheet, figure
 
@@ -53,7 +53,8 @@ def reliability(
             axes.scatter(
                 bins["confidence"], bins["accuracy"], size, color=line[0].get_color(), label=name
             )
-            counts.bar(bins["confidence"] + shift, bins["images"], width=BAR)
+            middle = (np.ceil(bins["confidence"] * BINS) - 0.5) / BINS
+            counts.bar(middle + shift, bins["images"], width=BAR)
         axes.set(
             xlim=(0, 1.01), ylim=(0, 1.02), ylabel="Share of images told right",
             title="Reliability, test images",

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,7 @@ from sklearn.metrics import auc, precision_recall_curve, roc_curve
 
 from stages.evaluate.scores import Floats, Labels, confusion
 from stages.figures import figure
-from stages.files import whole
+from stages.files import file_name, whole
 
 
 def draw(folder: Path, actual: Labels, probabilities: Floats, classes: list[str]) -> None:
@@ -32,9 +31,9 @@ def draw(folder: Path, actual: Labels, probabilities: Floats, classes: list[str]
 
     roc, precision_recall = curves(actual, probabilities, classes)
     for title, table in roc.items():
-        write(folder / "roc" / f"{quote(title, safe=' ,')}.csv", table)
+        write(folder / "roc" / f"{file_name(title)}.csv", table)
     for title, table in precision_recall.items():
-        write(folder / "precision_recall" / f"{quote(title, safe=' ,')}.csv", table)
+        write(folder / "precision_recall" / f"{file_name(title)}.csv", table)
     draw_roc(folder / "roc.png", roc)
     draw_precision_recall(folder / "precision_recall.png", precision_recall)
 

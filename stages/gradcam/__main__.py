@@ -34,12 +34,12 @@ def main() -> None:
     masks = np.load(files.masks, mmap_mode="r")
     strange, strange_pixels, unusable = novel.sampled(files.novel, card, settings.measured)
 
-    explain = Explainer(network, card, settings.method, settings.layer)
-    chance = random_weights(card, params.evaluate.seed)
-    tools = Instruments(
-        *(network, card, explain, Explainer(chance, card, settings.method, settings.layer)),
-        params.evaluate.seed,
+    seed = params.evaluate.seed
+    explain, *chances = (
+        Explainer(one, card, settings.method, settings.layer)
+        for one in (network, *random_weights(card, seed))
     )
+    tools = Instruments(network, card, explain, chances, seed)
     measured, shown = {}, []
     for side in tables.SPLITS:
         images = sample.spread(split[split["split"] == side], settings.measured)

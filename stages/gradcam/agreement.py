@@ -8,7 +8,10 @@ stays even then shows the image's outline or the middle of the picture, and expl
 
 Two maps agree by Pearson's correlation over their pixels ("CC" in Bylinskii et al. 2019, "What do
 different evaluation metrics tell us about saliency models?"), which no scaling of a map changes.
+With an even map it is 0, as there: a map that went out when it should stay was not left out.
 """
+
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -24,13 +27,15 @@ SHIFT = 0.05
 """To the right and down, as a share of the image's side."""
 BRIGHTER = 0.1
 """As a share of the full range."""
+STARTS = 3
+"""Networks with random weights, since the map of one alone can go out."""
 
 Images = NDArray[np.uint8]
 
 
 def measure(
     explain: Explainer,
-    explain_random: Explainer,
+    explain_random: Sequence[Explainer],
     images: Images,
     classes: NDArray[np.int64],
     maps: Maps,
@@ -38,28 +43,29 @@ def measure(
     """How far each heatmap agrees with others that should be like it or unlike it.
 
     Args:
-        explain_random: the same with `random_weights`.
+        explain_random: the same with `random_weights`, of several seeds.
         images: (N, S, S).
         classes: (N,), the explained classes.
         maps: (N, S, S), what `explain` gives of them.
 
     Returns:
         N rows with `shift`, `flip`, `brightness`, `other_image` (the image before, of whatever
-        class; NaN if there is one image only) and `random_weights`: -1 to 1, NaN where a map is
-        empty.
+        class; NaN if there is one image only) and `random_weights` (the mean over the seeds): -1 to
+        1, NaN where there is no map to agree with: `maps` has an even one.
     """
     far = round(SHIFT * images.shape[1])
     shifted = explain(shift(images, far), classes)
     flipped = explain(images[:, :, ::-1], classes)
     brightened = explain(brighter(images), classes)
-    others = np.roll(maps, 1, axis=0) if len(maps) > 1 else np.zeros_like(maps)
+    others = correlation(maps, np.roll(maps, 1, axis=0))
+    chances = [correlation(maps, chance(images, classes)) for chance in explain_random]
     return pd.DataFrame(
         {
             "shift": correlation(maps[:, :-far, :-far], shifted[:, far:, far:]),
             "flip": correlation(maps, flipped[:, :, ::-1]),
             "brightness": correlation(maps, brightened),
-            "other_image": correlation(maps, others),
-            "random_weights": correlation(maps, explain_random(images, classes)),
+            "other_image": others if len(maps) > 1 else np.nan,
+            "random_weights": np.mean(chances, axis=0),
         }
     )
 
@@ -75,18 +81,24 @@ def brighter(images: Images) -> Images:
     return (images.astype(np.int16) + round(BRIGHTER * 255)).clip(0, 255).astype(np.uint8)
 
 
-def correlation(one: Maps, other: Maps) -> NDArray[np.float64]:
-    """Pearson's correlation of each pair of maps (N, h, w), (N,); NaN where one is even."""
-    flat = [maps.reshape(len(maps), -1).astype(np.float64) for maps in (one, other)]
-    first, second = (maps - maps.mean(1, keepdims=True) for maps in flat)
+def correlation(maps: Maps, others: Maps) -> NDArray[np.float64]:
+    """Pearson's correlation of each pair of maps (N, h, w), (N,).
+
+    0 where only the other is even, NaN where the map itself is.
+    """
+    flat = [some.reshape(len(some), -1).astype(np.float64) for some in (maps, others)]
+    first, second = (some - some.mean(1, keepdims=True) for some in flat)
     product = np.sqrt((first**2).sum(1) * (second**2).sum(1))
     together = (first * second).sum(1)
     # Rounding leaves an even map with a little.
-    return np.divide(together, product, out=np.full_like(product, np.nan), where=product > 1e-9)
+    found = np.divide(together, product, out=np.zeros_like(product), where=product > 1e-9)
+    found[flat[0].std(1) < 1e-6] = np.nan
+    return found
 
 
-def random_weights(card: Card, seed: int) -> nn.Module:
-    """The same architecture with random weights."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return models.build(card.timm, len(card.classes), size=card.size).eval()
+def random_weights(card: Card, seed: int) -> Iterator[nn.Module]:
+    """The same architecture with random weights, `STARTS` times."""
+    for start in range(STARTS):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(np.random.SeedSequence([seed, start]).generate_state(1)[0]))
+            yield models.build(card.timm, len(card.classes), size=card.size).eval()

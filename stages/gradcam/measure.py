@@ -21,14 +21,14 @@ class Instruments:
     """What is needed to measure: the network, and what explains it.
 
     Attributes:
-        explain_random: explains the same architecture with random weights.
+        explain_random: each explains the same architecture with other random weights.
         seed: of the random maps.
     """
 
     network: nn.Module
     card: Card
     explain: Explainer
-    explain_random: Explainer
+    explain_random: list[Explainer]
     seed: int
 
     def believe(self, images: NDArray[np.uint8], classes: NDArray[np.int64]) -> NDArray[np.float64]:

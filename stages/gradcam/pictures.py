@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -11,6 +10,7 @@ from matplotlib.colors import Normalize
 from numpy.typing import NDArray
 
 from stages.figures import figure, short_name
+from stages.files import file_name
 from stages.tables import SPLITS
 
 # Yellow to red, told from grey anatomy at any brightness; transparent where there is no heat.
@@ -41,7 +41,7 @@ def draw(folder: Path, shown: pd.DataFrame, images: Images, maps: Maps, masks: I
         rows = [(NAMES[side], [cell for cell in own if cell[0].split == side]) for side in SPLITS]
         title = f"{label}: what speaks for the predicted class (errors in red)"
         # Quoted, because a class may be called "bacterial/viral".
-        sheet(folder / f"{quote(label, safe=' ,')}.png", rows, title)
+        sheet(folder / f"{file_name(label)}.png", rows, title)
 
 
 def draw_novel(folder: Path, shown: pd.DataFrame, images: Images, maps: Maps) -> None:

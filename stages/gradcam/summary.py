@@ -1,5 +1,6 @@
 """What was measured of single heatmaps as means with intervals, ready for JSON."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -53,9 +54,9 @@ def intervals(measured: pd.DataFrame, settings: Evaluate) -> dict[str, Summary]:
         lambda weights: dict(zip(MEASURES, means(values, weights), strict=True)),
         *(measured["group"].to_numpy(str), settings.resamples, settings.confidence, settings.seed),
     )
-    hits = measured.dropna(subset="lungs_hit")["group"].nunique()
+    hits = groups(measured)["lungs_hit"]
     found["lungs_hit"] = bootstrap.widened(found["lungs_hit"], hits, settings.confidence)
-    return {name: interval(found[name]) for name in MEASURES}
+    return spread(found, groups(measured))
 
 
 def difference(one: pd.DataFrame, other: pd.DataFrame, settings: Evaluate) -> Summary:
@@ -78,7 +79,20 @@ def difference(one: pd.DataFrame, other: pd.DataFrame, settings: Evaluate) -> Su
     )
     return {
         **{name: defined(here[name][0]) for name in MEASURES},
-        "interval": {name: interval(found[name]) for name in MEASURES},
+        "interval": spread(found, groups(one).combine(groups(other), min)),
+    }
+
+
+def groups(measured: pd.DataFrame) -> "pd.Series[int]":
+    """In how many groups each measure is known."""
+    known = measured[list(MEASURES)].notna()
+    return known.groupby(measured["group"]).any().sum()
+
+
+def spread(ends: Mapping[str, Floats], known: "pd.Series[int]") -> dict[str, Summary]:
+    """Intervals by name; unknown where a measure is known in one group only, which never varies."""
+    return {
+        name: interval(ends[name] if known[name] > 1 else np.full(2, np.nan)) for name in MEASURES
     }
 
 

@@ -4,7 +4,7 @@ import pandas as pd
 
 from stages.labels import mapping_of
 from stages.params import Params
-from stages.tables import SPLITS
+from stages.tables import SPLITS, described
 
 VALUES = 6
 """Values of a column, such as views, that get a line of their own; the rest share one."""
@@ -28,9 +28,7 @@ def fates(flow: dict[str, int]) -> list[str]:
 
 def used(images: pd.DataFrame, split: pd.DataFrame) -> pd.DataFrame:
     """The images of the three sides with all that is known of each."""
-    new = ["image", *(name for name in images if name not in split)]
-    kept = split[split["split"] != ""]
-    return kept.merge(images[new], on="image", validate="one_to_one")
+    return described(split[split["split"] != ""], images)
 
 
 def characteristics(kept: pd.DataFrame) -> Lines:

@@ -4,11 +4,11 @@ import base64
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 from PIL import Image
 
 from stages.command import UserError
+from stages.files import file_name
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def heatmaps(folder: Path, classes: list[str]) -> dict[str, Picture]:
     Raises:
         UserError: if there is none.
     """
-    names = {name: quote(name, safe=" ,") for name in classes} | {"novel images": "novel"}
+    names = {name: file_name(name) for name in classes} | {"novel images": "novel"}
     paths = {name: folder / f"{file}.png" for name, file in names.items()}
     found = {name: embed(path, sheet=True) for name, path in paths.items() if path.is_file()}
     if not found:

@@ -126,15 +126,27 @@ def audit(found: Metrics) -> Verdict:
         )
     # The lungs alone are no shortcut, however much they tell.
     most = max((name for name in ran if name != "lungs_only"), key=lambda one: reached(found[one]))
-    return Verdict(
-        "good",
-        f"Shortcuts: none of {len(ran)} probes suspicious",
+    said = (
         f"Of the probes, {PROBES[most][0].lower()} tell most about the classes: balanced "
         f"accuracy {number(reached(found[most]))}, where chance is "
         f"{number(found[most]['chance'])} and the network reaches "
         f"{number(found['network']['balanced_accuracy'])}. By the audit's rule that is not "
-        f"suspicious; a shortcut may be there all the same.{rest}",
+        f"suspicious; a shortcut may be there all the same.{rest}"
     )
+    rivals = [PROBES[name][0].lower() for name in ran if as_good(found[name])]
+    if rivals:
+        return Verdict(
+            "plain",
+            f"Shortcuts: the network is not shown to see more than {', '.join(rivals)}",
+            said,
+        )
+    return Verdict("good", f"Shortcuts: none of {len(ran)} probes suspicious", said)
+
+
+def as_good(probe: Metrics) -> bool:
+    """Whether a probe beats chance, and the network is not shown to find more than it."""
+    score, gain = probe["interval"]["balanced_accuracy"], probe["interval"].get("network_gain")
+    return known(score) and known(gain) and score["low"] > probe["chance"] and gain["low"] <= 0
 
 
 def reached(probe: Metrics) -> float:

@@ -21,13 +21,13 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
-from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stages import command
 from stages.command import UserError
+from stages.files import file_name
 from stages.gradcam import novel, pictures
 from stages.gradcam.heatmaps import Explainer
 from stages.predict.findings import Finding, Judge, Point, check
@@ -116,7 +116,7 @@ def heatmap_places(folder: Path | None, findings: list[Finding], before: int) ->
     if folder is None:
         return {}
     return {
-        one.image: folder / f"{number:04}-{quote(Path(one.image).stem, safe=' ,')[:80]}.png"
+        one.image: folder / f"{number:04}-{file_name(Path(one.image).stem)[:80]}.png"
         for number, one in enumerate(findings, start=before + 1)
         if not one.error
     }

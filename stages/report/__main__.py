@@ -5,11 +5,10 @@ Compares the files as they are with another revision; both must have been reprod
 
 import argparse
 from pathlib import Path
-from urllib.parse import quote
 
 from stages import command, paired, runs
 from stages.command import UserError
-from stages.files import whole
+from stages.files import file_name, whole
 from stages.params import load
 from stages.report import comment
 from stages.runs import WORKSPACE, Files
@@ -34,7 +33,7 @@ def main() -> None:
     pair = paired.resample([[change], [target]], settings)
     text = comment.write(target, change, pair, metrics, params)
     if options.images is not None:
-        sheets = [f"plots/gradcam/{quote(name, safe=' ,')}.png" for name in change.classes]
+        sheets = [f"plots/gradcam/{file_name(name)}.png" for name in change.classes]
         names = copy_pictures(options.images, options.against, [*sheets, *PICTURES])
         text += comment.pictures(names)
     print(text, end="")

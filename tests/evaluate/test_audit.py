@@ -85,6 +85,23 @@ def test_a_verdict_is_that_of_scikit_learns_scores():
     assert above_chance(found, 0.5) == (low > 2 / 3)
 
 
+def test_what_the_network_adds_to_a_probe_is_a_paired_difference():
+    random = np.random.default_rng(0)
+    actual = random.integers(3, size=90)
+    probe, network = (
+        random.dirichlet(np.ones(3), 90) + sure * np.eye(3)[actual] for sure in (0.1, 0.8)
+    )
+    task = Task(np.arange(90), actual, np.arange(90).astype(str), SETTINGS)
+    found = judge(task, probe, network)
+    expected = [balanced_accuracy_score(actual, one.argmax(1)) for one in (network, probe)]
+    assert found["network_gain"] == pytest.approx(expected[0] - expected[1])
+    ends = found["interval"]["network_gain"]
+    assert 0 < ends["low"] < found["network_gain"] < ends["high"]
+    same = judge(task, network, network)
+    assert same["interval"]["network_gain"] == {"low": 0, "high": 0}
+    assert "network_gain" not in judge(task, network)
+
+
 def test_what_is_not_among_the_images_is_no_class():
     actual = np.array([0, 0, 2, 2])
     belief = np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.1, 0.1, 0.8], [0.1, 0.1, 0.8]])

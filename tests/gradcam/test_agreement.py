@@ -31,10 +31,14 @@ def always_the_same(images, classes):
     return np.repeat(ramp, len(images), axis=0)
 
 
+def nothing(images, classes):
+    return np.zeros(images.shape, np.float32)
+
+
 def measure(explain, explain_random, images):
     classes = np.zeros(len(images), int)
     maps = explain(images, classes)
-    return agreement.measure(explain, explain_random, images, classes, maps)
+    return agreement.measure(explain, [explain_random], images, classes, maps)
 
 
 def test_a_map_that_moves_with_the_image_agrees_and_others_do_not():
@@ -60,7 +64,21 @@ def test_the_other_image_is_the_one_before():
     assert measure(brightness, always_the_same, images[:1])["other_image"].isna().all()
 
 
-def test_the_correlation_is_pearsons_and_unknown_for_even_maps():
+def test_random_weights_count_by_their_mean_and_a_map_that_went_out_as_no_agreement():
+    images = blobs()
+    classes, maps = np.zeros(3, int), brightness(images, None)
+    two = agreement.measure(brightness, [brightness, nothing], images, classes, maps)
+    assert two["random_weights"].to_numpy() == pytest.approx(0.5)
+    out = agreement.measure(nothing, [nothing], images, classes, maps)
+    assert (out[["shift", "flip", "brightness"]] == 0).all(axis=None)
+
+
+def test_an_empty_map_has_nothing_to_agree_with():
+    found = measure(nothing, brightness, blobs())
+    assert found.isna().all(axis=None)
+
+
+def test_the_correlation_is_pearsons_zero_for_an_even_other_and_unknown_for_an_even_map():
     random = np.random.default_rng(0)
     one, other = random.random((2, 4, 9, 9)).astype(np.float32)
     other[1] = one[1] * 0.3 + 0.1
@@ -68,8 +86,10 @@ def test_the_correlation_is_pearsons_and_unknown_for_even_maps():
     expected = [pearsonr(a.ravel(), b.ravel()).statistic for a, b in zip(one, other, strict=True)]
     assert found == pytest.approx(expected, abs=1e-6)
     assert found[1] == pytest.approx(1)
-    one[0] = 0.7
-    assert np.isnan(agreement.correlation(one, other)).tolist() == [True, False, False, False]
+    one[0], other[2] = 0.7, 0.7
+    found = agreement.correlation(one, other)
+    assert np.isnan(found).tolist() == [True, False, False, False]
+    assert found[2] == 0
 
 
 def test_a_shift_fills_what_becomes_free_from_the_edge():
@@ -77,13 +97,14 @@ def test_a_shift_fills_what_becomes_free_from_the_edge():
     assert agreement.shift(image, 1)[0].tolist() == [[0, 0, 1], [0, 0, 1], [3, 3, 4]]
 
 
-def test_random_weights_are_the_same_again_and_leave_other_chances_alone():
+def test_random_weights_are_the_same_again_differ_and_leave_other_chances_alone():
     card = models.Card("x", "simple_cnn", ["a", "b"], 32, 0.5, 0.25)
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
-    one, same, other = (agreement.random_weights(card, seed) for seed in (0, 0, 1))
+    one, same, other = (list(agreement.random_weights(card, seed)) for seed in (0, 0, 1))
     assert torch.equal(torch.rand(1), expected)
-    weights = [network.classifier.weight for network in (one, same, other)]
-    assert torch.equal(weights[0], weights[1])
-    assert not torch.equal(weights[0], weights[2])
+    weights = [network.classifier.weight for network in (*one, *other)]
+    assert torch.equal(weights[0], same[0].classifier.weight)
+    for place, weight in enumerate(weights):
+        assert not any(torch.equal(weight, earlier) for earlier in weights[:place])

@@ -59,6 +59,17 @@ def test_a_mean_is_over_the_images_where_the_number_is_known():
     assert nothing["interval"]["lungs_heat"] == {"low": None, "high": None}
 
 
+def test_one_group_has_no_interval():
+    shift = np.where(np.arange(60) < 1, 0.5, np.nan)
+    one = measured(shift=shift)
+    assert summary.summary(one, SETTINGS)["shift"] == 0.5
+    assert summary.summary(one, SETTINGS)["interval"]["shift"] == {"low": None, "high": None}
+    assert summary.summary(one, SETTINGS)["interval"]["flip"]["low"] is not None
+    between = summary.difference(measured(seed=1), one, SETTINGS)
+    assert between["interval"]["shift"] == {"low": None, "high": None}
+    assert between["interval"]["flip"]["low"] is not None
+
+
 def test_a_hit_in_every_image_is_not_certain():
     ends = summary.summary(measured(lungs_hit=1.0), SETTINGS)["interval"]["lungs_hit"]
     assert ends == {"low": pytest.approx(0.025 ** (1 / 60)), "high": 1}

@@ -162,7 +162,7 @@ def audited(
     nothing = task.part(np.zeros(len(actual), bool))
     even = np.full_like(believed, 1 / believed.shape[1])
     found = {
-        name: {"suspicious": name == "border", **audit.judge(task, seen)}
+        name: {"suspicious": name == "border", **audit.judge(task, seen, believed)}
         for name, seen in (("file", even), ("thumbnail", even), ("border", believed))
     }
     for name in ("lungs_blanked", "lungs_only"):

@@ -156,11 +156,21 @@ def test_a_suspicious_shortcut_is_said_at_once_and_plainly(page: Page) -> None:
     assert "Do not read the scores as skill" in glance
 
 
-def test_if_no_probe_is_suspicious_the_strongest_is_named(inputs: Path) -> None:
+@pytest.mark.parametrize(
+    ("gain", "tone", "title"),
+    [
+        (0.0, "plain", "the network is not shown to see more than border pixels"),
+        (0.1, "good", "none of 5 probes suspicious"),
+    ],
+)
+def test_if_no_probe_is_suspicious_the_strongest_is_named_and_held_against_the_network(
+    inputs: Path, gain: float, tone: str, title: str
+) -> None:
     audit = metrics(inputs, "audit")
     audit["border"]["suspicious"] = False
+    audit["border"]["interval"]["network_gain"]["low"] = gain
     verdict = verdicts.audit(audit)
-    assert (verdict.tone, verdict.title) == ("good", "Shortcuts: none of 5 probes suspicious")
+    assert (verdict.tone, verdict.title) == (tone, f"Shortcuts: {title}")
     assert "border pixels tell most about the classes" in verdict.text
     assert f"{audit['border']['balanced_accuracy']:.3f}, where chance is 0.250" in verdict.text
 
