@@ -12,6 +12,9 @@ from stages.models import Card
 
 Floats = NDArray[np.float64]
 
+PRIOR = 1.0
+"""Weight of the belief that the network is right as it is, beside that of one validation image."""
+
 
 def calibrated(card: Card, logits: NDArray[np.float32], labels: NDArray[np.int64]) -> Card:
     """The card with the temperature and the thresholds that validation images give.
@@ -37,11 +40,11 @@ def probabilities(logits: NDArray[np.float32], temperature: float) -> Floats:
 
 
 def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """The temperature with the least negative log likelihood (Guo et al. 2017, section 4.2).
+    """The most probable temperature T: least negative log likelihood (Guo et al. 2017, section 4.2)
+    with a Gamma(2, 1) prior on 1 / T.
 
-    The targets are Platt's (1999, section 2.2) carried to many classes: with n validation images
-    of its class, an image is believed to be of it with (n + 1) / (n + K), so that a few images
-    that are all told right do not drive the temperature to 0.
+    The prior is highest at T = 1, so that the likelihood of these images never gets worse, and
+    keeps a few images that are all told right from driving T to 0.
 
     Args:
         logits: (N, K).
@@ -50,14 +53,13 @@ def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> f
     Returns:
         more than 1 for a network that is too sure of itself, less for one that is not sure enough.
     """
-    images, classes = logits.shape
-    support = np.bincount(labels, minlength=classes)[labels][:, None]
-    targets = (np.eye(classes)[labels] * support + 1) / (support + classes)
+    images = len(labels)
     scores = logits.astype(np.float64)
 
     def loss(log_temperature: float) -> float:
-        believed = log_softmax(scores / math.exp(log_temperature), axis=1)
-        return float(-(targets * believed).sum() / images)
+        inverse = math.exp(-log_temperature)
+        believed = log_softmax(scores * inverse, axis=1)[np.arange(images), labels]
+        return float(-believed.sum() + PRIOR * (inverse + log_temperature)) / images
 
     # The loss has one minimum, because it is convex in 1 / temperature.
     found = minimize_scalar(

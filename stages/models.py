@@ -19,6 +19,9 @@ from stages.params import nearest
 
 FILE = "model.safetensors"
 
+# fp32 is to be fp32 in convolutions too; TF32, cuDNN's default, keeps 10 of the 23 bits.
+torch.backends.cudnn.allow_tf32 = False
+
 
 @dataclass(frozen=True)
 class Card:
@@ -30,6 +33,7 @@ class Card:
         size: side in pixels of the square, one-channel input.
         mean, std: of the input as a share of full white (0 to 1), for normalisation.
         weights: what training began from.
+        precision: fp32, or bf16 where that was faster: of training; all else is in fp32.
         temperature: logits are divided by it before softmax (Guo et al. 2017).
         thresholds: for each class its probability in the validation images that are of it,
             ascending: `stages.calibration.threshold` reads off the one for a sensitivity.
@@ -43,6 +47,7 @@ class Card:
     mean: float
     std: float
     weights: str = "scratch"
+    precision: str = "fp32"
     temperature: float = 1.0
     thresholds: dict[str, list[float]] = field(default_factory=dict)
     prepare: dict[str, Any] = field(default_factory=dict)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import log_softmax, softmax
-from sklearn.metrics import roc_curve
+from scipy.stats import gamma
+from sklearn.metrics import log_loss, roc_curve
 
 from stages.calibration import calibrated, fit_temperature, probabilities, threshold
 from stages.models import Card
@@ -40,29 +41,34 @@ def test_of_many_images_it_is_that_of_the_least_likelihood():
     assert fit_temperature(logits, labels) == pytest.approx(1 / inverse.item(), rel=4e-3)
 
 
-def test_of_few_images_the_targets_are_those_of_platt():
-    logits, labels = drawn(30, 1.0, classes=2)
-    counts = np.bincount(labels)
-    believed = {0: (counts[0] + 1) / (counts[0] + 2), 1: (counts[1] + 1) / (counts[1] + 2)}
+@pytest.mark.parametrize("images", [3, 30])
+def test_of_few_images_it_is_the_most_probable_by_bayes(images):
+    logits, labels = drawn(images, 1.0)
     grid = np.exp(np.linspace(-3, 3, 6001))
-    losses = []
-    for temperature in grid:
-        log = log_softmax(logits.astype(float) / temperature, axis=1)
-        losses.append(
-            -sum(
-                believed[label] * row[label] + (1 - believed[label]) * row[1 - label]
-                for label, row in zip(labels, log, strict=True)
-            )
-        )
-    assert fit_temperature(logits, labels) == pytest.approx(grid[np.argmin(losses)], rel=4e-3)
+    posterior = [
+        log_softmax(logits.astype(float) / temperature, axis=1)[range(images), labels].sum()
+        + gamma(2).logpdf(1 / temperature)
+        for temperature in grid
+    ]
+    assert fit_temperature(logits, labels) == pytest.approx(grid[np.argmax(posterior)], rel=4e-3)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_images_it_is_fitted_on_never_become_less_likely(seed):
+    logits, labels = drawn(16, [0.3, 1.0, 4.0][seed % 3], seed=seed)
+    temperature = fit_temperature(logits, labels)
+    before, after = (log_loss(labels, probabilities(logits, t), labels=range(4))
+                     for t in (1.0, temperature))  # fmt: skip
+    assert after <= before + 1e-9
 
 
 def test_images_that_are_all_told_right_do_not_make_it_certain():
-    labels = np.arange(12) % 3
-    logits = (np.eye(3)[labels] * 2).astype(np.float32)
-    believed = probabilities(logits, fit_temperature(logits, labels))
-    # Four images of each class: (4 + 1) / (4 + 3).
-    assert believed.max(1) == pytest.approx(np.full(12, 5 / 7), abs=1e-4)
+    def believed(images):
+        labels = np.arange(images) % 3
+        logits = (np.eye(3)[labels] * 2).astype(np.float32)
+        return probabilities(logits, fit_temperature(logits, labels)).max()
+
+    assert 0.8 < believed(3) < believed(12) < believed(300) < 0.9999
 
 
 @pytest.mark.parametrize("sensitivity", [0.5, 0.8, 0.9, 0.95, 1.0])

@@ -1,5 +1,7 @@
 """Train the network: pixels and split in, the model of the best epoch and its curves out."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from stages import command, gpus, models, typical
@@ -69,6 +71,7 @@ def main() -> None:
         draw_augmented(plots / "augmented.png", start.training, card.classes)
     model.load_state_dict(classifier.best_state)
     side, pixels = start.validation.side, np.load(paths.pixels, mmap_mode="r")
+    card = replace(card, precision=precision)
     card = calibrated(card, models.logits(model, card, pixels, side.rows), side.labels)
     with whole(paths.model) as folder:
         models.save(model, card, folder)

@@ -59,14 +59,15 @@ def to_grey(state: State, model: nn.Module) -> tuple[State, float, float]:
 
 def norm_after(model: nn.Module, name: str) -> str | None:
     """Name of the batch normalisation that follows a convolution, if one does."""
-    modules = [item for item in model.named_modules() if not list(item[1].children())]
-    place = [item[0] for item in modules].index(name)
-    for following, module in modules[place + 1 :]:
-        if isinstance(module, nn.BatchNorm2d):
-            return following
-        if isinstance(module, nn.Conv2d):
-            return None
-    return None
+    # timm's own batch normalisation is one too, and holds its activation as a child.
+    modules = [
+        (one, module)
+        for one, module in model.named_modules()
+        if isinstance(module, nn.Conv2d | nn.BatchNorm2d)
+    ]
+    place = [one for one, _ in modules].index(name)
+    following = modules[place + 1 : place + 2]
+    return next((one for one, module in following if isinstance(module, nn.BatchNorm2d)), None)
 
 
 def renamed(state: State, model: nn.Module) -> State:

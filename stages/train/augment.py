@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.params import Augment
+from stages.train.chance import seeded
 
 # OpenCV's own threads only get in the way of torch's and of the worker processes.
 cv2.setNumThreads(0)
@@ -80,7 +81,7 @@ def augmented(
     Returns:
         uint8 (S, S).
     """
-    generator = np.random.default_rng([seed, epoch, row, repeat])
+    generator = np.random.default_rng(seeded("augmentation", seed, epoch, row, repeat))
     transform.set_random_state(generator, random.Random(int(generator.integers(2**63))))
     changed: NDArray[np.uint8] = transform(image=image)["image"]
     return changed

@@ -115,7 +115,7 @@ def loader(images: Images, settings: Train, pin_memory: bool) -> Loader:
     Where several processes train together, each gets its share of every batch.
 
     Raises:
-        UserError: if a batch can't be shared equally.
+        UserError: if a batch can't be shared equally, or there are too few images to share.
     """
     processes = settings.devices * settings.nodes
     if settings.batch_size % processes or settings.batch_size < 2 * processes:
@@ -126,6 +126,11 @@ def loader(images: Images, settings: Train, pin_memory: bool) -> Loader:
         )
     labels = images.side.labels
     length = len(labels)
+    if length < processes:
+        raise UserError(
+            f"data/split.csv has {length} images on a side, fewer than the {processes} processes "
+            "(train.devices x train.nodes) that share them: take fewer processes, or add images."
+        )
     if images.transform is None:
         sampler = Share(lambda _: in_order(length), length)
     else:

@@ -43,7 +43,9 @@ def focal(logits: Tensor, labels: Tensor, gamma: float, smoothing: float = 0.0) 
     return ((1 - right) ** gamma * each).mean()
 
 
-def mixed(images: Tensor, labels: Tensor, alpha: float, seed: list[int]) -> tuple[Tensor, ...]:
+def mixed(
+    images: Tensor, labels: Tensor, alpha: float, seed: np.random.SeedSequence
+) -> tuple[Tensor, ...]:
     """Blend each image with the one before it in the batch (mixup, Zhang et al. 2018).
 
     Args:

@@ -5,7 +5,6 @@ import time
 from typing import Any
 
 import lightning
-import numpy as np
 import torch
 import torch.distributed
 from timm.utils import ModelEmaV3
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from stages.command import UserError
 from stages.models import Card, normalised
 from stages.params import Train
+from stages.train.chance import seeded
 from stages.train.loss import loss_of, mixed
 from stages.train.optimizer import create, freeze_backbone, schedule
 from stages.train.order import process
@@ -73,8 +73,7 @@ class Classifier(lightning.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         # Dropout depends on the epoch and the process, not on what was drawn before.
-        identity = np.random.SeedSequence(self.identity())
-        torch.manual_seed(int(identity.generate_state(1)[0]))
+        torch.manual_seed(int(seeded("dropout", *self.identity()).generate_state(1)[0]))
         freeze_backbone(self.model, self.current_epoch < self.settings.freeze_epochs)
         self.seen = {"train": [], "val": []}
         self.losses = []
@@ -85,7 +84,7 @@ class Classifier(lightning.LightningModule):
         inputs = normalised(images, self.card)
         if self.settings.mixup:
             inputs, others, share = mixed(
-                inputs, labels, self.settings.mixup, [*self.identity(), index]
+                inputs, labels, self.settings.mixup, seeded("mixup", *self.identity(), index)
             )
             logits = self.model(inputs).float()
             loss = share * self.loss(logits, labels) + (1 - share) * self.loss(logits, others)
@@ -129,11 +128,14 @@ class Classifier(lightning.LightningModule):
         """Raise a UserError at the first loss of this epoch that is no finite number."""
         wrong = (~torch.isfinite(torch.stack(self.losses))).nonzero()
         if len(wrong):
-            raise UserError(
-                f"the loss is no number any more in epoch {self.current_epoch + 1}, step "
-                f"{int(wrong[0]) + 1}: lower architectures.{self.card.architecture}.lr "
-                f"({self.lr}) in params.yaml."
-            )
+            raise self.diverged(f"epoch {self.current_epoch + 1}, step {int(wrong[0]) + 1}")
+
+    def diverged(self, where: str) -> UserError:
+        """What to say when training blew up."""
+        return UserError(
+            f"the loss is no number any more in {where}: lower "
+            f"architectures.{self.card.architecture}.lr ({self.lr}) in params.yaml."
+        )
 
     def on_validation_start(self) -> None:
         self.stop_if_diverged()
@@ -148,6 +150,8 @@ class Classifier(lightning.LightningModule):
     def on_train_epoch_end(self) -> None:
         """Score the epoch on both sides (validation has run already) and keep the best."""
         seen = {side: gathered(batches) for side, batches in self.seen.items()}
+        if not torch.isfinite(seen["val"][0]).all():
+            raise self.diverged(f"epoch {self.current_epoch + 1}, after its last step")
         epoch = {
             f"{side}/{name}": value
             for side, (logits, labels) in seen.items()
@@ -159,6 +163,8 @@ class Classifier(lightning.LightningModule):
                 "set (one class only): choose another, or change split.fold in params.yaml."
             )
         self.records.epoch(epoch, len(seen["train"][1]), self.seconds)
+        shown = {name: epoch[f"val/{name}"] for name in ("loss", "balanced_accuracy", "auroc")}
+        self.log_dict(shown, prog_bar=True, logger=False)
         if self.records.best()[0] == len(self.records.history):
             self.best_state = {
                 name: tensor.detach().cpu().clone()

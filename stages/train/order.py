@@ -7,6 +7,8 @@ import torch.distributed
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
+from stages.train.chance import seeded
+
 Key = tuple[int, int, int]
 """(epoch, position, repeat): the image at a position of the side, shown in an epoch for the
 first time (0) or again. A dataset that is asked for all three needs no state of its own, so that
@@ -53,7 +55,7 @@ def in_order(length: int) -> list[Key]:
 
 def shuffled(length: int, seed: int, epoch: int) -> list[Key]:
     """Each image once, in an order drawn from (seed, epoch)."""
-    order = np.random.default_rng([seed, epoch]).permutation(length)
+    order = np.random.default_rng(seeded("order", seed, epoch)).permutation(length)
     return [(epoch, int(position), 0) for position in order]
 
 
@@ -63,7 +65,7 @@ def balanced(labels: NDArray[np.int64], seed: int, epoch: int) -> list[Key]:
     Within a class, no image comes again before all others have come: random draws with
     replacement would leave out a third of a class in each epoch.
     """
-    random = np.random.default_rng([seed, epoch])
+    random = np.random.default_rng(seeded("order", seed, epoch))
     classes = np.unique(labels)
     keys: list[Key] = []
     for place, number in enumerate(classes):

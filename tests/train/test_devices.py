@@ -18,7 +18,7 @@ def test_two_processes_agree_with_one(train, small, tmp_path):
         "freeze_epochs": 1,
         # Adam divides by the size of the gradient, noise included, where that is next to zero.
         "optimizer": "sgd",
-        "architecture": {"lr": 0.05, "drop_rate": 0.0},
+        "architecture": {"lr": 0.005, "drop_rate": 0.0},
     }
     one = train("one", **settings)
     two = tmp_path / "two"

@@ -56,6 +56,14 @@ def test_processes_share_every_batch(monkeypatch):
     assert [one | other for one, other in halves] == whole
 
 
+def test_fewer_images_than_processes_are_refused(small):
+    settings = load(PARAMS).train.model_copy(update={"devices": 8, "batch_size": 16})
+    few = data.Side(np.arange(7), np.zeros(7, int))
+    images = data.Images(small / "pixels.npy", few, 0, None)
+    with pytest.raises(UserError, match=r"7 images.*8 processes"):
+        data.loader(images, settings, pin_memory=False)
+
+
 @pytest.mark.parametrize("batch_size", [9, 2])
 def test_a_batch_that_can_not_be_shared_is_refused(small, batch_size):
     settings = load(PARAMS).train.model_copy(update={"devices": 2, "batch_size": batch_size})

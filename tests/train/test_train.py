@@ -131,6 +131,15 @@ def test_a_last_batch_of_one_image_is_no_trouble(train):
     train(model="resnet18", epochs=1, batch_size=35)
 
 
+def test_weights_that_the_last_step_broke_are_not_kept(train, tmp_path):
+    # One step only: its own loss was still a number.
+    with pytest.raises(UserError, match=r"epoch 1, after its last step.*architectures\.simple_cnn"):
+        train(
+            epochs=1, batch_size=36, optimizer="sgd", architecture={"lr": 1e30}, warmup_epochs=0.0
+        )
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"params.yaml"}
+
+
 def test_a_loss_that_is_no_number_stops_with_epoch_and_step(train, tmp_path):
     with pytest.raises(UserError, match=r"epoch 1, step [12].*architectures\.simple_cnn\.lr"):
         train(optimizer="sgd", architecture={"lr": 1e30}, warmup_epochs=0.0)

@@ -93,6 +93,39 @@ def test_a_grey_stem_is_exact_inside_the_image(bias):
     assert torch.allclose(found, norm(rgb(as_rgb(pixels))), atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("resnet18", "resnet50", "densenet121", "efficientnetv2_rw_t", "efficientnet_b0"),
+        *("mobilenetv2_100", "mobilenetv3_large_100"),
+    ],
+)
+@torch.inference_mode()
+def test_a_grey_stem_gives_the_norm_behind_it_what_rgb_gave(name):
+    torch.manual_seed(0)
+    rgb = random_statistics(timm.create_model(name, num_classes=3))
+    model = models.build(name, 3)
+    state, mean, std = to_grey(rgb.state_dict(), model)
+    model.load_state_dict(state)
+    pixels = grey_images()
+    card = Card("", "", [], 64, mean, std)
+    behind = next(
+        one for one, module in model.named_modules() if isinstance(module, torch.nn.BatchNorm2d)
+    )
+    found = output(model.eval(), behind, models.normalised(torch.from_numpy(pixels), card))
+    expected = output(rgb, behind, as_rgb(pixels))
+    inside = (..., slice(4, -4), slice(4, -4))
+    assert torch.allclose(found[inside], expected[inside], atol=1e-4)
+
+
+def output(model: torch.nn.Module, name: str, inputs: torch.Tensor) -> torch.Tensor:
+    """What a module of a network gives."""
+    found = []
+    with model.get_submodule(name).register_forward_hook(lambda *all: found.append(all[-1])):
+        model(inputs)
+    return found[0]
+
+
 def test_a_model_of_this_project_comes_back_with_its_classifier(tmp_path, capsys):
     first = models.build("resnet18", 3)
     models.save(first, card_of("resnet18"), tmp_path)
