@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.params import Evaluate
+
 Floats = NDArray[np.float64]
 
 # Numbers in one block of weights: small enough to stay near the processor.
@@ -15,23 +17,23 @@ BLOCK = 100_000
 def intervals(
     statistics: Callable[[Floats], dict[str, Floats]],
     groups: NDArray[np.str_],
-    resamples: int,
-    confidence: float,
-    seed: int,
+    settings: Evaluate,
 ) -> dict[str, Floats]:
     """Percentile intervals by cluster bootstrap (Davison and Hinkley 1997, sections 3.8 and 5.3).
 
     Args:
         statistics: from weights (R, N) to (R, ...) for each statistic; NaN where undefined.
         groups: (N,), the group of each image.
-        confidence: share of the resamples inside the interval, such as 0.95.
+        settings: of these `resamples`, `seed` and `confidence`, the share of the resamples inside.
 
     Returns:
         (2, ...) for each statistic, low and high; NaN if it is defined in no resample.
     """
-    blocks = [statistics(weights) for weights in resampled(groups, resamples, seed)]
+    blocks = [
+        statistics(weights) for weights in resampled(groups, settings.resamples, settings.seed)
+    ]
     return {
-        name: percentiles(np.concatenate([block[name] for block in blocks]), confidence)
+        name: percentiles(np.concatenate([block[name] for block in blocks]), settings.confidence)
         for name in blocks[0]
     }
 
@@ -56,16 +58,36 @@ def widened(ends: Floats, groups: int, confidence: float) -> Floats:
     """The interval of a share; where it is 0 or 1 in every resample, that of Clopper and Pearson.
 
     A bootstrap can't draw what it has not seen: that all of ten patients were found says that
-    with 95 % confidence at least 69 % are (1934, "The use of confidence or fiducial limits").
+    with 95 % confidence at least 69 % are (1934, "The use of confidence or fiducial limits"). Of a
+    single patient whose images were told partly right it draws the same again and again: NaN.
+
+    An AUROC or average precision of 1 is widened alike: if a tenth of the patients were ranked
+    last, it could be as low as 0.9.
 
     Args:
         ends: (2,), low and high.
         groups: how many the share is of.
     """
-    if ends[0] != ends[1] or ends[0] not in (0, 1):
+    if ends[0] != ends[1]:
         return ends
+    if ends[0] not in (0, 1):
+        return np.full(2, np.nan) if groups == 1 else ends
     bound = ((1 - confidence) / 2) ** (1 / groups)
     return np.array([bound, 1.0] if ends[0] else [0.0, 1 - bound])
+
+
+def reflected(ends: Floats, estimate: float) -> Floats:
+    """The basic interval (Davison and Hinkley 1997, section 5.2) of a score from 0 to 1.
+
+    For a score such as ECE, which is higher in resamples than in the whole, and in the whole than
+    in truth: an image that is drawn twice agrees with itself. The percentile interval would lie
+    too high, at times above the score; this one is extended to the score where it ends below.
+
+    Args:
+        ends: (2,), the percentile interval.
+    """
+    low, high = 2 * estimate - ends[::-1]
+    return np.array([min(max(low, 0), estimate), max(min(high, 1), estimate)])
 
 
 def resampled(groups: NDArray[np.str_], resamples: int, seed: int) -> Iterator[Floats]:

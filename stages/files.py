@@ -1,5 +1,6 @@
 """Outputs that are whole or not there: written under a temporary name, renamed when complete."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -63,3 +64,9 @@ def rounded(value: Any) -> Any:
 def file_name(title: str) -> str:
     """The name of a class or an image as that of a file, which can hold no slash."""
     return quote(title, safe=" ,")
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

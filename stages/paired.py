@@ -67,10 +67,12 @@ class Scores:
         # What makes up for few runs, in `mean_of_drawn`, can lead beyond.
         drawn = drawn.clip(*RANGE.get(score, (0, 1)))
         found = estimate(value, drawn, self.confidence)
-        if score not in self.groups:
-            return found
         ends = np.array([found.low, found.high])
-        low, high = bootstrap.widened(ends, self.groups[score], self.confidence)
+        if score == "ece":
+            ends = bootstrap.reflected(ends, found.value)
+        if score in self.groups:
+            ends = bootstrap.widened(ends, self.groups[score], self.confidence)
+        low, high = ends
         return Estimate(found.value, float(low), float(high), found.p)
 
     def minus(self, other: "Scores", score: str) -> Estimate | None:
@@ -181,9 +183,7 @@ def joined(blocks: list[BySet]) -> BySet:
 def groups_of_shares(repeats: list[Run], settings: Evaluate) -> dict[str, int]:
     """How many patients or groups a score is a share of, where it is one of some."""
     images = pd.concat([run.test for run in repeats])
-    # Of the rarest class: that all of its few groups were found says the least.
-    fewest = int(images.groupby("label")["group"].nunique().min())
-    found = {"accuracy": images["group"].nunique(), "balanced_accuracy": fewest}
+    found = scores.groups_of_shares(images["label"].to_numpy(), images["group"].to_numpy())
     positive = operating.positive_class(settings.positive, repeats[0].classes)
     if positive is not None:
         of_class = images[images["label"] == positive]

@@ -36,6 +36,7 @@ from stages.evaluate.scores import (
     Labels,
     area_and_precision,
     confusion,
+    groups_of_shares,
     mean,
     rates,
 )
@@ -175,9 +176,10 @@ def judge(task: Task, probabilities: Floats, network: Floats | None = None) -> R
         return {"balanced_accuracy": found, "auroc": mean(np.stack(areas, axis=1), drawn), **gain}
 
     settings = task.settings
-    ends = bootstrap.intervals(
-        statistics, task.groups, settings.resamples, settings.confidence, settings.seed
-    )
+    ends = bootstrap.intervals(statistics, task.groups, settings)
+    amounts = groups_of_shares(task.actual, task.groups)
+    for name in ("balanced_accuracy", "auroc"):
+        ends[name] = bootstrap.widened(ends[name], amounts[name], settings.confidence)
     found = statistics(np.ones((1, len(task.actual))))
     return {
         "images": len(task.actual),
@@ -192,4 +194,4 @@ def above_chance(result: Result, margin: float = 0.0) -> bool:
     if not result["images"]:
         return False
     low, chance = result["interval"]["balanced_accuracy"]["low"], result["chance"]
-    return bool(low > chance + margin * (1 - chance))
+    return low is not None and bool(low > chance + margin * (1 - chance))

@@ -17,7 +17,9 @@ def table(metrics: dict[str, Any]) -> str:
     lines = [f"{metrics['images']} test images of {metrics['groups']} patients or groups"]
     for name, interval in metrics["interval"].items():
         value, low, high = metrics[name], interval["low"], interval["high"]
-        shown = "undefined" if value is None else f"{value:.3f}  ({low:.3f} to {high:.3f})"
+        shown = "undefined" if value is None else f"{value:.3f}"
+        if low is not None:
+            shown += f"  ({low:.3f} to {high:.3f})"
         lines.append(f"{name.replace('_', ' '):20} {shown}")
     return "\n".join(lines)
 

@@ -43,10 +43,7 @@ def intervals(
     settings: Evaluate,
 ) -> dict[str, Floats]:
     """Low and high end of each of the `scores`, (2,)."""
-    ends = bootstrap.intervals(
-        lambda weights: scores(positive, called, weights),
-        *(groups, settings.resamples, settings.confidence, settings.seed),
-    )
+    ends = bootstrap.intervals(lambda weights: scores(positive, called, weights), groups, settings)
     return {
         name: bootstrap.widened(ends[name], len(np.unique(groups[counted])), settings.confidence)
         for name, counted in shares_of(positive, called).items()

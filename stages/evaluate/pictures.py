@@ -92,8 +92,8 @@ def operating_point(
             ends = point["interval"]
             axes.errorbar(
                 [x], [y],
-                xerr=[[x - 1 + ends["specificity"]["high"]], [1 - ends["specificity"]["low"] - x]],
-                yerr=[[y - ends["sensitivity"]["low"]], [ends["sensitivity"]["high"] - y]],
+                xerr=arms(1 - x, ends["specificity"])[::-1],
+                yerr=arms(y, ends["sensitivity"]),
                 fmt="o", color="C1", capsize=3,
                 label=f"threshold {point['threshold']:.3f} from validation",
             )  # fmt: skip
@@ -111,6 +111,17 @@ def operating_point(
         axes.legend(loc="lower right")
 
 
+def arms(value: float, ends: dict[str, float | None]) -> list[list[float]]:
+    """How far an interval reaches below and above a value, for error bars; not at all if unknown.
+
+    A percentile interval can miss the value that it is of.
+    """
+    low, high = ends["low"], ends["high"]
+    if low is None or high is None:
+        return [[0.0], [0.0]]
+    return [[max(0.0, value - low)], [max(0.0, high - value)]]
+
+
 def audit(folder: Path, found: dict[str, Any]) -> None:
     """Draw how much of the classes each probe finds, beside the network and chance.
 
@@ -124,7 +135,7 @@ def audit(folder: Path, found: dict[str, Any]) -> None:
             axes.errorbar(
                 [value],
                 [place],
-                xerr=[[value - ends["low"]], [ends["high"] - value]],
+                xerr=arms(value, ends),
                 fmt="o",
                 capsize=3,
                 color="C1" if result.get("suspicious") else "C0",

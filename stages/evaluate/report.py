@@ -43,25 +43,24 @@ def measure(
         of_classes = {f"class/{name}": values for name, values in by_class.items()}
         return headline(weights, by_class) | of_classes
 
-    ends = bootstrap.intervals(
-        statistics, groups, settings.resamples, settings.confidence, settings.seed
-    )
-    # Of the rarest class: that all of its few groups were found says the least.
-    fewest = min(len(np.unique(groups[actual == number])) for number in np.unique(actual))
-    amounts = {"accuracy": len(np.unique(groups)), "balanced_accuracy": fewest}
-    for name, amount in amounts.items():
+    ends = bootstrap.intervals(statistics, groups, settings)
+    for name, amount in scores.groups_of_shares(actual, groups).items():
         ends[name] = bootstrap.widened(ends[name], amount, settings.confidence)
     by_class = scores.by_class(actual, probabilities)
     summary: Report = {
         name: defined(values[0]) for name, values in headline(None, by_class).items()
     }
+    ends["ece"] = bootstrap.reflected(ends["ece"], summary["ece"])
     summary["interval"] = {name: interval(ends[name]) for name in summary}
     predicted = probabilities.argmax(1)
     table = {}
     for number, name in enumerate(classes):
         of_class = {score: ends[f"class/{score}"][:, number] for score in by_class}
         del of_class["support"]
-        shares = operating.shares_of(actual == number, predicted == number)
+        mine = actual == number
+        shares = operating.shares_of(mine, predicted == number)
+        for score in ("f1", "auroc", "average_precision"):
+            shares[score] = mine
         for score, counted in shares.items():
             of_groups = len(np.unique(groups[counted]))
             of_class[score] = bootstrap.widened(of_class[score], of_groups, settings.confidence)

@@ -5,11 +5,24 @@ resample of a bootstrap. A score is NaN where it is undefined, such as the AUROC
 without images; averages over classes are taken over those where the score is defined.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
+
+
+def groups_of_shares(labels: NDArray[Any], groups: NDArray[np.str_]) -> dict[str, int]:
+    """Of how many patients or groups the headline's shares are; see `bootstrap.widened`.
+
+    A mean over the classes is of as many as the rarest class has: that all of its few were found
+    says the least.
+    """
+    fewest = min(len(np.unique(groups[labels == one])) for one in np.unique(labels))
+    means = ("balanced_accuracy", "macro_f1", "auroc", "average_precision")
+    return {"accuracy": len(np.unique(groups)), **dict.fromkeys(means, fewest)}
 
 
 def confusion(

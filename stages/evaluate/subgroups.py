@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from stages import bootstrap
 from stages.bootstrap import defined
 from stages.evaluate import operating
-from stages.evaluate.scores import Floats, Labels, confusion, mean, rates, ratio
+from stages.evaluate.scores import Floats, Labels, confusion, groups_of_shares, mean, rates, ratio
 from stages.params import Evaluate
 
 COLUMNS = ("dataset", "source", "sex", "age", "view", "official_split")
@@ -93,12 +93,10 @@ def with_intervals(
         }
 
     found = statistics(np.ones((1, len(actual))))
-    ends = bootstrap.intervals(
-        statistics, groups, settings.resamples, settings.confidence, settings.seed
-    )
-    amount = len(np.unique(groups))
+    ends = bootstrap.intervals(statistics, groups, settings)
+    amounts = groups_of_shares(actual, groups)
     ends = {
-        name: bootstrap.widened(values, amount, settings.confidence)
+        name: bootstrap.widened(values, amounts[name], settings.confidence)
         for name, values in ends.items()
     }
     if positive is not None:

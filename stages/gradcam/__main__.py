@@ -73,13 +73,14 @@ def main() -> None:
 def report(
     measured: dict[str, pd.DataFrame], classes: list[str], settings: Evaluate
 ) -> dict[str, Any]:
-    """The summary of each side of the split, and how validation and test differ from training."""
+    """The summary of each side of the split, and how the others and novel images differ from
+    training."""
     train = measured["train"]
     return {
         **{side: summary.by_class(measured[side], classes, settings) for side in tables.SPLITS},
         "difference": {
             f"{side}_train": summary.difference(measured[side], train, settings)
-            for side in ("val", "test")
+            for side in ("val", "test", "novel")
         },
     }
 

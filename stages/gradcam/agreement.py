@@ -8,7 +8,9 @@ stays even then shows the image's outline or the middle of the picture, and expl
 
 Two maps agree by Pearson's correlation over their pixels ("CC" in Bylinskii et al. 2019, "What do
 different evaluation metrics tell us about saliency models?"), which no scaling of a map changes.
-With an even map it is 0, as there: a map that went out when it should stay was not left out.
+With an even map it is 0, as there: a map that goes out when it should stay does not agree. The two
+floors leave such pairs out, since a map that is out would only make them lower; `random_empty`
+says how many of those with random weights are.
 """
 
 from collections.abc import Iterator, Sequence
@@ -51,21 +53,23 @@ def measure(
     Returns:
         N rows with `shift`, `flip`, `brightness`, `other_image` (the image before, of whatever
         class; NaN if there is one image only) and `random_weights` (the mean over the seeds): -1 to
-        1, NaN where there is no map to agree with: `maps` has an even one.
+        1, NaN where there is nothing to agree with; and `random_empty`, the share of the seeds
+        whose map is even.
     """
     far = round(SHIFT * images.shape[1])
     shifted = explain(shift(images, far), classes)
     flipped = explain(images[:, :, ::-1], classes)
     brightened = explain(brighter(images), classes)
-    others = correlation(maps, np.roll(maps, 1, axis=0))
-    chances = [correlation(maps, chance(images, classes)) for chance in explain_random]
+    others = np.roll(maps, 1, axis=0) if len(maps) > 1 else np.zeros_like(maps)
+    chances = np.stack([explain(images, classes) for explain in explain_random])
     return pd.DataFrame(
         {
             "shift": correlation(maps[:, :-far, :-far], shifted[:, far:, far:]),
             "flip": correlation(maps, flipped[:, :, ::-1]),
             "brightness": correlation(maps, brightened),
-            "other_image": others if len(maps) > 1 else np.nan,
-            "random_weights": np.mean(chances, axis=0),
+            "other_image": between_maps(maps, others),
+            "random_weights": pd.DataFrame([between_maps(maps, each) for each in chances]).mean(),
+            "random_empty": even(chances).mean(0),
         }
     )
 
@@ -90,10 +94,20 @@ def correlation(maps: Maps, others: Maps) -> NDArray[np.float64]:
     first, second = (some - some.mean(1, keepdims=True) for some in flat)
     product = np.sqrt((first**2).sum(1) * (second**2).sum(1))
     together = (first * second).sum(1)
-    # Rounding leaves an even map with a little.
-    found = np.divide(together, product, out=np.zeros_like(product), where=product > 1e-9)
-    found[flat[0].std(1) < 1e-6] = np.nan
+    known = ~(even(maps) | even(others))
+    found = np.divide(together, product, out=np.zeros_like(product), where=known)
+    found[even(maps)] = np.nan
     return found
+
+
+def between_maps(maps: Maps, others: Maps) -> NDArray[np.float64]:
+    """The same, NaN where either is even."""
+    return np.where(even(others), np.nan, correlation(maps, others))
+
+
+def even(maps: Maps) -> NDArray[np.bool_]:
+    """Which maps (..., h, w) are the same everywhere: nothing speaks for the class."""
+    return np.ptp(maps, axis=(-2, -1)) < 1e-6
 
 
 def random_weights(card: Card, seed: int) -> Iterator[nn.Module]:

@@ -12,7 +12,7 @@ from stages.params import Evaluate
 
 MEASURES = (
     *("lungs_heat", "lungs_area", "lungs_excess", "lungs_hit", "border_heat", "border_area"),
-    *("shift", "flip", "brightness", "other_image", "random_weights"),
+    *("shift", "flip", "brightness", "other_image", "random_weights", "random_empty"),
     *("deletion", "deletion_gain", "insertion", "insertion_gain"),
 )
 
@@ -52,7 +52,8 @@ def intervals(measured: pd.DataFrame, settings: Evaluate) -> dict[str, Summary]:
     values = measured[list(MEASURES)].to_numpy(np.float64)
     found = bootstrap.intervals(
         lambda weights: dict(zip(MEASURES, means(values, weights), strict=True)),
-        *(measured["group"].to_numpy(str), settings.resamples, settings.confidence, settings.seed),
+        measured["group"].to_numpy(str),
+        settings,
     )
     hits = groups(measured)["lungs_hit"]
     found["lungs_hit"] = bootstrap.widened(found["lungs_hit"], hits, settings.confidence)
@@ -73,10 +74,7 @@ def difference(one: pd.DataFrame, other: pd.DataFrame, settings: Evaluate) -> Su
         return dict(zip(MEASURES, higher, strict=True))
 
     here = statistics(np.ones((1, len(both))))
-    found = bootstrap.intervals(
-        statistics,
-        *(both["group"].to_numpy(str), settings.resamples, settings.confidence, settings.seed),
-    )
+    found = bootstrap.intervals(statistics, both["group"].to_numpy(str), settings)
     return {
         **{name: defined(here[name][0]) for name in MEASURES},
         "interval": spread(found, groups(one).combine(groups(other), min)),

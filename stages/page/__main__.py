@@ -9,7 +9,7 @@ import pandas as pd
 
 from stages import models, tables
 from stages.command import UserError, paths, run
-from stages.files import whole
+from stages.files import sha256, whole
 from stages.page import data, heat, settings, verdicts
 from stages.page.pictures import Picture, embed, heatmaps
 from stages.page.render import render
@@ -53,6 +53,7 @@ def main() -> None:
         settings=settings.lines(params, card.architecture),
         card=card,
         weights=Path(card.weights).name,
+        digest=sha256(files.model / models.FILE),
         parameters=sum(weight.numel() for weight in network.parameters()),
         fates=data.fates(metrics["flow"]["flow"]),
         labels=data.labels(params),
@@ -70,7 +71,7 @@ def main() -> None:
         glance=[
             verdicts.performance(test, chance, params.evaluate.confidence),
             verdicts.weakest(breakdown["class"]),
-            verdicts.operating_point(test["operating_point"]),
+            verdicts.operating_point(test["operating_point"], breakdown["class"]),
             verdicts.audit(audit),
         ],
     )

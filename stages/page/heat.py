@@ -24,6 +24,7 @@ MEANINGS = {
     "brightness": "agreement with the map of the image brightened",
     "other_image": "agreement with the map of another image (should be low)",
     "random_weights": "agreement with the map of random weights (should be low)",
+    "random_empty": "share of the maps of random weights that are empty, left out there",
     "deletion": "probability while the hottest pixels are taken out (should be low)",
     "deletion_gain": "how much lower that is than for a random map",
     "insertion": "probability while the hottest pixels are put in (should be high)",

@@ -87,7 +87,7 @@ def weakest(by_class: dict[str, Metrics]) -> Verdict:
     )
 
 
-def operating_point(point: Metrics | None) -> Verdict:
+def operating_point(point: Metrics | None, by_class: dict[str, Metrics]) -> Verdict:
     """What the threshold for the class that must not be missed does on test images."""
     if point is None:
         return Verdict(
@@ -99,14 +99,14 @@ def operating_point(point: Metrics | None) -> Verdict:
     reached, ends = point["sensitivity"], point["interval"]
     if reached is None or point["specificity"] is None:
         return Verdict("plain", f"Finding {point['class']}: undefined", "Test images lack a side.")
-    missed = reached < point["target"]
+    missed, support = reached < point["target"], by_class[point["class"]]["support"]
     return Verdict(
         "bad" if missed else "plain",
-        f"Finding {point['class']}: {percent(reached)}, asked for {percent(point['target'])}",
+        f"Finding {point['class']}: {percent(reached)} (interval "
+        f"{percents(ends['sensitivity'])}), asked for {percent(point['target'])}",
         f"The threshold chosen on {point['validation_images']} validation images finds "
-        f"{percent(reached)} of the test images that are {point['class']} (interval "
-        f"{percents(ends['sensitivity'])}), and wrongly calls "
-        f"{percent(1 - point['specificity'])} of the others so.",
+        f"{percent(reached)} of the {support} test images that are {point['class']}, and wrongly "
+        f"calls {percent(1 - point['specificity'])} of the others so.",
     )
 
 

@@ -33,7 +33,7 @@ from stages.gradcam.heatmaps import Explainer
 from stages.predict.findings import Finding, Judge, Point, check
 
 # As in params.yaml; a model folder may be far from one.
-POSITIVE = ["COVID", "COVID-19"]
+POSITIVE = ["COVID", "COVID-19", "COVID19"]
 SENSITIVITY = 0.95
 
 

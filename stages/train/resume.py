@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 import stages
-from stages.files import whole
+from stages.files import sha256, whole
 from stages.train.data import Loader
 
 LIBRARIES = ("torch", "lightning", "timm", "albumentations", "opencv-python-headless", "numpy")
@@ -39,12 +39,6 @@ def state_file(folder: Path, model: str, inputs: list[Path], settings: dict[str,
     }
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     return folder / f"{model}-{key[:20]}.ckpt"
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class WholeFile(TorchCheckpointIO):

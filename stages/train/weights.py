@@ -1,6 +1,5 @@
 """What training begins from: chance, ImageNet through timm, or a file."""
 
-import hashlib
 import json
 import logging
 import pickle
@@ -16,11 +15,21 @@ from torch import Tensor, nn
 
 from stages import models
 from stages.command import UserError
+from stages.files import sha256
 from stages.models import Card
 from stages.train.adapt import State, channels, renamed, tensors, to_grey
 
 WRAPPERS = ("state_dict", "model", "model_state_dict")
 PREFIXES = ("module", "model", "backbone", "encoder")
+
+UNREADABLE = (
+    SafetensorError,
+    pickle.UnpicklingError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    TypeError,  # another project's "card" in the metadata
+)
 
 
 @dataclass(frozen=True)
@@ -125,15 +134,13 @@ def read(path: Path) -> Pretrained:
         state, card = (
             read_safetensors(path) if path.suffix == ".safetensors" else (read_pth(path), None)
         )
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+    except UNREADABLE as error:
         raise UserError(
             f"train.weights: {path} holds no plain weights "
             f"({' '.join(str(error).split())[:120]}): save the state dict alone, "
             "best as .safetensors."
         ) from error
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Pretrained(state, f"{path.name} sha256:{digest}", card)
+    return Pretrained(state, f"{path.name} sha256:{sha256(path)}", card)
 
 
 def read_safetensors(path: Path) -> tuple[State, Card | None]:

@@ -1,12 +1,13 @@
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import binomtest
 from sklearn import metrics
 
 from stages import bootstrap
-from stages.evaluate import report, scores
+from stages.evaluate import report, scores, subgroups
 from stages.params import Evaluate
 
 
@@ -116,11 +117,17 @@ def test_weights_count_an_image_more_than_once():
         assert ours == pytest.approx(repeated, abs=1e-12)
 
 
+def drawn(resamples, confidence=0.95):
+    return Evaluate(
+        resamples=resamples, confidence=confidence, seed=0, positive=[], sensitivity=0.95
+    )
+
+
 def test_intervals_are_those_of_a_loop_over_resamples_of_patients():
     actual, probabilities = task(images=60)
     groups = np.random.default_rng(2).permutation([f"p{number // 3}" for number in range(60)])
     fast = bootstrap.intervals(
-        lambda weights: scores.headline(actual, probabilities, weights), groups, 100, 0.9, 0
+        lambda weights: scores.headline(actual, probabilities, weights), groups, drawn(100, 0.9)
     )
     looped = []
     for weights in np.concatenate(list(bootstrap.resampled(groups, 100, seed=0))):
@@ -138,7 +145,7 @@ def test_copies_of_an_image_in_one_group_do_not_narrow_an_interval():
     def interval(copies, groups):
         images, belief = np.repeat(actual, copies), np.repeat(probabilities, copies, axis=0)
         found = bootstrap.intervals(
-            lambda weights: scores.headline(images, belief, weights), groups, 300, 0.95, 0
+            lambda weights: scores.headline(images, belief, weights), groups, drawn(300)
         )
         return found["accuracy"]
 
@@ -174,7 +181,7 @@ def test_an_interval_is_over_the_resamples_in_which_the_score_is_defined():
             "never": np.full(len(weights), np.nan),
         }
 
-    found = bootstrap.intervals(statistics, groups, 200, 0.95, 0)
+    found = bootstrap.intervals(statistics, groups, drawn(200))
     assert found["some"].tolist() == [[1], [3]] or found["some"].tolist() == [[1], [2]]
     assert np.isnan(found["never"]).all()
 
@@ -190,6 +197,45 @@ def test_other_intervals_stay():
     for ends in ([0.5, 1.0], [0.5, 0.5], [np.nan, np.nan]):
         same = bootstrap.widened(np.array(ends), groups=10, confidence=0.95)
         assert same.tolist() == pytest.approx(ends, nan_ok=True)
+
+
+def test_a_single_patient_told_partly_right_has_no_interval():
+    assert np.isnan(bootstrap.widened(np.array([0.5, 0.5]), groups=1, confidence=0.95)).all()
+    low, high = bootstrap.widened(np.array([1.0, 1.0]), groups=1, confidence=0.95)
+    assert (low, high) == pytest.approx((0.025, 1))
+
+
+def test_a_mean_over_classes_is_no_surer_than_the_rarest_class():
+    actual = np.array([0] * 30 + [1])
+    patients = np.array([f"p{number}" for number in range(31)])
+    amounts = scores.groups_of_shares(actual, patients)
+    assert amounts["accuracy"] == 31
+    assert {amounts[name] for name in amounts if name != "accuracy"} == {1}
+    perfect = np.eye(2)[actual]
+    found, of_classes = report.measure(actual, perfect, patients, ["a", "b"], drawn(100))
+    for name in ("balanced_accuracy", "auroc", "average_precision"):
+        assert found["interval"][name] == pytest.approx({"low": 0.025, "high": 1})
+    assert of_classes["a"]["interval"]["auroc"]["low"] == pytest.approx(0.025 ** (1 / 30))
+    images = pd.DataFrame({"group": patients, "view": np.where(np.arange(31) % 2, "AP", "PA")})
+    parts = subgroups.measure(images, actual, perfect, None, drawn(100)).set_index("value")
+    assert parts.loc["PA", "balanced_accuracy_low"] == pytest.approx(0.025)
+    assert parts.loc["AP", "balanced_accuracy_low"] == pytest.approx(0.025 ** (1 / 15))
+
+
+def test_the_interval_of_ece_reaches_0_where_probabilities_mean_what_they_say():
+    groups = np.array([f"p{number}" for number in range(300)])
+    low = []
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        sure = random.uniform(0.5, 1, 300)
+        actual = (random.random(300) > sure).astype(int)
+        believed = np.stack([sure, 1 - sure], axis=1)
+        found, _ = report.measure(actual, believed, groups, ["a", "b"], drawn(200))
+        ends = found["interval"]["ece"]
+        assert ends["low"] <= found["ece"] <= ends["high"]
+        low.append(ends["low"])
+    # Percentiles alone begin at 0.03 or more.
+    assert np.median(low) < 0.001
 
 
 def test_two_thousand_resamples_of_three_thousand_images_take_five_seconds_at_most():

@@ -64,18 +64,30 @@ def test_the_other_image_is_the_one_before():
     assert measure(brightness, always_the_same, images[:1])["other_image"].isna().all()
 
 
+def correlation_with_the_ramp(images):
+    ramp = always_the_same(images[:1], None)[0].ravel()
+    return np.array([pearsonr(image.ravel(), ramp).statistic for image in images])
+
+
 def test_random_weights_count_by_their_mean_and_a_map_that_went_out_as_no_agreement():
     images = blobs()
     classes, maps = np.zeros(3, int), brightness(images, None)
-    two = agreement.measure(brightness, [brightness, nothing], images, classes, maps)
-    assert two["random_weights"].to_numpy() == pytest.approx(0.5)
+    half = 0.5 * (1 + correlation_with_the_ramp(images))
+    two = agreement.measure(
+        brightness, [brightness, always_the_same, nothing], images, classes, maps
+    )
+    assert two["random_weights"].to_numpy() == pytest.approx(half, abs=1e-6)
+    assert two["random_empty"].to_numpy() == pytest.approx(1 / 3)
     out = agreement.measure(nothing, [nothing], images, classes, maps)
     assert (out[["shift", "flip", "brightness"]] == 0).all(axis=None)
 
 
 def test_an_empty_map_has_nothing_to_agree_with():
     found = measure(nothing, brightness, blobs())
-    assert found.isna().all(axis=None)
+    assert found.drop(columns="random_empty").isna().all(axis=None)
+    floors = measure(brightness, nothing, blobs())
+    assert floors["random_weights"].isna().all()
+    assert (floors["random_empty"] == 1).all()
 
 
 def test_the_correlation_is_pearsons_zero_for_an_even_other_and_unknown_for_an_even_map():

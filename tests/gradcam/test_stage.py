@@ -152,7 +152,7 @@ def test_every_number_is_there_with_its_interval_whatever_the_data(outputs, mask
         for side in (*tables.SPLITS, "novel"):
             assert part[side].keys() >= {*MEASURES, "interval"}, name
             assert part[side]["interval"].keys() == set(MEASURES), name
-        assert part["difference"].keys() == {"val_train", "test_train"}
+        assert part["difference"].keys() == {"val_train", "test_train", "novel_train"}
     test = metrics(outputs)["test"]
     for name in MEASURES:
         ends = test["interval"][name]
