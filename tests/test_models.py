@@ -38,6 +38,12 @@ def test_each_architecture_learns_a_step_and_comes_back_the_same(name, tmp_path)
     expected = models.logits(model, card, pixels, rows)
     assert card_again == card
     assert np.array_equal(models.logits(loaded, card, pixels, rows), expected)
+
+    # What evaluate asks for: the last layer makes the one of the other.
+    logits, features = models.logits_and_features(loaded, card, pixels, rows)
+    assert np.array_equal(logits, expected)
+    again = loaded.get_classifier()(torch.from_numpy(features)).detach().numpy()
+    assert np.allclose(again, expected, atol=1e-5)
     assert expected.dtype == np.float32
 
 
