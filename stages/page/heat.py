@@ -55,7 +55,11 @@ def tables(gradcam: Metrics) -> list[Table]:
     sides = {side: gradcam[side] for side in (*SPLITS, "novel")}
     seen = {words(side): part for side, part in sides.items() if part["images"]}
     test = gradcam["test"]
-    between = {name.replace("_", " less "): one for name, one in gradcam["difference"].items()}
+    between = {
+        name.replace("_", " less "): one
+        for name, one in gradcam["difference"].items()
+        if sides[name.removesuffix("_train")]["images"]
+    }
     return [
         table("by side", seen),
         table("test images by class", {"all": test, **test["class"]}),

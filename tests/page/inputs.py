@@ -182,7 +182,8 @@ def measured(classes: tuple[str, ...], masks: bool) -> dict[str, object]:
         found[["lungs_heat", "lungs_area", "lungs_excess", "lungs_hit"]] *= 1.0 if masks else np.nan
         sides[side] = found.assign(empty=False, perturbed=True)
     facts = {"layer": "features", "feature_map": "4 x 4", "method": "GradCAM"}
-    novel = {"unusable": 0} | summary.summary(sides["test"].iloc[:0], SETTINGS)
+    sides["novel"] = sides["test"].iloc[:0]
+    novel = {"unusable": 0} | summary.summary(sides["novel"], SETTINGS)
     return facts | gradcam.report(sides, list(classes), SETTINGS) | {"novel": novel}
 
 
