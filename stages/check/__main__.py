@@ -2,34 +2,33 @@
 
 DVC deletes a stage's outputs before it runs the stage, so a mistake in params.yaml is caught
 here, first in the DAG. The output is the same whatever the settings, so that nothing downstream
-runs again because of it; it is not cached, so that a queued experiment, which runs in a
-temporary directory, is checked there.
+runs again because of it. DVC caches it: settings that passed before pass again, wherever they are
+run. What depends on the place is therefore looked at where it is used, too (`check_place`).
 """
 
 from pathlib import Path
 
 from stages import command
 from stages.command import UserError
-from stages.download.datasets import parts
+from stages.download.datasets import needs_inbox, parts
 from stages.files import whole
 from stages.params import Params, load
-from stages.queue import queued_in
+from stages.queue import check_place
 
 
 def main() -> None:
     files = command.paths(__doc__, "params", "checked")
     params = load(files.params)
-    parts(params)
-    check_folder("inbox", params.inbox)
+    check_folder("inbox", params.inbox, used=needs_inbox(parts(params)))
     check_folder("gradcam.novel", params.gradcam.novel)
     check_weights(params)
     with whole(files.checked) as part:
         part.write_text("ok\n", encoding="utf-8")
 
 
-def check_folder(key: str, path: str) -> None:
+def check_folder(key: str, path: str, used: bool = True) -> None:
     """Refuse a folder that is not there."""
-    check_place(key, path)
+    check_place(key, path, used)
     if not Path(path).is_dir():
         raise UserError(f"params.yaml: {key}: there is no folder '{path}'.")
 
@@ -44,18 +43,6 @@ def check_weights(params: Params) -> None:
         raise UserError(
             f"params.yaml: train.weights: there is no file '{weights}'. "
             "Write scratch, imagenet or the path of a .safetensors or .pth file."
-        )
-
-
-def check_place(key: str, path: str) -> None:
-    """Refuse a relative path that leaves the repository of an experiment run elsewhere."""
-    here, repository = Path.cwd(), queued_in()
-    leaves = not (here / path).resolve().is_relative_to(here)
-    if repository and leaves and not Path(path).is_absolute():
-        raise UserError(
-            f"params.yaml: {key}: '{path}' leaves the repository, but this experiment runs in a "
-            "temporary directory, where that is another place. "
-            f"Write -S {key}={(repository / path).resolve()}"
         )
 
 

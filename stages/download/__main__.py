@@ -12,19 +12,21 @@ from stages import command, tables
 from stages.command import UserError
 from stages.download import inbox
 from stages.download.archives import Budget, Damaged, opened
-from stages.download.datasets import DATASETS, parts
+from stages.download.datasets import DATASETS, needs_inbox, parts
 from stages.download.fetch import fetch
 from stages.download.layouts import as_index
 from stages.download.phantom import draw
 from stages.download.union import join
 from stages.files import remove, whole
 from stages.params import Params, load
+from stages.queue import check_place
 
 
 def main() -> None:
     files = command.paths(__doc__, "params", "inbox", "downloads", "raw", "index")
     params = load(files.params)
     names = parts(params)
+    check_place("inbox", params.inbox, used=needs_inbox(names))
 
     with enough_space(files.raw), whole(files.raw) as raw:
         raw.mkdir()

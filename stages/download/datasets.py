@@ -76,6 +76,11 @@ def parts(params: Params) -> list[str]:
     return sorted(set(params.union.datasets))
 
 
+def needs_inbox(names: list[str]) -> bool:
+    """Whether one of these data sets may lie in the inbox: all but the drawn one may."""
+    return names != ["phantom"]
+
+
 def check_name(key: str, name: str, names: tuple[str, ...]) -> None:
     """Raise a UserError if there is no data set of this name."""
     if name not in names:

@@ -1,12 +1,14 @@
 """What can't work is refused before any output is touched."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from stages.check import __main__ as stage
 from stages.command import UserError
+from stages.download import __main__ as download
 from tests.test_params import changed
 
 
@@ -50,3 +52,74 @@ def test_a_mistake_is_one_line(
         run(tmp_path, monkeypatch, **changes)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "checked").exists()
+
+
+class Queued:
+    """A repository and an experiment's temporary directory in it, which is the working directory.
+
+    Both have a tracked page in the inbox and an empty folder of novel images.
+    """
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.monkeypatch = monkeypatch
+        self.repository = folder / "repository"
+        self.here = self.repository / ".dvc/tmp/exps/tmp1"
+        for place in (self.repository, self.here):
+            (place / "data/novel").mkdir(parents=True)
+            (place / "data/inbox").mkdir()
+            (place / "data/inbox/README.md").write_text("read me")
+        monkeypatch.chdir(self.here)
+
+    def ignored(self, name: str) -> None:
+        """A file that git ignores."""
+        (self.repository / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.repository / name).write_bytes(b"x")
+
+    def start(self, main: Callable[[], None], output: str, **changes: object) -> None:
+        words = ["stage", "--params", str(changed(self.here, **changes))]
+        self.monkeypatch.setattr(sys, "argv", words + output.split())
+        main()
+
+
+CHECK = "--checked checked"
+DOWNLOAD = "--inbox data/inbox --downloads downloads --raw raw --index index.csv"
+
+
+@pytest.fixture
+def queued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Queued:
+    return Queued(tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize(("main", "output"), [(stage.main, CHECK), (download.main, DOWNLOAD)])
+@pytest.mark.parametrize("name", ["radiography.zip", "radiography/COVID/1.png"])
+def test_an_inbox_whose_files_a_queued_experiment_lacks_is_refused(
+    main: Callable[[], None], output: str, name: str, queued: Queued
+) -> None:
+    queued.ignored(f"data/inbox/{name}")
+    absolute = queued.repository / "data/inbox"
+    with pytest.raises(UserError, match=f"Write -S inbox={absolute}$") as caught:
+        queued.start(main, output, dataset="radiography")
+    assert "\n" not in str(caught.value)
+    assert not (queued.here / "checked").exists()
+    # The same outside of the queue, and what the message says to write.
+    queued.start(stage.main, CHECK, dataset="radiography", inbox=str(absolute))
+    queued.monkeypatch.chdir(queued.repository)
+    queued.start(stage.main, CHECK, dataset="radiography")
+
+
+def test_novel_images_that_a_queued_experiment_lacks_are_refused(queued: Queued) -> None:
+    queued.ignored("data/novel/1.png")
+    absolute = queued.repository / "data/novel"
+    with pytest.raises(UserError, match=f"Write -S gradcam.novel={absolute}$"):
+        queued.start(stage.main, CHECK)
+
+
+def test_what_a_queued_experiment_has_or_does_not_need_is_no_reason_to_refuse(
+    queued: Queued,
+) -> None:
+    queued.ignored("data/inbox/.gitignore")
+    queued.start(stage.main, CHECK, dataset="radiography")
+    queued.ignored("data/inbox/radiography.zip")
+    queued.start(stage.main, CHECK, dataset="phantom")
+    with pytest.raises(UserError, match="'../outside' leaves the repository"):
+        queued.start(stage.main, CHECK, dataset="phantom", inbox="../outside")
