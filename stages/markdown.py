@@ -1,5 +1,6 @@
 """Tables and numbers as markdown."""
 
+import math
 from collections.abc import Sequence
 
 
@@ -11,11 +12,15 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def words(score: str) -> str:
-    """A score's name for people."""
-    return score.replace("sensitivity_", "sensitivity to ").replace("_", " ")
+def estimate(value: float, low: float, high: float, sign: str = "", spread: str = "") -> str:
+    """A number with its interval.
 
-
-def interval(value: float, low: float, high: float, sign: str = "") -> str:
-    """A number with its interval; `sign` "+" for a change."""
-    return f"{value:{sign}.3f} ({low:{sign}.3f} to {high:{sign}.3f})"
+    Args:
+        value, low, high: NaN where there is none.
+        sign: "+" for a change.
+        spread: stands behind the number, such as its standard deviation.
+    """
+    if math.isnan(value):
+        return "undefined"
+    ends = f"{low:{sign}.3f} to {high:{sign}.3f}" if low <= high else "interval undefined"
+    return f"{value:{sign}.3f}{spread} ({ends})"

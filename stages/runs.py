@@ -3,7 +3,7 @@
 import hashlib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,7 +24,10 @@ from stages.dotted import Settings, flat
 WORKSPACE = "workspace"
 """DVC's name for the files as they are, committed or not."""
 MADE_BY = ("download", "prepare", "dedupe", "split", "train")
-"""The stages whose code can change a prediction."""
+"""The stages that make the images, the split and the network, which predictions come from."""
+MEASURED_BY = ("evaluate", "gradcam")
+"""The stages that ask the network and measure its answers. Their code grows with every new number;
+it makes no other configuration."""
 NO_REPOSITORY = "this is no DVC repository: run this in the project's folder."
 
 
@@ -36,6 +39,7 @@ class Run:
         name: the revision or experiment.
         settings: all of its params.yaml, under dotted keys.
         origin: identifies the code and the inbox that it was made from.
+        measures: the code that measures it, a checksum by path.
         test: `image`, `label`, `group` and `sha256` of each test image, sorted by image.
         probabilities: (N, classes), in the order of `test`.
     """
@@ -43,6 +47,7 @@ class Run:
     name: str
     settings: Settings
     origin: str
+    measures: dict[str, str]
     classes: list[str]
     test: pd.DataFrame
     probabilities: NDArray[np.float64]
@@ -80,16 +85,21 @@ def experiments() -> list[str]:
         return sorted(name for found in repo.experiments.ls().values() for name, _ in found)
 
 
-def read(name: str) -> Run:
+def read(name: str, measured: Sequence[str] = ("evaluate",)) -> Run:
     """Read a revision, an experiment or the workspace.
 
+    Args:
+        measured: those of `MEASURED_BY` whose results are looked at.
+
     Raises:
-        UserError: if there is no such revision, or its predictions are nowhere to be had.
+        UserError: if there is no such revision, its predictions are nowhere to be had, or they are
+            not those of its settings and its network.
     """
     files = Files(name)
     nested, lock = (YAML(typ="safe").load(files.text(it)) for it in ("params.yaml", "dvc.lock"))
     settings = flat(nested)
-    check_reproduced(name, nested, lock)
+    check_settings(name, nested, lock)
+    check_order(name, stage_names(settings["model"], (*MADE_BY, *measured)), lock)
     predictions = files.table("data/predictions.csv")
     split = files.table("data/split.csv", "image", "group")
     images = files.table("data/images.csv", "image", "sha256")
@@ -101,13 +111,14 @@ def read(name: str) -> Run:
         name,
         settings,
         origin(lock, settings["model"]),
+        measuring_code(lock, settings["model"]),
         [column.removeprefix("p_") for column in columns],
         test[["image", "label", "group", "sha256"]],
         test[columns].to_numpy(np.float64),
     )
 
 
-def check_reproduced(name: str, settings: Settings, lock: dict[str, Any]) -> None:
+def check_settings(name: str, settings: Settings, lock: dict[str, Any]) -> None:
     """Refuse a revision whose predictions were made with other settings than it has.
 
     Args:
@@ -116,7 +127,7 @@ def check_reproduced(name: str, settings: Settings, lock: dict[str, Any]) -> Non
     Raises:
         UserError: if params.yaml was changed after the last `dvc repro`.
     """
-    for stage in stage_names(settings["model"]):
+    for stage in stage_names(settings["model"], MADE_BY):
         made_with = lock["stages"].get(stage, {}).get("params", {}).get("params.yaml")
         if made_with is None or any(value != at(settings, key) for key, value in made_with.items()):
             raise UserError(
@@ -132,9 +143,31 @@ def at(settings: Any, key: str) -> Any:
     return settings
 
 
-def stage_names(model: str) -> list[str]:
-    """The stages whose code and settings can change a prediction."""
-    return [f"train@{model}" if name == "train" else name for name in MADE_BY]
+def check_order(name: str, stages: Sequence[str], lock: dict[str, Any]) -> None:
+    """Refuse a revision of which a stage has not run since one that it depends on.
+
+    Args:
+        stages: as dvc.lock names them, in the order of the DAG.
+
+    Raises:
+        UserError: if what a stage took is not what the other one made.
+    """
+    made: dict[str, str] = {}
+    for stage in stages:
+        entry = lock["stages"].get(stage, {})
+        taken = {dep["path"]: dep.get("md5") for dep in entry.get("deps", [])}
+        if not entry or any(md5 != made.get(path, md5) for path, md5 in taken.items()):
+            raise UserError(
+                f"{name}: by its dvc.lock, stage {stage} has not run since what it depends on "
+                "changed: `dvc repro` there, and commit dvc.lock."
+            )
+        made |= {out["path"]: out.get("md5") for out in entry.get("outs", [])}
+
+
+def stage_names(model: str, stages: Sequence[str]) -> list[str]:
+    """Stages as dvc.lock names them, where those from training on go by the model."""
+    by_model = ("train", *MEASURED_BY)
+    return [f"{name}@{model}" if name in by_model else name for name in stages]
 
 
 class Files:
@@ -160,22 +193,31 @@ class Files:
         Raises:
             UserError: if the revision has no such file, or DVC no longer holds it.
         """
-        try:
-            content: str = self.system.read_text(path, encoding="utf-8")
-        except FileNotFoundError as error:
+        content = self.bytes(path)
+        if content is None:
             there = "" if self.name == WORKSPACE else f"`git checkout {self.name}`, then "
             raise UserError(
                 f"{self.name}: {path} is neither in git nor in DVC's cache nor in a remote: "
                 f"{there}`dvc repro` makes it (an experiment: run it again)."
-            ) from error
-        return content
+            )
+        return content.decode("utf-8")
 
     def bytes(self, path: str) -> bytes | None:
-        """A file's content; None if there is no such file."""
+        """A file's content; None if there is no such file.
+
+        Raises:
+            UserError: if only a remote has it, which can't be asked.
+        """
         try:
             content: bytes = self.system.read_bytes(path)
         except FileNotFoundError:
             return None
+        # The client of each remote has exceptions of its own.
+        except Exception as error:
+            said = " ".join(str(error).split()) or type(error).__name__
+            raise UserError(
+                f"{self.name}: {path} is not in DVC's cache, and the remote can't be asked: {said}"
+            ) from error
         return content
 
     def table(self, path: str, *columns: str) -> pd.DataFrame:
@@ -198,11 +240,21 @@ def origin(lock: dict[str, Any], model: str) -> str:
     sources = {
         # The inbox is the same wherever it lies.
         dep["path"] if dep["path"].startswith("stages/") else "inbox": dep.get("md5")
-        for name in stage_names(model)
+        for name in stage_names(model, MADE_BY)
         for dep in lock["stages"].get(name, {}).get("deps", [])
         if dep["path"] not in made
     }
     return hashlib.sha256(json.dumps(sources, sort_keys=True).encode()).hexdigest()
+
+
+def measuring_code(lock: dict[str, Any], model: str) -> dict[str, str]:
+    """The code that measured a model's predictions and heatmaps: a checksum by path."""
+    return {
+        dep["path"]: dep["md5"]
+        for name in stage_names(model, MEASURED_BY)
+        for dep in lock["stages"].get(name, {}).get("deps", [])
+        if dep["path"].startswith("stages/")
+    }
 
 
 def differences(one: Run, other: Run) -> str:

@@ -12,12 +12,15 @@ CLASSES = ["COVID", "Normal"]
 SETTINGS = flat(YAML(typ="safe").load(ROOT / "params.yaml"))
 
 
-def run(name, right=0.7, images=60, each=2, seed=0, prefix="a", origin="code", **settings):
+def run(
+    name, right=0.7, images=60, each=2, seed=0, prefix="a", origin="code", measures=(), **settings
+):
     """A run on `images` test images, `each` of one patient.
 
     Args:
         right: the share of images that are told right, or of each whether it is.
         prefix: begins the images' names: another one for other test images.
+        measures: the code that measured it, a checksum by path.
         settings: that differ from params.yaml, with __ for the dots of a key.
     """
     random = np.random.default_rng(seed)
@@ -30,6 +33,7 @@ def run(name, right=0.7, images=60, each=2, seed=0, prefix="a", origin="code", *
         name,
         SETTINGS | {key.replace("__", "."): value for key, value in settings.items()},
         origin,
+        dict(measures),
         CLASSES,
         pd.DataFrame(
             {

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 
 from stages import runs
 from stages.command import UserError
@@ -75,15 +76,17 @@ def test_report_says_what_dvc_says(here: Project, monkeypatch, capsys, tmp_path:
     rows = {line.split(" | ")[0]: line for line in text.splitlines() if line.startswith("| ")}
     assert rows["| `train.batch_size`"] == "| `train.batch_size` | `16` | `8` |"
     diff = json.loads(here.dvc("metrics", "diff", "main", "--all", "--json"))
-    for name in ("accuracy", "auroc", "brier"):
+    for name, spoken in (("accuracy", "accuracy"), ("auroc", "AUROC"), ("brier", "Brier score")):
         numbers = diff["metrics/test.json"][name]
-        (row,) = (row for key, row in rows.items() if key.startswith(f"| {name.replace('_', ' ')}"))
+        (row,) = (row for key, row in rows.items() if key.startswith(f"| {spoken}"))
         found = [float(cell.split()[0]) for cell in row.split(" | ")[1:4]]
         expected = [numbers["old"], numbers["new"], numbers["new"] - numbers["old"]]
         assert found == pytest.approx(expected, abs=6e-4)
         assert found[0] != found[1]
     flow = json.loads(here.read("metrics/split.json"))["flow"]
-    assert f"{flow['train']} train, {flow['val']} val, {flow['test']} test, as before" in text
+    sides = f"{flow['train']} training, {flow['val']} validation, {flow['test']} test images"
+    assert f"{sides}, as before" in text
+    assert f"lie in `{images}`" in text
     for side, folder in (("change", here.folder), ("target", None)):
         picture = images / f"{side}-confusion.png"
         assert picture.is_file()
@@ -104,6 +107,48 @@ def test_what_is_not_there_is_one_line_with_the_remedy(here: Project, monkeypatc
             call(compare, monkeypatch)
     finally:
         (here.folder / "away").rename(cache)
+
+
+@pytest.mark.parametrize(
+    ("stage", "output"),
+    [("train@simple_cnn", "models/simple_cnn"), ("evaluate@simple_cnn", "data/predictions.csv")],
+)
+def test_results_of_another_network_are_refused(here: Project, stage: str, output: str) -> None:
+    lock = here.read("dvc.lock")
+    yaml = YAML()
+    content = yaml.load(lock)
+    # As it is where training ran again, and then nothing did.
+    (out,) = (out for out in content["stages"][stage]["outs"] if out["path"] == output)
+    out["md5"] = "0" * 32 + ".dir"
+    yaml.dump(content, here.folder / "dvc.lock")
+    after = "evaluate" if stage.startswith("train") else "gradcam"
+    try:
+        with pytest.raises(UserError, match=f"stage {after}@simple_cnn has not run since"):
+            runs.read("workspace", ("evaluate", "gradcam"))
+        if after == "gradcam":
+            # Whose results are not asked for.
+            assert runs.read("workspace").measures
+    finally:
+        (here.folder / "dvc.lock").write_text(lock)
+
+
+def test_a_remote_that_cannot_be_asked_is_one_line(here: Project, monkeypatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(here.folder / "nothing"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    local, cache = here.folder / ".dvc/config.local", here.folder / ".dvc/cache"
+    here.dvc("remote", "add", "--local", "--default", "store", "s3://bucket/store")
+    cache.rename(here.folder / "away")
+    try:
+        with pytest.raises(UserError, match="Unable to locate credentials") as caught:
+            runs.read("main")
+        assert str(caught.value).startswith("main: data/predictions.csv is not in DVC's cache")
+        assert "\n" not in str(caught.value)
+    finally:
+        (here.folder / "away").rename(cache)
+        local.unlink()
 
 
 def test_outside_of_a_repository_is_one_line(tmp_path: Path, monkeypatch) -> None:
@@ -133,3 +178,24 @@ def test_the_origin_is_the_code_and_the_inbox_and_nothing_that_a_stage_made() ->
     assert origin(pixels="9", other="9", inbox=("/data/inbox", "2"), model="b") == origin()
     assert origin(code="9") != origin()
     assert origin(inbox=("data/inbox", "9")) != origin()
+
+
+def test_a_model_that_was_not_evaluated_is_refused() -> None:
+    lock = {"stages": {"train@a": {"outs": [{"path": "models/a", "md5": "1"}]}}}
+    runs.check_order("main", ["train@a"], lock)
+    with pytest.raises(UserError, match="stage evaluate@a has not run"):
+        runs.check_order("main", ["train@a", "evaluate@a"], lock)
+
+
+def test_the_code_that_measures_is_that_of_evaluate_and_gradcam() -> None:
+    def deps(*paths: str) -> dict[str, object]:
+        return {"deps": [{"path": path, "md5": path[-1]} for path in paths]}
+
+    stages = {
+        "train@a": deps("stages/train"),
+        "evaluate@a": deps("stages/evaluate", "data/split.csv"),
+        "gradcam@a": deps("stages/gradcam", "models/a"),
+        "evaluate@b": deps("stages/models"),
+    }
+    found = runs.measuring_code({"stages": stages}, "a")
+    assert found == {"stages/evaluate": "e", "stages/gradcam": "m"}

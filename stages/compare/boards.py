@@ -15,6 +15,11 @@ WITHOUT_EFFECT = ("train.workers", "prepare.backend")
 """Settings that change how fast a prediction is made."""
 WEIGHTS = (".safetensors", ".pth")
 
+Repeats = list[Run]
+"""Runs of one configuration."""
+Part = list[Repeats]
+"""Configurations that share test images."""
+
 
 @dataclass(frozen=True)
 class Configuration:
@@ -27,7 +32,7 @@ class Configuration:
 
     name: str
     settings: Settings
-    runs: list[Run]
+    runs: Repeats
 
     @property
     def test_sets(self) -> set[str]:
@@ -49,10 +54,10 @@ class Board:
 
 def boards(found: list[Run]) -> list[Board]:
     """Sort runs into configurations, and these into boards by their test images."""
-    sorted_out: dict[str, list[Run]] = {}
+    sorted_out: dict[str, Repeats] = {}
     for run in different(found):
         sorted_out.setdefault(identity(run), []).append(run)
-    together: list[list[list[Run]]] = []
+    together: list[Part] = []
     for repeats in sorted_out.values():
         joined = [part for part in together if test_sets(*part) & test_sets(repeats)]
         apart = [part for part in together if not test_sets(*part) & test_sets(repeats)]
@@ -100,7 +105,7 @@ def effective(settings: Settings) -> Settings:
     return shared | own
 
 
-def test_sets(*configurations: list[Run]) -> set[str]:
+def test_sets(*configurations: Repeats) -> set[str]:
     """All test sets of some configurations."""
     return {run.test_set for repeats in configurations for run in repeats}
 
@@ -115,7 +120,7 @@ def data(run: Run) -> str:
     return str(dataset)
 
 
-def board(part: list[list[Run]], others: list[list[list[Run]]]) -> Board:
+def board(part: Part, others: list[Part]) -> Board:
     """Name the configurations of a board and say what to know of them."""
     configurations = named(part)
     sets = {run.test_set: run for one in configurations for run in one.runs}
@@ -126,7 +131,7 @@ def board(part: list[list[Run]], others: list[list[list[Run]]]) -> Board:
     return Board(title, configurations, [*spread(configurations), *apart(part, others)])
 
 
-def named(part: list[list[Run]]) -> list[Configuration]:
+def named(part: Part) -> list[Configuration]:
     """Configurations under the names of what they differ in."""
     settings = [effective(repeats[0].settings) for repeats in part]
     keys = differing(settings)
@@ -200,7 +205,7 @@ def spread(configurations: list[Configuration]) -> list[str]:
     return notes
 
 
-def apart(part: list[list[Run]], others: list[list[list[Run]]]) -> list[str]:
+def apart(part: Part, others: list[Part]) -> list[str]:
     """Why runs of the same data set stand on other boards."""
     here = part[0][0]
     return [

@@ -7,9 +7,9 @@ import pandas as pd
 from stages import paired
 from stages.compare.boards import Board, Configuration
 from stages.compare.cost import cost
-from stages.markdown import words
 from stages.paired import Scores
 from stages.params import Evaluate
+from stages.wording import words
 
 BEST, WORSE, NOISE, UNPAIRED = "best", "worse", "within noise", "not paired"
 BETTER = "better where both were tested"
@@ -23,10 +23,11 @@ def leaderboard(board: Board, by: str, settings: Evaluate) -> pd.DataFrame:
 
     Returns:
         a row for each configuration, the best first: `data`, `name`, `runs` and `revisions`;
-        `verdict`, `p` (Holm), `mcnemar` (Holm) of the comparison with the best; what it costs
-        (`parameters`, `megabytes`, `multiply_adds`); and for each score `<score>`, its interval
-        `<score>_low` and `<score>_high`, its standard deviation over runs `<score>_sd`; and
-        `<score>_difference` against the best, with its ends. None where there is nothing to say.
+        `verdict`, `p` (Holm), `mcnemar` (Holm) of the comparison with the best; `timm`, that
+        library's name of the network, and what it costs (`parameters`, `megabytes`,
+        `multiply_adds`); and for each score `<score>`, its interval `<score>_low` and
+        `<score>_high`, its standard deviation over runs `<score>_sd`; and `<score>_difference`
+        against the best, with its ends. None where there is nothing to say.
     """
     scored = paired.resample([one.runs for one in board.configurations], settings)
     ranked = sorted(
@@ -34,24 +35,29 @@ def leaderboard(board: Board, by: str, settings: Evaluate) -> pd.DataFrame:
         key=lambda pair: (-pair[1].estimate(by).value, pair[0].name),
     )
     best, best_scores = ranked[0]
-    rows = [
-        {
-            "data": board.title,
-            "name": one.name,
-            "runs": len(one.runs),
-            "revisions": " ".join(run.name for run in one.runs),
-            "p": None if one is best else difference_p(found, best_scores, by),
-            "mcnemar": None if one is best else paired.mcnemar(one.runs, best.runs),
-            **costs(one),
-            **numbers(found, None if one is best else best_scores),
-        }
-        for one, found in ranked
-    ]
-    table = pd.DataFrame(rows)
-    for column in ("p", "mcnemar"):
-        table[column] = paired.holm([None if pd.isna(p) else p for p in table[column]])
-    table.insert(4, "verdict", verdicts(table, by, 1 - settings.confidence))
-    return table
+    others = ranked[1:]
+    p = paired.holm([difference_p(found, best_scores, by) for _, found in others])
+    mcnemar = paired.holm([paired.mcnemar(one.runs, best.runs) for one, _ in others])
+    level = 1 - settings.confidence
+    rows = []
+    for (one, found), p_one, mcnemar_one in zip(ranked, [None, *p], [None, *mcnemar], strict=True):
+        reached = numbers(found, None if one is best else best_scores)
+        difference = reached[f"{by}_difference"]
+        rows.append(
+            {
+                "data": board.title,
+                "name": one.name,
+                "runs": len(one.runs),
+                "revisions": " ".join(run.name for run in one.runs),
+                "verdict": BEST if one is best else verdict(difference, p_one, level),
+                "p": p_one,
+                "mcnemar": mcnemar_one,
+                "timm": one.settings["timm"],
+                **costs(one),
+                **reached,
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def difference_p(found: Scores, best: Scores, by: str) -> float | None:
@@ -85,17 +91,15 @@ def numbers(found: Scores, best: Scores | None) -> dict[str, float]:
     return columns
 
 
-def verdicts(table: pd.DataFrame, by: str, level: float) -> list[str]:
-    """In words, of ranked configurations, whether the distance to the first is more than noise.
+def verdict(difference: float, p: float | None, level: float) -> str:
+    """In words, whether the distance to the best is more than noise.
 
-    Where the first has other test sets too, one that is ranked lower can be better on those that
+    Where the best has other test sets too, one that is ranked lower can be better on those that
     both have.
     """
-    said = [
-        UNPAIRED if pd.isna(p) else NOISE if p >= level else WORSE if difference < 0 else BETTER
-        for p, difference in zip(table["p"], table[f"{by}_difference"], strict=True)
-    ]
-    return [BEST, *said[1:]]
+    if p is None:
+        return UNPAIRED
+    return NOISE if p >= level else WORSE if difference < 0 else BETTER
 
 
 def conclusion(table: pd.DataFrame, by: str) -> str:

@@ -4,7 +4,8 @@ import pandas as pd
 
 from stages.compare.boards import Board
 from stages.compare.leaderboard import conclusion
-from stages.markdown import interval, table, words
+from stages.markdown import estimate, table
+from stages.wording import words
 
 HOW_TO_READ = """\
 Differences are paired: the same resampled patients or groups for all. p is that of the paired
@@ -25,7 +26,7 @@ def section(board: Board, ranked: pd.DataFrame, by: str) -> str:
     ranking = table(
         [
             "configuration", "runs", words(by), "difference from the best", "p", "McNemar's p",
-            "verdict", "parameters", "size", "multiply-adds",
+            "verdict", "timm's name", "parameters", "size", "multiply-adds",
         ],
         [
             [
@@ -36,6 +37,7 @@ def section(board: Board, ranked: pd.DataFrame, by: str) -> str:
                 p(row["p"]),
                 p(row["mcnemar"]),
                 row["verdict"],
+                row["timm"],
                 f"{row['parameters'] / 1e6:.2f} M",
                 f"{row['megabytes']:.1f} MB",
                 f"{row['multiply_adds'] / 1e9:.2f} G",
@@ -61,15 +63,15 @@ def section(board: Board, ranked: pd.DataFrame, by: str) -> str:
 
 def score(row: dict[str, float], name: str) -> str:
     """A score with its interval, and its spread over runs if there are several."""
-    reached = interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
-    spread = row[f"{name}_sd"]
-    return reached if pd.isna(spread) else reached.replace(" ", f" ± {spread:.3f} ", 1)
+    deviation = row[f"{name}_sd"]
+    spread = "" if pd.isna(deviation) else f" ± {deviation:.3f}"
+    return estimate(row[name], row[f"{name}_low"], row[f"{name}_high"], spread=spread)
 
 
 def difference(row: dict[str, float], name: str) -> str:
     """A difference with its interval, or nothing."""
     value, low, high = (row[f"{name}_difference{end}"] for end in ("", "_low", "_high"))
-    return "" if pd.isna(value) else interval(value, low, high, "+")
+    return "" if pd.isna(value) else estimate(value, low, high, "+")
 
 
 def p(value: float | None) -> str:

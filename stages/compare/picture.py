@@ -6,7 +6,7 @@ import pandas as pd
 
 from stages.compare.boards import Board
 from stages.figures import figure
-from stages.markdown import words
+from stages.wording import words
 
 LINE = 0.22
 """Height of a line of a configuration's name in inches."""

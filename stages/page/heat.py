@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stages.page.wording import known, number, percent, words
+from stages.page.wording import known, number, percent
 from stages.tables import SPLITS
+from stages.wording import words
 
 Metrics = Mapping[str, Any]
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from stages.wording import words
+
 Ends = Mapping[str, float | None]
 
 
@@ -35,25 +37,6 @@ def percents(ends: Ends | None) -> str:
 def known(ends: Ends | None) -> bool:
     """Whether an interval has both of its ends."""
     return bool(ends) and ends["low"] is not None and ends["high"] is not None  # type: ignore[index]
-
-
-def words(name: str) -> str:
-    """A key of a metrics file as it is spoken: `balanced_accuracy` is balanced accuracy."""
-    spoken = {
-        "auroc": "AUROC",
-        "mcc": "Matthews correlation",
-        "ece": "calibration error (ECE)",
-        "brier": "Brier score",
-        "ppv": "positive predictive value",
-        "npv": "negative predictive value",
-        "f1": "F1",
-        "macro_f1": "macro F1",
-        "train": "training",
-        "val": "validation",
-        "sha256": "identical file",
-        "near": "near duplicate",
-    }
-    return spoken.get(name, name.replace("_", " "))
 
 
 def title(text: str) -> str:

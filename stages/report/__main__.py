@@ -11,7 +11,7 @@ from stages.command import UserError
 from stages.files import file_name, whole
 from stages.params import load
 from stages.report import comment
-from stages.runs import WORKSPACE, Files
+from stages.runs import MEASURED_BY, WORKSPACE, Files
 
 PICTURES = (
     "plots/evaluate/confusion.png",
@@ -26,7 +26,7 @@ def main() -> None:
     settings = load(Path("params.yaml")).evaluate
     if options.against == WORKSPACE:
         raise UserError("--against: name a commit, branch, tag or experiment.")
-    target, change = runs.read(options.against), runs.read(WORKSPACE)
+    target, change = (runs.read(name, MEASURED_BY) for name in (options.against, WORKSPACE))
     with runs.repository() as repo:
         metrics = repo.metrics.diff(a_rev=options.against, all=True).get("diff", {})
         params = repo.params.diff(a_rev=options.against).get("diff", {}).get("params.yaml", {})
@@ -34,8 +34,8 @@ def main() -> None:
     text = comment.write(target, change, pair, metrics, params)
     if options.images is not None:
         sheets = [f"plots/gradcam/{file_name(name)}.png" for name in change.classes]
-        names = copy_pictures(options.images, options.against, [*sheets, *PICTURES])
-        text += comment.pictures(names)
+        copy_pictures(options.images, options.against, [*sheets, *PICTURES])
+        text += comment.pictures(options.images)
     print(text, end="")
     if options.out is not None:
         with whole(options.out) as part:
@@ -57,18 +57,15 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def copy_pictures(folder: Path, against: str, paths: list[str]) -> list[str]:
-    """Copy the pictures of both sides, those that there are; return their names."""
-    copied = []
+def copy_pictures(folder: Path, against: str, paths: list[str]) -> None:
+    """Copy the pictures of both sides, those that there are."""
     for side, name in (("target", against), ("change", WORKSPACE)):
         files = Files(name)
         for path in paths:
             content = files.bytes(path)
             if content is not None:
-                copied.append(f"{side}-{Path(path).name}")
-                with whole(folder / copied[-1]) as part:
+                with whole(folder / f"{side}-{Path(path).name}") as part:
                     part.write_bytes(content)
-    return copied
 
 
 if __name__ == "__main__":

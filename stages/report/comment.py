@@ -1,19 +1,26 @@
 """A pull request's comment: metrics, settings, data, audit and confusion of both sides."""
 
+import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from stages import runs
 from stages.evaluate import scores
-from stages.markdown import interval, table, words
-from stages.page.verdicts import PROBES
+from stages.markdown import estimate, table
 from stages.paired import LOWER_IS_BETTER, Estimate, Scores
 from stages.runs import Run
 from stages.split.flow import FATES
+from stages.wording import words
 
 # By it, the workflow finds the comment that it wrote before.
 MARKER = "<!-- chest X-ray pipeline: report -->"
+LIMIT = 65_000
+"""Characters. GitHub takes 65,536; the rest is for what the workflow adds."""
+LEFT_OUT = (
+    "Too long for a comment: `dvc params diff`, `dvc metrics diff` and `dvc plots diff` show it."
+)
 FLOW = ("found", *FATES)
 LEAKS = ("patient", "group", "sha256", "near")
 
@@ -33,22 +40,30 @@ def write(
         metrics: what `dvc metrics diff --all` says, by file.
         params: what `dvc params diff` says.
     """
-    parts = [
+    top = [
         MARKER,
         f"## What this does, against `{target.name}`",
         headline(target, change, pair, metrics.get("metrics/test.json", {})),
-        "### Settings",
-        settings(target, change, params),
-        "### Data",
-        data(metrics.get("metrics/split.json", {}), metrics.get("metrics/dedupe.json", {})),
-        "### Shortcut audit",
-        audit(metrics.get("metrics/audit.json", {})),
-        "### Heatmaps",
-        heatmaps(metrics.get("metrics/gradcam.json", {})),
-        "### Confusion of the test images",
-        *(confusion(run) for run in (target, change)),
     ]
-    return "\n\n".join(parts) + "\n"
+    sections = {
+        "Settings": settings(target, change, params),
+        "Data": data(metrics.get("metrics/split.json", {}), metrics.get("metrics/dedupe.json", {})),
+        "Shortcut audit": audit(metrics.get("metrics/audit.json", {})),
+        "Heatmaps": heatmaps(metrics.get("metrics/gradcam.json", {})),
+        "Confusion of the test images": "\n\n".join(confusion(run) for run in (target, change)),
+    }
+    kept = fitted(sections, LIMIT - len("\n\n".join(top)))
+    return "\n\n".join([*top, *(f"### {title}\n\n{text}" for title, text in kept.items())]) + "\n"
+
+
+def fitted(sections: dict[str, str], room: int) -> dict[str, str]:
+    """Leave out the longest sections, as many as do not fit into so many characters."""
+    kept = dict(sections)
+    for title in sorted(sections, key=lambda title: -len(sections[title])):
+        if sum(len(f"\n\n### {title}\n\n{text}") for title, text in kept.items()) < room:
+            break
+        kept[title] = LEFT_OUT
+    return kept
 
 
 def headline(target: Run, change: Run, pair: list[Scores], metrics: dict[str, Sides]) -> str:
@@ -61,7 +76,7 @@ def headline(target: Run, change: Run, pair: list[Scores], metrics: dict[str, Si
         moved = after.minus(before, score)
         judged.append(by_overlap(old, new, score) if moved is None else verdict(moved, score))
         # Without pairs, the change has no interval.
-        change_of = f"{new.value - old.value:+.3f}" if moved is None and old else shown(moved, "+")
+        change_of = minus(old, new) if moved is None else shown(moved, "+")
         name = words(score) + (" (less is better)" if score in LOWER_IS_BETTER else "")
         rows.append([name, shown(old), shown(new), change_of, judged[-1]])
     return "\n\n".join(
@@ -69,6 +84,7 @@ def headline(target: Run, change: Run, pair: list[Scores], metrics: dict[str, Si
             summary(dict(zip(after.names, judged, strict=True))),
             table(["metric", f"`{target.name}`", "this change", "change", "verdict"], rows),
             judged_by(target, change, after),
+            *measured_by(target, change),
         ]
     )
 
@@ -77,10 +93,12 @@ def summary(judged: dict[str, str]) -> str:
     """The verdicts in a line."""
     found = {
         kind: ", ".join(words(score) for score, one in judged.items() if one == kind)
-        for kind in ("better", "worse")
+        for kind in ("worse", "better", "undefined")
     }
     said = [f"{kind.capitalize()}: {names}." for kind, names in found.items() if names]
-    return f"**{' '.join(said) or 'No metric changed by more than noise.'}**"
+    if not found["worse"] and not found["better"]:
+        said.insert(0, "No metric changed by more than noise.")
+    return f"**{' '.join(said)}**"
 
 
 def judged_by(target: Run, change: Run, after: Scores) -> str:
@@ -99,6 +117,19 @@ def judged_by(target: Run, change: Run, after: Scores) -> str:
     )
 
 
+def measured_by(target: Run, change: Run) -> list[str]:
+    """What to know if the sides were measured by different code."""
+    both = {**target.measures, **change.measures}
+    unlike = [path for path in both if target.measures.get(path) != change.measures.get(path)]
+    if not unlike:
+        return []
+    changed = ", ".join(f"`{path}`" for path in sorted(unlike))
+    return [
+        f"**The code that measures changed: {changed}.** The numbers of each side are those of its "
+        "own code; changes and verdicts are by the code of this change, for both."
+    ]
+
+
 def side(metrics: dict[str, Sides], score: str, which: str) -> Estimate | None:
     """A metric of one side, `old` or `new`, as metrics/test.json has it; None if it does not."""
     keys = (score, f"interval.{score}.low", f"interval.{score}.high")
@@ -113,14 +144,25 @@ def estimated(before: Scores, score: str) -> Estimate | None:
     return before.estimate(score) if score in before.names else None
 
 
+def minus(old: Estimate | None, new: Estimate) -> str:
+    """The change of a metric without an interval."""
+    change = math.nan if old is None else new.value - old.value
+    return "–" if math.isnan(change) else f"{change:+.3f}"
+
+
 def shown(number: Estimate | None, sign: str = "") -> str:
     """A number with its interval, or a dash."""
-    return "–" if number is None else interval(number.value, number.low, number.high, sign)
+    return "–" if number is None else estimate(number.value, number.low, number.high, sign)
 
 
 def verdict(difference: Estimate, score: str) -> str:
-    """better, worse or within noise, by whether the interval of the change holds 0."""
+    """better, worse or within noise, by whether the interval of the change holds 0.
+
+    undefined where it has no interval, as where no image of a class was tested.
+    """
     low, high = difference.low, difference.high
+    if math.isnan(low) or math.isnan(high):
+        return "undefined"
     if score in LOWER_IS_BETTER:
         low, high = -high, -low
     return "better" if low > 0 else "worse" if high < 0 else "within noise"
@@ -153,7 +195,9 @@ def value(sides: Sides, which: str) -> str:
 
 def data(split: dict[str, Sides], dedupe: dict[str, Sides]) -> str:
     """How many images went where, and what was found about copies and leaks."""
-    counts = {f"images {words(name)}": split.get(f"flow.{name}") for name in FLOW}
+    if not split:
+        return "Neither side has metrics/split.json."
+    counts = {f"{words(name)} images": split.get(f"flow.{name}") for name in FLOW}
     counts |= {
         "groups of duplicates": dedupe.get("groups"),
         "copies that are exact": dedupe.get("exact"),
@@ -166,8 +210,8 @@ def data(split: dict[str, Sides], dedupe: dict[str, Sides]) -> str:
     known = {name: sides for name, sides in counts.items() if sides is not None}
     moved = {name: sides for name, sides in known.items() if sides.get("old") != sides.get("new")}
     if not moved:
-        sides = ", ".join(f"{known[f'images {name}']['new']} {name}" for name in FLOW[-3:])
-        return f"{sides}, as before; no other count changed."
+        dealt = ", ".join(f"{split[f'flow.{name}']['new']} {words(name)}" for name in FLOW[-3:])
+        return f"{dealt} images, as before; no other count changed."
     rows = [
         [name, count(sides, "old"), count(sides, "new"), "changed" if name in moved else ""]
         for name, sides in known.items()
@@ -182,8 +226,11 @@ def count(sides: Sides, which: str) -> str:
 
 def audit(metrics: dict[str, Sides]) -> str:
     """How much of the classes each probe finds without the disease, and whether that got worse."""
+    if not metrics:
+        return "Neither side has metrics/audit.json."
     rows, worse = [], []
-    for probe in PROBES:
+    probes = (key.removesuffix(".suspicious") for key in metrics if key.endswith(".suspicious"))
+    for probe in sorted(probes):
         score, suspicious = (
             metrics.get(f"{probe}.{key}", {}) for key in ("balanced_accuracy", "suspicious")
         )
@@ -234,10 +281,6 @@ def confusion(run: Run) -> str:
     )
 
 
-def pictures(names: list[str]) -> str:
-    """Which pictures of both sides there are."""
-    listed = ", ".join(f"`{name}`" for name in names)
-    return (
-        "\nPictures of both sides, heatmaps among them, are in the artifact `report` of this "
-        f"workflow run: {listed}.\n"
-    )
+def pictures(folder: Path) -> str:
+    """Where the pictures of both sides lie."""
+    return f"\nPictures of both sides, heatmaps among them, lie in `{folder.as_posix()}`.\n"

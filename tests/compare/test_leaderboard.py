@@ -81,6 +81,8 @@ def test_repeats_are_given_as_mean_and_standard_deviation():
 def test_a_table_of_single_runs_says_what_is_not_in_it():
     board, found = table(run("a"), run("b", model="mobilenetv2", seed=1))
     text = page([(board, found)], "balanced_accuracy", 0.95)
+    assert set(found["timm"]) == {"resnet18", "mobilenetv2_100"}
+    assert text.count("| mobilenetv2_100 |") == 1
     assert "One run each: what another train.seed would change is not in the intervals" in text
 
 

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from stages import paired
@@ -7,6 +9,7 @@ from stages.report import comment
 from tests.closure import ROOT
 from tests.revisions import run
 
+NAN = float("nan")
 SETTINGS = load(ROOT / "params.yaml").evaluate.model_copy(update={"resamples": 400})
 
 
@@ -27,6 +30,8 @@ def lines(target, change, metrics=None):
         (0.0, 0.2, "auroc", "within noise"),
         (0.01, 0.2, "brier", "worse"),
         (-0.2, -0.01, "ece", "better"),
+        (NAN, NAN, "auroc", "undefined"),
+        (-0.1, NAN, "brier", "undefined"),
     ],
 )
 def test_a_verdict_knows_which_way_is_better(low, high, score, expected):
@@ -62,7 +67,50 @@ def test_both_sides_show_what_their_metrics_files_say():
         "interval.auroc.high": {"old": 0.61, "new": 0.7},
     }
     found, _ = lines(run("main"), run("workspace", 0.8, seed=1), metrics)
-    assert found["auroc"][:2] == ["0.500 (0.400 to 0.610)", "0.600 (0.510 to 0.700)"]
+    assert found["AUROC"][:2] == ["0.500 (0.400 to 0.610)", "0.600 (0.510 to 0.700)"]
+
+
+def test_a_metric_that_is_undefined_is_called_so():
+    # All test images are of one class: there is no ROC curve.
+    target = run("main", images=20, each=20)
+    for change in (run("workspace", 0.9, images=20, each=20), run("b", images=9, each=9)):
+        found, text = lines(target, change)
+        assert found["AUROC"][0] == found["AUROC"][1] == "undefined"
+        assert found["AUROC"][-1] == "undefined |"
+        assert "nan" not in text
+        assert "Undefined: AUROC" in text.splitlines()[0]
+
+
+def test_what_got_worse_is_said_first():
+    judged = {"auroc": "better", "accuracy": "worse", "brier": "within noise"}
+    assert comment.summary(judged) == "**Worse: accuracy. Better: AUROC.**"
+    undefined = {"auroc": "undefined", "accuracy": "within noise"}
+    assert comment.summary(undefined) == (
+        "**No metric changed by more than noise. Undefined: AUROC.**"
+    )
+
+
+def test_other_code_that_measures_is_pointed_out():
+    target = run("main", measures={"stages/evaluate": "1", "stages/gradcam": "1"})
+    change = run("workspace", measures={"stages/evaluate": "2", "stages/gradcam": "1"})
+    assert "The code that measures" not in lines(target, target)[1]
+    assert "**The code that measures changed: `stages/evaluate`.**" in lines(target, change)[1]
+
+
+def test_what_is_too_long_for_a_comment_leaves_the_rest():
+    target, change = run("main"), run("workspace")
+    pair = paired.resample([[change], [target]], SETTINGS)
+    keys = {f"labels.folder.{number}": {"old": "a" * 50, "new": "b" * 50} for number in range(999)}
+    text = comment.write(target, change, pair, {}, keys)
+    assert len(text) <= comment.LIMIT
+    assert "### Settings\n\nToo long for a comment" in text
+    assert text.count("Too long for a comment") == 1
+    assert "| **COVID** |" in text
+    assert "Too long" not in comment.write(target, change, pair, {}, dict(list(keys.items())[:99]))
+
+
+def test_the_pictures_folder_is_named():
+    assert "lie in `out/pictures`" in comment.pictures(Path("out/pictures"))
 
 
 def test_an_audit_that_got_worse_is_said_first():
@@ -86,10 +134,15 @@ def test_counts_that_changed_are_marked():
         "flow.test": {"old": 2, "new": 2},
     }
     rows = comment.data(split, {"near": {"old": 1, "new": 1}}).splitlines()
-    assert "| images found | 10 | 12 | changed |" in rows
+    assert "| found images | 10 | 12 | changed |" in rows
     assert "| copies that are near | 1 | 1 |  |" in rows
     del split["flow.found"]
-    assert comment.data(split, {}) == "6 train, 2 val, 2 test, as before; no other count changed."
+    assert comment.data(split, {}) == (
+        "6 training, 2 validation, 2 test images, as before; no other count changed."
+    )
+    # Both of the outputs are lost.
+    assert comment.data({}, {}) == "Neither side has metrics/split.json."
+    assert comment.audit({}) == "Neither side has metrics/audit.json."
 
 
 def test_confusion_counts_the_test_images():
