@@ -51,15 +51,17 @@ bench-use: env
 	python -m benchmarks.predict
 
 lock: env
-	python -m pip install --quiet --dry-run --ignore-installed --report .report.json --requirement requirements.txt
-	python -c "$$PRINT_LOCK" > requirements.lock
-	rm .report.json
+	python -m pip install --quiet --dry-run --ignore-installed --report .report.part --requirement requirements.txt
+	python -c "$$PRINT_LOCK" > .requirements.part
+	mv .requirements.part requirements.lock
+	rm .report.part
 
 define PRINT_LOCK
-import json, re
-print("# The whole environment of requirements.txt, to the byte: Linux x86-64, Python 3.11.")
+import json, platform, re
+where = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+print(f"# The whole environment of requirements.txt, to the byte: {where}.")
 print("# pip install --require-hashes --requirement requirements.lock; written by `make lock`.")
-found = json.load(open(".report.json"))["install"]
+found = json.load(open(".report.part"))["install"]
 for one in sorted(found, key=lambda one: re.sub("[._-]+", "-", one["metadata"]["name"].lower())):
     name = re.sub("[._-]+", "-", one["metadata"]["name"].lower())
     digest = one["download_info"]["archive_info"]["hashes"]["sha256"]

@@ -1,4 +1,11 @@
-"""A GPU of its own for each run: those that share a machine lock the devices they use."""
+"""A GPU of its own for each run: those that share a machine lock the devices they use.
+
+A lock is named after the device, as CUDA_VISIBLE_DEVICES has it, in a folder of the user. Two runs
+get the same GPU if one has it by its number and the other by its UUID, or if they are of different
+users or in containers that share no temporary folder. Within a job of SLURM, which gives each job
+GPUs of its own and may number them from 0, runs heed the locks of their own job alone: two jobs
+that were given no GPU of their own (no `--gres`), on a node that hides none, can meet on one.
+"""
 
 import os
 import tempfile
@@ -66,9 +73,11 @@ def take(devices: list[str], amount: int, folder: Path) -> list[str]:
         those that were locked; none if too few are free.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # With cgroups, the first GPU of every job is called 0.
+    job = f"job-{os.environ['SLURM_JOB_ID']}-" if "SLURM_JOB_ID" in os.environ else ""
     taken: dict[str, FileLock] = {}
     for device in devices:
-        lock = FileLock(folder / f"{device.replace('/', '_')}.lock", timeout=0)
+        lock = FileLock(folder / f"{job}{device.replace('/', '_')}.lock", timeout=0)
         try:
             lock.acquire()
         except Timeout:

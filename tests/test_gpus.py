@@ -95,6 +95,17 @@ def test_training_on_several_takes_that_many_or_none(start):
     assert both.sees() == "0,1"
 
 
+def test_jobs_of_slurm_have_gpus_of_their_own_by_the_same_name(start):
+    first = start(devices=["0"], SLURM_JOB_ID="7")
+    assert first.sees() == "0"
+    assert start(devices=["0"], SLURM_JOB_ID="8").sees() == "0"
+    # As those that `dvc queue start` runs in one job.
+    same = start(devices=["0"], SLURM_JOB_ID="7")
+    assert same.waits()
+    first.end()
+    assert same.sees() == "0"
+
+
 def test_hidden_gpus_are_left_alone(start):
     first = start(devices=["GPU-8a56", "3"])
     assert first.sees() == "GPU-8a56"
