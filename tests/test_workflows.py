@@ -1,13 +1,16 @@
 """What the workflows may do with this repository, and with a stranger's pull request."""
 
 import re
+import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
 from stages.report.comment import MARKER
 from tests.closure import ROOT
+from tests.project import Project, environment
 
 FILES = sorted((ROOT / ".github/workflows").glob("*.yml"))
 WORKFLOWS = {path.name: YAML(typ="safe").load(path) for path in FILES}
@@ -37,6 +40,13 @@ def test_no_secret_and_no_text_of_a_stranger_reaches_a_command(path):
 
 
 @pytest.mark.parametrize(("workflow", "job"), JOBS)
+def test_code_that_is_checked_out_finds_no_token_beside_it(workflow, job):
+    for step in job["steps"]:
+        if step.get("uses", "").startswith("actions/checkout@"):
+            assert step["with"]["persist-credentials"] is False
+
+
+@pytest.mark.parametrize(("workflow", "job"), JOBS)
 def test_code_of_a_pull_request_runs_without_the_right_to_write(workflow, job):
     permissions = job.get("permissions", workflow["permissions"])
     assert set(permissions.values()) <= {"read", "write"}
@@ -54,27 +64,122 @@ def comment_step():
     return step["run"]
 
 
-@pytest.mark.parametrize("before", ["", "17"])
-def test_the_comment_is_written_once_and_then_updated(tmp_path, before):
-    """The step as it is, with a `gh` that tells how it was called."""
-    (tmp_path / "comment.md").write_text(f"{MARKER}\n\ntext\n")
-    gh = tmp_path / "gh"
+def run_comment_step(folder, listed, status=0):
+    """Run the step as it is, with a `gh` that lists these comments or fails to.
+
+    Returns:
+        its exit status, and how `gh` was called.
+    """
+    (folder / "comment.md").write_text(f"{MARKER}\n\ntext\n")
+    gh = folder / "gh"
     gh.write_text(
         "#!/bin/sh\n"
         'echo "$marker: $@" >> calls\n'
-        f'case "$*" in *--paginate*) printf "%s\\n" "{before}";; esac\n'
+        f'case "$*" in *--paginate*) printf "{listed}"; exit {status};; esac\n'
     )
     gh.chmod(0o755)
-    subprocess.run(
+    result = subprocess.run(
         ["bash", "-e", "-c", comment_step()],
-        cwd=tmp_path,
-        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "GH_REPO": "owner/name", "NUMBER": "3"},
-        check=True,
+        cwd=folder,
+        env={"PATH": f"{folder}:/usr/bin:/bin", "GH_REPO": "owner/name", "NUMBER": "3"},
     )
-    look, write = (tmp_path / "calls").read_text().splitlines()
+    return result.returncode, (folder / "calls").read_text().splitlines()
+
+
+@pytest.mark.parametrize("listed", ["", "17\\n", "17\\n18\\n"])
+def test_the_comment_is_written_once_and_then_updated(tmp_path, listed):
+    status, (look, write) = run_comment_step(tmp_path, listed)
+    assert status == 0
     assert look.startswith(f"{MARKER}: api --paginate repos/owner/name/issues/3/comments")
     assert write.removeprefix(f"{MARKER}: ") == (
         "api --silent --method PATCH repos/owner/name/issues/comments/17 --field body=@comment.md"
-        if before
+        if listed
         else "pr comment 3 --body-file comment.md"
     )
+
+
+def test_where_comments_cannot_be_listed_none_is_written(tmp_path):
+    status, calls = run_comment_step(tmp_path, "", status=1)
+    assert status != 0
+    assert len(calls) == 1
+
+
+class Runner:
+    """A checkout of the merge commit of a pull request, where the job that reproduces is run."""
+
+    def __init__(self, project: Project, folder: Path) -> None:
+        self.project = Project(folder / "checkout")
+        self.folder = folder
+        # As actions/checkout does with fetch-depth: 2.
+        project.git(
+            *("clone", "-q", "--depth", "2", "--branch", "merge"),
+            *(f"file://{project.folder}", str(self.project.folder)),
+        )
+        make = folder / "bin/make"
+        make.parent.mkdir()
+        make.write_text("#!/bin/sh\n")
+        make.chmod(0o755)
+
+    def job(self, event: str) -> list[str]:
+        """Run the steps as they are; what each prints."""
+        steps = WORKFLOWS["pull-request.yml"]["jobs"]["reproduce"]["steps"]
+        conditions = {None, f"github.event_name == '{event}'"}
+        return [
+            self.run(step["run"])
+            for step in steps
+            if "run" in step and step.get("if") in conditions
+        ]
+
+    def run(self, command: str) -> str:
+        known = environment()
+        result = subprocess.run(
+            ["bash", "-e", "-c", command],
+            cwd=self.project.folder,
+            env={
+                **known,
+                "PATH": f"{self.folder / 'bin'}:{known['PATH']}",
+                "GITHUB_PATH": str(self.folder / "path"),
+                "GITHUB_STEP_SUMMARY": str(self.folder / "summary"),
+                "GITHUB_SHA": self.project.git("rev-parse", "origin/merge").strip(),
+                "GITHUB_SERVER_URL": "https://host",
+                "GITHUB_REPOSITORY": "owner/name",
+                "GITHUB_RUN_ID": "5",
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert result.returncode == 0, result.stdout
+        return result.stdout
+
+
+@pytest.mark.xdist_group("dag")
+def test_both_sides_are_pulled_reproduced_and_compared(project: Project, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    project.dvc("remote", "add", "--default", "store", str(store))
+    project.commit("Name a remote")
+    project.dvc("push", "--run-cache")
+    project.git("switch", "-q", "--create", "change")
+    project.set(**{"gpu.when_busy": "cpu"})
+    project.commit("Change")
+    # The target branch has moved on since.
+    project.git("switch", "-q", "main")
+    project.git("commit", "-q", "--allow-empty", "-m", "Move on")
+    project.git("switch", "-q", "--create", "merge")
+    project.git("merge", "-q", "--no-ff", "-m", "Merge", "change")
+
+    runner = Runner(project, tmp_path)
+    _, target, change, _ = runner.job("pull_request")
+    assert "files fetched" in target
+    assert runner.project.ran(target) == []
+    assert runner.project.ran(change) == ["check"]
+    assert runner.project.git("rev-parse", "target^") == project.git("rev-parse", "main")
+    comment = runner.project.read("pull-request/comment.md")
+    assert comment == (tmp_path / "summary").read_text()
+    assert "| `gpu.when_busy` | `wait` | `cpu` |" in comment
+    assert comment.splitlines()[-1].endswith("(https://host/owner/name/actions/runs/5).")
+    assert (runner.project.folder / "pull-request/pictures/change-confusion.png").is_file()
+
+    # A remote that does not answer holds up nothing.
+    shutil.rmtree(store)
+    assert runner.project.ran("".join(runner.job("push"))) == []
