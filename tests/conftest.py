@@ -25,3 +25,13 @@ def changed(reproduced: tuple[Project, str], tmp_path_factory: pytest.TempPathFa
     project = reproduced[0].copy(tmp_path_factory.mktemp("changed") / "copy")
     project.dvc("exp", "run", "--name", "other", "-S", "train.batch_size=8")
     return project
+
+
+@pytest.fixture
+def no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """This machine may read no bucket of S3."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "nothing"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")

@@ -132,12 +132,8 @@ def test_results_of_another_network_are_refused(here: Project, stage: str, outpu
         (here.folder / "dvc.lock").write_text(lock)
 
 
-def test_a_remote_that_cannot_be_asked_is_one_line(here: Project, monkeypatch) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
-        monkeypatch.setenv(name, str(here.folder / "nothing"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+@pytest.mark.usefixtures("no_credentials")
+def test_a_remote_that_cannot_be_asked_is_one_line(here: Project) -> None:
     local, cache = here.folder / ".dvc/config.local", here.folder / ".dvc/cache"
     here.dvc("remote", "add", "--local", "--default", "store", "s3://bucket/store")
     cache.rename(here.folder / "away")

@@ -1,7 +1,6 @@
 """What the workflows may do with this repository, and with a stranger's pull request."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -154,9 +153,9 @@ class Runner:
 
 
 @pytest.mark.xdist_group("dag")
+@pytest.mark.usefixtures("no_credentials")
 def test_both_sides_are_pulled_reproduced_and_compared(project: Project, tmp_path: Path) -> None:
-    store = tmp_path / "store"
-    project.dvc("remote", "add", "--default", "store", str(store))
+    project.dvc("remote", "add", "--default", "store", str(tmp_path / "store"))
     project.commit("Name a remote")
     project.dvc("push", "--run-cache")
     project.git("switch", "-q", "--create", "change")
@@ -180,6 +179,6 @@ def test_both_sides_are_pulled_reproduced_and_compared(project: Project, tmp_pat
     assert comment.splitlines()[-1].endswith("(https://host/owner/name/actions/runs/5).")
     assert (runner.project.folder / "pull-request/pictures/change-confusion.png").is_file()
 
-    # A remote that does not answer holds up nothing.
-    shutil.rmtree(store)
+    # A remote that can't be asked holds up nothing.
+    runner.project.dvc("remote", "modify", "--local", "store", "url", "s3://bucket/store")
     assert runner.project.ran("".join(runner.job("push"))) == []
