@@ -14,6 +14,7 @@ from stages.gradcam.heatmaps import Explainer, all_maps
 from stages.gradcam.measure import Instruments, lungs, measure, targets
 from stages.gradcam.predicted import check, predicted
 from stages.params import Evaluate, load
+from stages.queue import check_place
 
 
 def main() -> None:
@@ -25,6 +26,7 @@ def main() -> None:
     )
     params = load(files.params)
     settings = params.gradcam
+    check_place("gradcam.novel", settings.novel)
     gpus.reserve(1, params.gpu.when_busy)
     network, card = models.load(files.model)
     predictions = tables.read(files.predictions, tables.Predictions)

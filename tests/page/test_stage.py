@@ -112,7 +112,6 @@ def test_other_numbers_are_those_of_the_metrics(inputs: Path, page: Page) -> Non
         assert cells[:3] == [str(one[name]) for name in ("images", "groups", "classes")]
         assert cells[3].startswith(f"{one['accuracy']:.3f}")
     point = metrics(inputs, "test")["operating_point"]
-    by_class = metrics(inputs, "breakdown")["class"]
     rows = page.table("COVID against the rest at the threshold")
     assert rows["Specificity share of the others that is left alone"][0] == (
         f"{point['specificity']:.3f}"
