@@ -31,7 +31,7 @@ STAND_INS = {
     "/path/to/mobilenetv2.safetensors": "weights.safetensors",
     "mobilenetv2": "other",
     "/path/to/a/shared/folder": "../remote",
-    "epochs: 15": "epochs: 2",
+    "epochs: 20": "epochs: 2",
     # It is read and put into the queue; tests/test_dag.py runs experiments.
     "dvc exp run -S": "dvc exp run --queue -S",
     'MODELS="simple_cnn other"': "MODELS=simple_cnn",
