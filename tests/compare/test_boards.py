@@ -32,13 +32,13 @@ def test_runs_that_differ_in_seeds_and_folds_alone_are_repeats():
 def test_a_configuration_is_named_by_what_it_differs_in():
     weights = "/data/weights/resnet18.imagenet.safetensors"
     assert named(
-        run("a"),
-        run("b", train__weights=weights),
+        run("a", train__epochs=16),
+        run("b", train__epochs=16, train__weights=weights),
         run("c", train__weights=weights, train__epochs=3),
     ) == [
         {
-            "train.epochs=12, train.weights=scratch": ["a"],
-            "train.epochs=12, train.weights=resnet18.imagenet": ["b"],
+            "train.epochs=16, train.weights=scratch": ["a"],
+            "train.epochs=16, train.weights=resnet18.imagenet": ["b"],
             "train.epochs=3, train.weights=resnet18.imagenet": ["c"],
         }
     ]

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,16 @@ def test_it_gives_what_the_network_gives_for_any_number_of_images(
     assert logits == pytest.approx(wanted, abs=1e-4)
     assert believed == pytest.approx(probabilities(wanted, CARD.temperature), abs=1e-4)
     assert "of PyTorch" in said
+
+
+@pytest.mark.parametrize("timm", ["resnet18", "efficientnet_b0", "mobilenetv3_large_100"])
+def test_other_networks_are_compared_with_pytorch_before_they_are_written(
+    timm: str, tmp_path: Path
+) -> None:
+    card = replace(CARD, architecture=timm, timm=timm)
+    apart = export(Whole(trained(timm, tmp_path / "model"), card).eval(), card, tmp_path / "x.onnx")
+    assert apart < 1e-4
+    assert (tmp_path / "x.onnx").is_file()
 
 
 def test_it_says_what_it_is_and_nothing_of_this_machine(
