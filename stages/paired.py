@@ -68,11 +68,7 @@ class Scores:
         drawn = drawn.clip(*RANGE.get(score, (0, 1)))
         found = estimate(value, drawn, self.confidence)
         ends = np.array([found.low, found.high])
-        if score == "ece":
-            ends = bootstrap.reflected(ends, found.value)
-        if score in self.groups:
-            ends = bootstrap.widened(ends, self.groups[score], self.confidence)
-        low, high = ends
+        low, high = scores.corrected(score, ends, found.value, self.groups, self.confidence)
         return Estimate(found.value, float(low), float(high), found.p)
 
     def minus(self, other: "Scores", score: str) -> Estimate | None:

@@ -1,6 +1,5 @@
 """What can go wrong with a download, in one line that says what to do."""
 
-import hashlib
 import tarfile
 import zipfile
 import zlib
@@ -11,6 +10,7 @@ from pathlib import Path
 from stages.command import UserError
 from stages.download.archives import is_archive
 from stages.files import remove
+from stages.files import sha256 as checksum
 
 TOKEN = "set KAGGLE_API_TOKEN to a token from https://www.kaggle.com/settings"
 
@@ -26,10 +26,8 @@ def check_content(archive: Path, sha256: str | None) -> None:
         Unfit: if it was removed.
     """
     with archive.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-        file.seek(0)
         start = file.read(1000).lstrip().lower()
-    if sha256 is not None and found != sha256:
+    if sha256 is not None and (found := checksum(archive)) != sha256:
         remove(archive)
         raise Unfit(f"what arrived has the SHA-256 checksum {found}, wanted is {sha256}")
     if not is_archive(archive):

@@ -44,14 +44,15 @@ def measure(
         return headline(weights, by_class) | of_classes
 
     ends = bootstrap.intervals(statistics, groups, settings)
-    for name, amount in scores.groups_of_shares(actual, groups).items():
-        ends[name] = bootstrap.widened(ends[name], amount, settings.confidence)
     by_class = scores.by_class(actual, probabilities)
     summary: Report = {
         name: defined(values[0]) for name, values in headline(None, by_class).items()
     }
-    ends["ece"] = bootstrap.reflected(ends["ece"], summary["ece"])
-    summary["interval"] = {name: interval(ends[name]) for name in summary}
+    amounts = scores.groups_of_shares(actual, groups)
+    summary["interval"] = {
+        name: interval(scores.corrected(name, ends[name], value, amounts, settings.confidence))
+        for name, value in summary.items()
+    }
     predicted = probabilities.argmax(1)
     table = {}
     for number, name in enumerate(classes):

@@ -5,10 +5,13 @@ resample of a bootstrap. A score is NaN where it is undefined, such as the AUROC
 without images; averages over classes are taken over those where the score is defined.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from stages import bootstrap
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -23,6 +26,20 @@ def groups_of_shares(labels: NDArray[Any], groups: NDArray[np.str_]) -> dict[str
     fewest = min(len(np.unique(groups[labels == one])) for one in np.unique(labels))
     means = ("balanced_accuracy", "macro_f1", "auroc", "average_precision")
     return {"accuracy": len(np.unique(groups)), **dict.fromkeys(means, fewest)}
+
+
+def corrected(
+    name: str, ends: Floats, value: float, groups: Mapping[str, int], confidence: float
+) -> Floats:
+    """The interval of a headline score, mended where percentiles alone mislead.
+
+    Args:
+        ends: (2,), the percentile interval.
+        groups: by score, what `groups_of_shares` gives.
+    """
+    if name == "ece":
+        return bootstrap.reflected(ends, value)
+    return bootstrap.widened(ends, groups[name], confidence) if name in groups else ends
 
 
 def confusion(

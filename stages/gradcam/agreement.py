@@ -61,7 +61,7 @@ def measure(
     flipped = explain(images[:, :, ::-1], classes)
     brightened = explain(brighter(images), classes)
     others = np.roll(maps, 1, axis=0) if len(maps) > 1 else np.zeros_like(maps)
-    chances = np.stack([explain(images, classes) for explain in explain_random])
+    chances = np.stack([chance(images, classes) for chance in explain_random])
     return pd.DataFrame(
         {
             "shift": correlation(maps[:, :-far, :-far], shifted[:, far:, far:]),
@@ -94,9 +94,9 @@ def correlation(maps: Maps, others: Maps) -> NDArray[np.float64]:
     first, second = (some - some.mean(1, keepdims=True) for some in flat)
     product = np.sqrt((first**2).sum(1) * (second**2).sum(1))
     together = (first * second).sum(1)
-    known = ~(even(maps) | even(others))
-    found = np.divide(together, product, out=np.zeros_like(product), where=known)
-    found[even(maps)] = np.nan
+    empty = even(maps)
+    found = np.divide(together, product, out=np.zeros_like(product), where=~(empty | even(others)))
+    found[empty] = np.nan
     return found
 
 
