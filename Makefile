@@ -21,7 +21,7 @@ space := $(empty) $(empty)
 repro: env
 	dvc repro
 	@echo
-	@python -m stages.evaluate.headline --metrics metrics/test.json
+	@cxr summary --metrics metrics/test.json
 	@echo
 	@echo "All of it on one page: report/index.html"
 	@echo "Pictures: plots/dedupe plots/split plots/train plots/evaluate plots/gradcam"
@@ -31,7 +31,7 @@ sweep: env
 	@test -n "$(MODELS)" || { echo 'error: make sweep MODELS="resnet18 densenet121"'; exit 1; }
 	dvc exp run --queue $(SET:%=-S %) -S "model=$(subst $(space),$(comma),$(strip $(MODELS)))"
 	dvc exp run --run-all --jobs $(JOBS)
-	python -m stages.compare
+	cxr compare
 
 test: env
 	ruff check .

@@ -20,12 +20,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from stages.hashes import near_pairs
-from stages.params import Dedupe, Prepare, load
-from stages.phash import phashes
-from stages.prepare.decode import decode
-from stages.prepare.fit import fit
-from stages.twins import twins
+from cxr.duplicates.hamming import near_pairs
+from cxr.duplicates.pairs import twins
+from cxr.images.decode import decode
+from cxr.images.phash import phashes
+from cxr.images.resize import fit
+from cxr.pipeline.params import Dedupe, Prepare, load
 
 Grey = NDArray[np.uint8]
 

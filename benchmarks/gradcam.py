@@ -4,7 +4,7 @@
 
 For each network: the heatmaps as the stage computes them, beside pytorch-grad-cam on the whole
 network, one image at a time (as in its examples) and in the same batches, with the largest
-difference between the maps; and `stages.models.logits` from a memory-mapped array beside the
+difference between the maps; and `cxr.models.model.logits` from a memory-mapped array beside the
 network alone on a batch that is on the device already (the ceiling). The variants take turns,
 because the speed of a shared machine drifts.
 """
@@ -26,10 +26,10 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
 
 from benchmarks.train import draw, network, report, synchronise
-from stages import models
-from stages.gradcam.heatmaps import BATCH, Explainer, all_maps
-from stages.models import Card
-from stages.params import load
+from cxr.heatmaps.explainer import BATCH, Explainer, all_maps
+from cxr.models import model as models
+from cxr.models.model import Card
+from cxr.pipeline.params import load
 
 INFERENCE_BATCH = 64
 

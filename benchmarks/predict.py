@@ -1,4 +1,4 @@
-"""How often `python -m stages.predict` warns where it should not, and fails to where it should.
+"""How often `cxr predict` warns where it should not, and fails to where it should.
 
     python -m benchmarks.predict [--real ../shared/data]
 
@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from stages import tables, typical
-from stages.gradcam.novel import listed
-from stages.params import Prepare, load
-from stages.predict.doubts import COLOURED, colourfulness
-from stages.prepare.fit import fit
-from stages.prepare.work import process
+from cxr.commands.predict.doubts import COLOURED, colourfulness
+from cxr.images.new_images import listed
+from cxr.images.process import process
+from cxr.images.resize import fit
+from cxr.models import ood
+from cxr.pipeline import tables
+from cxr.pipeline.params import Prepare, load
 
 Images = NDArray[np.uint8]
 DRAWN = 60
@@ -62,7 +63,7 @@ def main() -> None:
 def row(train: Images, val: Images, test: Images, others: dict[str, Images]) -> dict[str, float]:
     """The share of each kind of image that is called untypical."""
     every = np.concatenate([train, val])
-    known = typical.learn(every, np.arange(len(train)), np.arange(len(train), len(every)))
+    known = ood.learn(every, np.arange(len(train)), np.arange(len(train), len(every)))
     shown = {
         "images": test,
         "inverted": 255 - test,

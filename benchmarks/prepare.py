@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from stages.params import Prepare, load
+from cxr.pipeline.params import Prepare, load
 from stages.prepare.outcomes import BLOCK, outcomes
 
 SHARED = Path("../shared/data/covid19_image")

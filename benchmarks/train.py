@@ -32,9 +32,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torchvision.transforms import v2
 
-from stages import models
-from stages.models import Card
-from stages.params import Params, Train, load
+from cxr.models import model as models
+from cxr.models.model import Card
+from cxr.pipeline.params import Params, Train, load
 from stages.train.augment import pipeline
 from stages.train.data import Images, Side, loader
 from stages.train.loop import choose_precision, fit

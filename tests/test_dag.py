@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from stages import tables
-from tests.closure import ROOT, closure
-from tests.page.reading import Page
-from tests.project import Project
+from cxr.pipeline import tables
+from tests.helpers.closure import ROOT, closure
+from tests.helpers.page_reading import Page
+from tests.helpers.project import Project
 
 pytestmark = pytest.mark.xdist_group("dag")
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.closure import ROOT
-from tests.project import Project
+from tests.helpers.closure import ROOT
+from tests.helpers.project import Project
 
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==(\S+)", re.M)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from stages.params import Params
-from tests.closure import ROOT
-from tests.project import Project, environment
+from cxr.pipeline.params import Params
+from tests.helpers.closure import ROOT
+from tests.helpers.project import Project, environment
 
 pytestmark = pytest.mark.xdist_group("dag")
 

@@ -12,7 +12,7 @@ import pytest
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
-from tests.project import Project
+from tests.helpers.project import Project
 
 pytestmark = pytest.mark.xdist_group("dag")
 

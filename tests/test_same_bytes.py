@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.closure import ROOT
-from tests.test_params import changed
+from tests.helpers.closure import ROOT
+from tests.helpers.params import changed
 
 OLD_PROCESSOR = {
     "numpy": {"NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR"},
@@ -93,11 +93,11 @@ ODD = """
 import hashlib
 import numpy as np
 from PIL import Image
-from stages.prepare.decode import decode
-from stages.prepare.fit import fit
-from stages.phash import phashes
-from tests.prepare.odd_files import GOOD
-from tests.prepare.settings import SETTINGS
+from cxr.images.decode import decode
+from cxr.images.resize import fit
+from cxr.images.phash import phashes
+from tests.helpers.odd_files import GOOD
+from tests.helpers.prepare_settings import SETTINGS
 pictures = [decode(data, SETTINGS).grey for data, _, _ in GOOD.values()]
 smooth = np.random.default_rng(0).integers(0, 256, (9, 9), np.uint8)
 pictures += [Image.fromarray(smooth).resize((side, side)) for side in (96, 299, 500, 1111)]

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from stages.report.comment import MARKER
-from tests.closure import ROOT
-from tests.project import Project, environment
+from cxr.commands.report.comment import MARKER
+from tests.helpers.closure import ROOT
+from tests.helpers.project import Project, environment
 
 FILES = sorted((ROOT / ".github/workflows").glob("*.yml"))
 WORKFLOWS = {path.name: YAML(typ="safe").load(path) for path in FILES}

@@ -8,16 +8,16 @@ run. What depends on the place is therefore looked at where it is used, too (`ch
 
 from pathlib import Path
 
-from stages import command
-from stages.command import UserError
-from stages.download.datasets import needs_inbox, parts
-from stages.files import whole
-from stages.params import Params, load
-from stages.queue import check_place
+from cxr.pipeline import cli
+from cxr.pipeline.cli import UserError
+from cxr.pipeline.datasets import needs_inbox, parts
+from cxr.pipeline.experiment import check_place
+from cxr.pipeline.files import whole
+from cxr.pipeline.params import Params, load
 
 
 def main() -> None:
-    files = command.paths(__doc__, "params", "checked")
+    files = cli.paths(__doc__, "params", "checked")
     params = load(files.params)
     check_folder("inbox", params.inbox, used=needs_inbox(parts(params)))
     check_folder("gradcam.novel", params.gradcam.novel)
@@ -47,4 +47,4 @@ def check_weights(params: Params) -> None:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    cli.run(main)

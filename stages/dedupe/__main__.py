@@ -4,16 +4,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages import command, tables
+from cxr.duplicates.pairs import twins
+from cxr.pipeline import cli, tables
+from cxr.pipeline.files import whole, write_json
+from cxr.pipeline.labels import classes
+from cxr.pipeline.params import load
 from stages.dedupe.grouping import group_duplicates, longest_chain
-from stages.files import whole, write_json
-from stages.labels import classes
-from stages.params import load
-from stages.twins import twins
 
 
 def main() -> None:
-    files = command.paths(__doc__, "params", "images", "pixels", "duplicates", "metrics", "plots")
+    files = cli.paths(__doc__, "params", "images", "pixels", "duplicates", "metrics", "plots")
     params = load(files.params)
     images = tables.read(files.images, tables.Images)
     images["label"] = classes(images, params)
@@ -52,4 +52,4 @@ def summary(duplicates: pd.DataFrame, pairs: NDArray[np.int64]) -> dict[str, int
 
 
 if __name__ == "__main__":
-    command.run(main)
+    cli.run(main)

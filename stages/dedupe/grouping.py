@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import shortest_path
 
-from stages.groups import components
+from cxr.duplicates.groups import components
 
 # Whoever is kept stands for the group: the official test set stays whole.
 OFFICIAL_ORDER = {"test": 0, "val": 1, "train": 2, "": 3}

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.figures import contact_sheet, short_name
+from cxr.plotting.figures import contact_sheet, short_name
 
 GROUPS = 12
 MEMBERS = 4

@@ -8,22 +8,23 @@ from pathlib import Path
 
 import pandas as pd
 
-from stages import command, tables
-from stages.command import UserError
-from stages.download import inbox
-from stages.download.archives import Budget, Damaged, opened
-from stages.download.datasets import DATASETS, needs_inbox, parts
-from stages.download.fetch import fetch
-from stages.download.layouts import as_index
-from stages.download.phantom import draw
-from stages.download.union import join
-from stages.files import remove, whole
-from stages.params import Params, load
-from stages.queue import check_place
+from cxr.pipeline import cli, tables
+from cxr.pipeline.cli import UserError
+from cxr.pipeline.datasets import needs_inbox, parts
+from cxr.pipeline.experiment import check_place
+from cxr.pipeline.files import remove, whole
+from cxr.pipeline.params import Params, load
+from stages.download.datasets import DATASETS
+from stages.download.fetch import inbox
+from stages.download.fetch.archives import Budget, Damaged, opened
+from stages.download.fetch.urls import fetch
+from stages.download.phantom.images import draw
+from stages.download.sources.layouts import as_index
+from stages.download.sources.union import join
 
 
 def main() -> None:
-    files = command.paths(__doc__, "params", "inbox", "downloads", "raw", "index")
+    files = cli.paths(__doc__, "params", "inbox", "downloads", "raw", "index")
     params = load(files.params)
     names = parts(params)
     check_place("inbox", params.inbox, used=needs_inbox(names))
@@ -83,4 +84,4 @@ def enough_space(path: Path) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    cli.run(main)

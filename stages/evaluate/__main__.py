@@ -4,12 +4,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages import calibration, gpus, models, tables
-from stages.command import UserError, paths, run
-from stages.evaluate import pictures, plots, projection, report, subgroups
+from cxr.models import calibration, gpus
+from cxr.models import model as models
+from cxr.pipeline import tables
+from cxr.pipeline.cli import UserError, paths, run
+from cxr.pipeline.files import whole, write_json
+from cxr.pipeline.params import load
+from stages.evaluate import metrics, pictures, plots, projection, subgroups
 from stages.evaluate.audit import audit
-from stages.files import whole, write_json
-from stages.params import load
 
 
 def main() -> None:
@@ -41,9 +43,9 @@ def main() -> None:
     test, believed = held_out[side], probabilities[side]
     uncalibrated = calibration.probabilities(logits[side], 1.0)
     actual, groups = numbers(test["label"], card.classes), test["group"].to_numpy()
-    headline, by_class = report.measure(actual, believed, groups, card.classes, settings)
-    point = report.operating_point(actual, believed, groups, card, settings)
-    by_subgroup = subgroups.measure(test, actual, believed, report.positive(card, point), settings)
+    headline, by_class = metrics.measure(actual, believed, groups, card.classes, settings)
+    point = metrics.operating_point(actual, believed, groups, card, settings)
+    by_subgroup = subgroups.measure(test, actual, believed, metrics.positive(card, point), settings)
     shown = images[images["split"].isin(["train", "test"])]
     audited = audit(network, card, shown, pixels, masks, believed, settings)
     sampled = projection.sample(len(test))
@@ -65,14 +67,14 @@ def main() -> None:
         | {
             "images": len(actual),
             "groups": test["group"].nunique(),
-            "calibration": report.calibration(actual, uncalibrated, card.temperature),
+            "calibration": metrics.calibration(actual, uncalibrated, card.temperature),
             "operating_point": point,
         },
     )
     write_json(
         files.breakdown,
         {
-            "macro": report.macro(actual, believed),
+            "macro": metrics.macro(actual, believed),
             "class": by_class,
             "subgroup": subgroups.nested(by_subgroup),
         },

@@ -27,11 +27,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import nn
 
-from stages import bootstrap, models
-from stages.bootstrap import defined, interval
-from stages.calibration import probabilities as softmaxed
-from stages.evaluate import probes
-from stages.evaluate.scores import (
+from cxr.metrics import bootstrap
+from cxr.metrics.bootstrap import defined, interval
+from cxr.metrics.classification import (
     Floats,
     Labels,
     area_and_precision,
@@ -40,8 +38,11 @@ from stages.evaluate.scores import (
     mean,
     rates,
 )
-from stages.models import Card
-from stages.params import Evaluate
+from cxr.models import model as models
+from cxr.models.calibration import probabilities as softmaxed
+from cxr.models.model import Card
+from cxr.pipeline.params import Evaluate
+from stages.evaluate import probes
 
 MARGIN = 0.1
 HALF = 0.5

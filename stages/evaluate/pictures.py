@@ -8,10 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
+from cxr.metrics.calibration_error import BINS, table
+from cxr.metrics.classification import Floats, Labels
+from cxr.plotting.figures import contact_sheet, figure
 from stages.evaluate.plots import write
-from stages.evaluate.reliability import BINS, table
-from stages.evaluate.scores import Floats, Labels
-from stages.figures import contact_sheet, figure
 
 MISTAKES = 24
 BAR = 0.02
@@ -77,7 +77,7 @@ def operating_point(
     Args:
         actual: (N,), numbers of classes.
         probabilities: (N, K).
-        point: what `stages.evaluate.report.operating_point` gives.
+        point: what `stages.evaluate.metrics.operating_point` gives.
     """
     name = point["class"]
     positive, score = actual == classes.index(name), probabilities[:, classes.index(name)]

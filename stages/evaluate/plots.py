@@ -10,9 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import auc, precision_recall_curve, roc_curve
 
-from stages.evaluate.scores import Floats, Labels, confusion
-from stages.figures import figure
-from stages.files import file_name, whole
+from cxr.metrics.classification import Floats, Labels, confusion
+from cxr.pipeline.files import file_name, whole
+from cxr.plotting.figures import figure
 
 
 def draw(folder: Path, actual: Labels, probabilities: Floats, classes: list[str]) -> None:

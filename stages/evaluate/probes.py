@@ -5,8 +5,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 
-from stages.evaluate.scores import Floats, Labels
-from stages.thumbnails import reduced
+from cxr.metrics.classification import Floats, Labels
+from cxr.models.ood import reduced
 
 THUMBNAIL = 8
 """Side in pixels: too few for any sign of disease but a large, dense one."""
@@ -20,7 +20,7 @@ def file_facts(images: pd.DataFrame) -> Floats:
     """Format and mode (one column for each), width, height and aspect, (N, columns).
 
     Args:
-        images: with the columns of `stages.tables.Images`.
+        images: with the columns of `cxr.pipeline.tables.Images`.
     """
     kinds = pd.get_dummies(images[["format", "mode"]]).to_numpy(np.float64)
     width, height = images["width"].to_numpy(float), images["height"].to_numpy(float)

@@ -6,7 +6,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
-from stages.evaluate.scores import Floats
+from cxr.metrics.classification import Floats
 
 MOST = 2000
 """Images: t-SNE of more takes minutes, and a picture shows no more."""

@@ -6,11 +6,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages import bootstrap
-from stages.bootstrap import defined
-from stages.evaluate import operating
-from stages.evaluate.scores import Floats, Labels, confusion, groups_of_shares, mean, rates, ratio
-from stages.params import Evaluate
+from cxr.metrics import bootstrap, operating_point
+from cxr.metrics.bootstrap import defined
+from cxr.metrics.classification import (
+    Floats,
+    Labels,
+    confusion,
+    groups_of_shares,
+    mean,
+    rates,
+    ratio,
+)
+from cxr.pipeline.params import Evaluate
 
 COLUMNS = ("dataset", "source", "sex", "age", "view", "official_split")
 UNKNOWN = "unknown"
@@ -102,8 +109,8 @@ def with_intervals(
     if positive is not None:
         number, threshold = positive
         called = probabilities[:, number] >= threshold
-        at_threshold = operating.scores(actual == number, called)
-        of_rates = operating.intervals(actual == number, called, groups, settings)
+        at_threshold = operating_point.scores(actual == number, called)
+        of_rates = operating_point.intervals(actual == number, called, groups, settings)
         for name in ("sensitivity", "specificity"):
             found[name], ends[name] = at_threshold[name], of_rates[name]
     result: dict[str, float] = {}

@@ -5,16 +5,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages import gpus, models, tables
-from stages.command import paths, run
-from stages.files import whole, write_json
-from stages.gradcam import novel, pictures, sample, summary
+from cxr.heatmaps import plots
+from cxr.heatmaps.explainer import Explainer, all_maps
+from cxr.models import gpus
+from cxr.models import model as models
+from cxr.pipeline import tables
+from cxr.pipeline.cli import paths, run
+from cxr.pipeline.experiment import check_place
+from cxr.pipeline.files import whole, write_json
+from cxr.pipeline.params import Evaluate, load
+from stages.gradcam import novel, sample, summary
 from stages.gradcam.agreement import random_weights
-from stages.gradcam.heatmaps import Explainer, all_maps
 from stages.gradcam.measure import Instruments, lungs, measure, targets
 from stages.gradcam.predicted import check, predicted
-from stages.params import Evaluate, load
-from stages.queue import check_place
 
 
 def main() -> None:
@@ -55,11 +58,11 @@ def main() -> None:
         some = pd.concat(shown)
         rows, classes = targets(some, card)
         maps = all_maps(explain, pixels, rows, classes)
-        pictures.draw(folder, some, pixels[rows], maps, lungs(masks, rows, card.size))
+        plots.draw(folder, some, pixels[rows], maps, lungs(masks, rows, card.size))
         few = sample.first(strange, settings.per_class * len(card.classes))
         rows, classes = targets(few, card)
         maps = all_maps(explain, strange_pixels, rows, classes)
-        pictures.draw_novel(folder, few, strange_pixels[rows], maps)
+        plots.draw_novel(folder, few, strange_pixels[rows], maps)
     write_json(
         files.metrics,
         {

@@ -21,9 +21,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from stages import models
-from stages.gradcam.heatmaps import Explainer, Maps
-from stages.models import Card
+from cxr.heatmaps.explainer import Explainer, Maps
+from cxr.models import model as models
+from cxr.models.model import Card
 
 SHIFT = 0.05
 """To the right and down, as a share of the image's side."""

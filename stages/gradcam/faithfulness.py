@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.gradcam.heatmaps import Maps
+from cxr.heatmaps.explainer import Maps
 
 STEPS = 5
 """Shares of the pixels: 0, a fifth, ..., 1."""

@@ -8,12 +8,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import nn
 
-from stages import models
-from stages.calibration import probabilities
+from cxr.heatmaps.explainer import BATCH, Explainer
+from cxr.models import model as models
+from cxr.models.calibration import probabilities
+from cxr.models.model import Card
 from stages.gradcam import agreement, faithfulness, sample, shares
-from stages.gradcam.heatmaps import BATCH, Explainer
 from stages.gradcam.summary import MEASURES
-from stages.models import Card
 
 
 @dataclass(frozen=True)

@@ -1,57 +1,15 @@
-"""Images that were in no data set, brought to what a network was trained on."""
+"""Images that were in no data set, as many as are measured."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from stages.command import UserError
+from cxr.images.new_images import listed, read
+from cxr.models.model import Card, prepare_settings
+from cxr.pipeline.cli import UserError
 from stages.gradcam import sample
-from stages.models import Card
-from stages.params import Prepare
-from stages.prepare.work import Outcome, process
-
-
-def listed(places: Iterable[Path]) -> list[Path]:
-    """Files, and all files in folders and their sub-folders by name, hidden ones left out."""
-    found: list[Path] = []
-    for place in places:
-        if place.is_dir():
-            inside = (path for path in place.rglob("*") if path.is_file())
-            shown = (path for path in inside if not hidden(path.relative_to(place)))
-            found += sorted(shown)
-        else:
-            found.append(place)
-    return found
-
-
-def hidden(path: Path) -> bool:
-    """Whether a part of a path begins with a dot."""
-    return any(part.startswith(".") for part in path.parts)
-
-
-def settings(card: Card) -> Prepare:
-    """How the images were prepared that a network was trained on.
-
-    Raises:
-        UserError: if its model folder does not say.
-    """
-    try:
-        return Prepare(side=card.size, backend="threading", **card.prepare)
-    except ValidationError as error:
-        raise UserError(
-            f"the model {card.architecture} does not say how its images were prepared: "
-            "train it again with `dvc repro`."
-        ) from error
-
-
-def read(path: Path, how: Prepare) -> Outcome:
-    """Decode and fit an image as `prepare` does; `facts` say the reason if it can't be used."""
-    row = {"image": path.name, "patient": "", "view": "", "mask": ""}
-    return process(row, path.parent, how, None)
 
 
 def sampled(folder: Path, card: Card, most: int) -> tuple[pd.DataFrame, NDArray[np.uint8], int]:
@@ -68,7 +26,7 @@ def sampled(folder: Path, card: Card, most: int) -> tuple[pd.DataFrame, NDArray[
         raise UserError(f"params.yaml: gradcam.novel: there is no folder '{folder}'.")
     names = [path.relative_to(folder).as_posix() for path in listed([folder])]
     names = sorted(sample.first(pd.DataFrame({"image": names}, dtype=str), most)["image"])
-    outcomes = {name: read(folder / name, settings(card)) for name in names}
+    outcomes = {name: read(folder / name, prepare_settings(card)) for name in names}
     usable = {name: one.pixels for name, one in outcomes.items() if one.pixels is not None}
     for name in sorted(outcomes.keys() - usable.keys()):
         print(f"{folder / name}: {outcomes[name].facts['reason']}")

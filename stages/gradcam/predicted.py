@@ -5,10 +5,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import nn
 
-from stages import models
-from stages.calibration import probabilities
-from stages.command import UserError
-from stages.models import Card
+from cxr.models import model as models
+from cxr.models.calibration import probabilities
+from cxr.models.model import Card
+from cxr.pipeline.cli import UserError
 
 
 def check(predictions: pd.DataFrame, card: Card) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages import bootstrap
-from stages.bootstrap import Floats, defined, interval
-from stages.params import Evaluate
+from cxr.metrics import bootstrap
+from cxr.metrics.bootstrap import Floats, defined, interval
+from cxr.pipeline.params import Evaluate
 
 MEASURES = (
     *("lungs_heat", "lungs_area", "lungs_excess", "lungs_hit", "border_heat", "border_area"),

@@ -7,13 +7,14 @@ from typing import Any
 
 import pandas as pd
 
-from stages import models, tables
-from stages.command import UserError, paths, run
-from stages.files import sha256, whole
+from cxr.models import model as models
+from cxr.pipeline import tables
+from cxr.pipeline.cli import UserError, paths, run
+from cxr.pipeline.files import sha256, whole
+from cxr.pipeline.params import load
 from stages.page import data, heat, settings, verdicts
 from stages.page.pictures import Picture, embed, heatmaps
 from stages.page.render import render
-from stages.params import load
 
 METRICS = ("duplicates", "flow", "test", "breakdown", "audit", "gradcam")
 DRAWINGS = {

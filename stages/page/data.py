@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from stages.labels import mapping_of
-from stages.params import Params
-from stages.tables import SPLITS, described
+from cxr.pipeline.labels import mapping_of
+from cxr.pipeline.params import Params
+from cxr.pipeline.tables import SPLITS, described
 
 VALUES = 6
 """Values of a column, such as views, that get a line of their own; the rest share one."""

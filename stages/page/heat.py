@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cxr.pipeline.tables import SPLITS
+from cxr.plotting.display_names import words
 from stages.page.wording import known, number, percent
-from stages.tables import SPLITS
-from stages.wording import words
 
 Metrics = Mapping[str, Any]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from stages.command import UserError
-from stages.files import file_name
+from cxr.pipeline.cli import UserError
+from cxr.pipeline.files import file_name
 
 
 @dataclass(frozen=True)

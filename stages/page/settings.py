@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from stages.dotted import flat
+from flatten_dict import flatten
+
+from cxr.pipeline.params import Params
 from stages.page.wording import setting
-from stages.params import Params
 
 
 def lines(params: Params, model: str) -> list[tuple[str, str]]:
@@ -26,4 +27,5 @@ def lines(params: Params, model: str) -> list[tuple[str, str]]:
     chosen["train"]["weights"] = Path(params.train.weights).name
     chosen["gradcam"].pop("novel", None)
     chosen[f"architectures.{model}"] = everything["architectures"][model]
-    return [(key, setting(value)) for key, value in flat(chosen).items()]
+    flat = flatten(chosen, "dot", keep_empty_types=(dict,))
+    return [(key, setting(value)) for key, value in flat.items()]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from stages.wording import words
+from cxr.plotting.display_names import words
 
 Ends = Mapping[str, float | None]
 

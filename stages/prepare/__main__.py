@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stages import command, tables
-from stages.command import UserError
-from stages.files import whole
-from stages.params import Prepare, load
-from stages.prepare import store
+from cxr.images import cache
+from cxr.pipeline import cli, tables
+from cxr.pipeline.cli import UserError
+from cxr.pipeline.files import whole
+from cxr.pipeline.params import Prepare, load
 from stages.prepare.arrays import ArrayWriter
 from stages.prepare.outcomes import outcomes
 
 
 def main() -> None:
-    files = command.paths(__doc__, "params", "raw", "index", "pixels", "masks", "images", "store")
+    files = cli.paths(__doc__, "params", "raw", "index", "pixels", "masks", "images", "store")
     settings = load(files.params).prepare
     index = tables.read(files.index, tables.Index)
 
@@ -57,7 +57,7 @@ def prepare(
     no_mask = np.zeros((settings.side, settings.side), np.uint8)
     has_masks = bool((index["mask"] != "").any())
     facts = []
-    for outcome in outcomes(index, raw, settings, store.place(folder, settings)):
+    for outcome in outcomes(index, raw, settings, cache.place(folder, settings)):
         row = -1
         if outcome.pixels is not None:
             row = pixels.append(outcome.pixels)
@@ -73,4 +73,4 @@ def prepare(
 
 
 if __name__ == "__main__":
-    command.run(main)
+    cli.run(main)

@@ -10,10 +10,10 @@ import pandas as pd
 from joblib import Parallel, delayed, parallel_config
 from tqdm import tqdm
 
-from stages.command import UserError
-from stages.params import Prepare
-from stages.prepare.store import Store
-from stages.prepare.work import Outcome, process_block
+from cxr.images.cache import Store
+from cxr.images.process import Outcome, process_block
+from cxr.pipeline.cli import UserError
+from cxr.pipeline.params import Prepare
 
 # Images that one worker is given at a time.
 BLOCK = 32

@@ -3,16 +3,16 @@
 import numpy as np
 import pandas as pd
 
-from stages import command, tables
-from stages.files import whole, write_json
-from stages.labels import classes
-from stages.params import load
+from cxr.pipeline import cli, tables
+from cxr.pipeline.files import whole, write_json
+from cxr.pipeline.labels import classes
+from cxr.pipeline.params import load
 from stages.split import flow, gate
 from stages.split.assign import assign, groups
 
 
 def main() -> None:
-    files = command.paths(
+    files = cli.paths(
         __doc__, "params", "images", "duplicates", "pixels", "split", "metrics", "plots"
     )
     params = load(files.params)
@@ -66,4 +66,4 @@ def with_groups(images: pd.DataFrame, duplicates: pd.DataFrame) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    cli.run(main)

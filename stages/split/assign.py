@@ -6,9 +6,9 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from stages.command import UserError
-from stages.groups import components
-from stages.params import SplitSettings
+from cxr.duplicates.groups import components
+from cxr.pipeline.cli import UserError
+from cxr.pipeline.params import SplitSettings
 
 # A group that stands on two sides stays on the first of these.
 PRECEDENCE = {"test": 0, "val": 1, "train": 2}

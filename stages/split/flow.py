@@ -4,20 +4,9 @@ from typing import Any
 
 import pandas as pd
 
-from stages.params import SplitSettings
+from cxr.pipeline.params import SplitSettings
+from cxr.pipeline.tables import FATES
 from stages.split.assign import assign, groups
-
-FATES = (
-    "unusable",
-    "excluded",
-    "unlabelled",
-    "duplicate",
-    "conflict",
-    "set_aside",
-    "train",
-    "val",
-    "test",
-)
 
 
 def fates(images: pd.DataFrame) -> pd.Series:

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.command import UserError
-from stages.params import Dedupe
-from stages.twins import twins
+from cxr.duplicates.pairs import twins
+from cxr.pipeline.cli import UserError
+from cxr.pipeline.params import Dedupe
 
 SHOWN = 5
 

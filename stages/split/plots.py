@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.figures import contact_sheet, figure, short_name
-from stages.tables import SPLITS
+from cxr.pipeline.tables import SPLITS
+from cxr.plotting.figures import contact_sheet, figure, short_name
 
 SAMPLES = 6
 

@@ -4,22 +4,24 @@ from dataclasses import replace
 
 import numpy as np
 
-from stages import command, gpus, models, typical
-from stages.calibration import calibrated
-from stages.files import whole
-from stages.params import load
-from stages.train.beginning import begin
+from cxr.models import gpus, ood
+from cxr.models import model as models
+from cxr.models.calibration import calibrated
+from cxr.pipeline import cli
+from cxr.pipeline.files import whole
+from cxr.pipeline.params import load
+from stages.train.augmentation_examples import draw_augmented
 from stages.train.data import loader
-from stages.train.fed import draw_augmented
 from stages.train.loop import choose_precision, fit, one_voice, synchronised
 from stages.train.module import Classifier
 from stages.train.records import Records, draw_curves, write_curves
 from stages.train.resume import state_file
+from stages.train.setup import begin
 
 
 def main() -> None:
     """Read the command line, train, write the model folder and the plots."""
-    paths = command.paths(__doc__, "params", "pixels", "split", "model", "plots", "state")
+    paths = cli.paths(__doc__, "params", "pixels", "split", "model", "plots", "state")
     first = one_voice() == 0
     params = load(paths.params)
     settings, architecture = params.train, params.architectures[params.model]
@@ -75,7 +77,7 @@ def main() -> None:
     card = calibrated(card, models.logits(model, card, pixels, side.rows), side.labels)
     with whole(paths.model) as folder:
         models.save(model, card, folder)
-        typical.save(typical.learn(pixels, start.training.side.rows, side.rows), folder)
+        ood.save(ood.learn(pixels, start.training.side.rows, side.rows), folder)
     state.unlink()
     print(
         f"best epoch {best_epoch} of {len(records.history)} by validation "
@@ -84,4 +86,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    cli.run(main)

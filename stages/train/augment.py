@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.params import Augment
-from stages.train.chance import seeded
+from cxr.pipeline.params import Augment
+from stages.train.seeding import seeded
 
 # OpenCV's own threads only get in the way of torch's and of the worker processes.
 cv2.setNumThreads(0)

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_convert
 
-from stages.command import UserError
-from stages.params import Train
+from cxr.pipeline.cli import UserError
+from cxr.pipeline.params import Train
 from stages.train.augment import augmented
 from stages.train.order import Key, Share, balanced, in_order, shuffled, used
 
@@ -34,7 +34,7 @@ def sides(split: pd.DataFrame) -> tuple[Side, Side, list[str]]:
     """Take training and validation out of the split.
 
     Args:
-        split: a table `stages.tables.Split`.
+        split: a table `cxr.pipeline.tables.Split`.
 
     Returns:
         training, validation, and the names of the classes, sorted.

@@ -14,8 +14,8 @@ from lightning.pytorch.utilities import rank_zero_only
 from timm.layers import convert_sync_batchnorm
 from torch import nn
 
-from stages.command import UserError
-from stages.params import Train
+from cxr.pipeline.cli import UserError
+from cxr.pipeline.params import Train
 from stages.train.data import Loader
 from stages.train.module import Classifier
 from stages.train.resume import KeepState, WholeFile

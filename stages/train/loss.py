@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from stages.params import Train
+from cxr.pipeline.params import Train
 
 
 def class_weights(labels: np.ndarray, classes: int, imbalance: str) -> Tensor:

@@ -10,15 +10,15 @@ import torch.distributed
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
-from stages.command import UserError
-from stages.models import Card, normalised
-from stages.params import Train
-from stages.train.chance import seeded
+from cxr.models.model import Card, normalised
+from cxr.pipeline.cli import UserError
+from cxr.pipeline.params import Train
 from stages.train.loss import loss_of, mixed
 from stages.train.optimizer import create, freeze_backbone, schedule
 from stages.train.order import process
 from stages.train.records import Records
 from stages.train.scores import scores
+from stages.train.seeding import seeded
 
 CHECK_EVERY = 20
 """Steps between looks at the loss: each makes the CPU wait for the GPU."""

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from stages.params import Train
+from cxr.pipeline.params import Train
 
 
 def create(model: nn.Module, settings: Train, lr: float) -> torch.optim.Optimizer:

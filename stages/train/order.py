@@ -7,7 +7,7 @@ import torch.distributed
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
-from stages.train.chance import seeded
+from stages.train.seeding import seeded
 
 Key = tuple[int, int, int]
 """(epoch, position, repeat): the image at a position of the side, shown in an epoch for the

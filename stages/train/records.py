@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from dvclive import Live
 
-from stages.figures import figure
+from cxr.plotting.figures import figure
 
 METRICS = {
     "loss": "Loss (class-weighted)",

@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 import stages
-from stages.files import sha256, whole
+from cxr.pipeline.files import sha256, whole
 from stages.train.data import Loader
 
 LIBRARIES = ("torch", "lightning", "timm", "albumentations", "opencv-python-headless", "numpy")

@@ -13,10 +13,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from stages import models
-from stages.command import UserError
-from stages.files import sha256
-from stages.models import Card
+from cxr.models import model as models
+from cxr.models.model import Card
+from cxr.pipeline.cli import UserError
+from cxr.pipeline.files import sha256
 from stages.train.adapt import State, channels, renamed, tensors, to_grey
 
 WRAPPERS = ("state_dict", "model", "model_state_dict")
@@ -50,7 +50,7 @@ def start(model: nn.Module, card: Card, weights: str) -> Card:
     """Give a randomly initialised network the weights that `train.weights` asks for.
 
     Args:
-        model: built by `stages.models.build`; changed in place.
+        model: built by `cxr.models.model.build`; changed in place.
         card: its card, with the normalisation for training from scratch.
         weights: scratch, imagenet or the path of a .safetensors or .pth file.
 

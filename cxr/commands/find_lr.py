@@ -1,0 +1,131 @@
+"""Find a learning rate: raise it from step to step, and see where the loss falls fastest.
+
+The learning rate range test of Smith 2017. A command of its own, no stage: what it suggests is
+written into params.yaml by hand.
+
+    cxr find-lr --params params.yaml --pixels data/pixels.npy \
+        --split data/split.csv --plots plots/find_lr
+"""
+
+import math
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from cxr.models import model as models
+from cxr.pipeline import cli
+from cxr.pipeline.cli import UserError
+from cxr.pipeline.files import whole
+from cxr.pipeline.params import Train, load
+from cxr.plotting.figures import figure
+from stages.train.data import Loader, loader
+from stages.train.loss import loss_of
+from stages.train.optimizer import create
+from stages.train.setup import Beginning, begin
+
+STEPS = 100
+LOWEST, HIGHEST = 1e-6, 10.0
+SMOOTHING = 0.9
+"""Of the loss: the weight of what was before, at each step."""
+SKIPPED = 10
+"""The first steps are not looked at: their average is of few batches."""
+DIVERGED = 4.0
+"""The search ends when the smoothed loss is so many times its lowest value."""
+
+
+def main() -> None:
+    """Read the command line, search, write the curve, print the suggestion."""
+    summary = __doc__.split("\n", 1)[0]
+    paths = cli.paths(summary, "params", "pixels", "split", "plots")
+    params = load(paths.params)
+    lr = params.architectures[params.model].lr
+    start = begin(params, paths.pixels, paths.split)
+    curve = search(start, params.train, models.device())
+    with whole(paths.plots) as folder:
+        folder.mkdir()
+        curve.to_csv(folder / "find_lr.csv", index=False, lineterminator="\n", float_format="%.6g")
+        found = suggestion(curve)
+        draw(folder / "find_lr.png", curve, found, params.model)
+    print(f"suggested: architectures.{params.model}.lr: {found:.1g} (now {lr:g})")
+
+
+def search(start: Beginning, settings: Train, device: torch.device) -> pd.DataFrame:
+    """Train for up to 100 steps, in fp32, each at a higher learning rate than the last.
+
+    Returns:
+        a row for each step: `lr`, `loss` of the batch, `smoothed` loss.
+    """
+    model = start.model.to(device).train()
+    weights = start.class_weights.to(device)
+    optimizer = create(model, settings, lr=1.0)
+    relative = [group["lr"] for group in optimizer.param_groups]
+    rows: list[tuple[float, float, float]] = []
+    average = 0.0
+    batches = endless(loader(start.training, settings, pin_memory=False))
+    for step, (images, labels) in zip(range(STEPS), batches, strict=False):
+        lr = LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1))
+        for group, share in zip(optimizer.param_groups, relative, strict=True):
+            group["lr"] = lr * share
+        logits = model(models.normalised(images.to(device), start.card))
+        loss = loss_of(logits, labels.to(device), weights, settings)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        average = SMOOTHING * average + (1 - SMOOTHING) * loss.item()
+        # Of the first steps, the average is too low by what it has not seen.
+        smoothed = average / (1 - SMOOTHING ** (step + 1))
+        if not math.isfinite(smoothed):
+            break
+        rows.append((lr, loss.item(), smoothed))
+        if smoothed > DIVERGED * min(row[2] for row in rows):
+            break
+    return pd.DataFrame(rows, columns=["lr", "loss", "smoothed"])
+
+
+def endless(batches: Loader) -> Iterator[tuple[Tensor, Tensor]]:
+    """One epoch after the other."""
+    for epoch in count():
+        batches.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
+        yield from batches
+
+
+def suggestion(curve: pd.DataFrame) -> float:
+    """The learning rate at which the smoothed loss falls fastest, before its lowest point.
+
+    Raises:
+        UserError: if it never falls.
+    """
+    looked_at = curve.iloc[SKIPPED:]
+    falling = looked_at.iloc[: int(looked_at["smoothed"].argmin()) + 1]
+    if len(falling) < 3:
+        raise UserError(
+            "the loss does not fall at any learning rate: look at params.yaml (train.optimizer, "
+            "train.weights) and at the pictures of the split stage."
+        )
+    slope = np.gradient(falling["smoothed"], np.log(falling["lr"]))
+    return float(falling["lr"].iloc[int(slope.argmin())])
+
+
+def draw(path: Path, curve: pd.DataFrame, found: float, name: str) -> None:
+    """Draw loss over learning rate, the suggestion marked."""
+    with figure(path, figsize=(7, 4.5)) as (_, axis):
+        axis.plot(curve["lr"], curve["loss"], color="0.75", linewidth=1, label="loss of a batch")
+        axis.plot(curve["lr"], curve["smoothed"], label="smoothed")
+        axis.axvline(
+            found, color="0.4", linestyle="--", linewidth=1, label=f"suggested: {found:.1g}"
+        )
+        axis.set_xscale("log")
+        axis.set_ylim(0, DIVERGED / 2 * curve["smoothed"].iloc[0])
+        axis.set_xlabel("Learning rate")
+        axis.set_ylabel("Training loss")
+        axis.set_title(f"Learning rate search, {name}")
+        axis.legend()
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,153 @@
+"""What a network makes of image files, a batch at a time."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from cxr.commands.predict.doubts import colourfulness, doubts
+from cxr.images import new_images
+from cxr.images.process import Outcome
+from cxr.metrics.operating_point import decisions, positive_class
+from cxr.models import model as models
+from cxr.models import ood
+from cxr.models.calibration import probabilities, threshold
+from cxr.models.model import Card
+from cxr.pipeline.cli import UserError
+from cxr.pipeline.files import rounded
+
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Point:
+    """The operating point: the class that must not be missed, and from where on it is called."""
+
+    positive: str
+    sensitivity: float
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is made of one image.
+
+    Attributes:
+        image: as the user named it.
+        error: why it can't be used; then nothing else is known.
+        probabilities: calibrated, by class.
+        decision: the positive class from its threshold on, else the most probable other; without
+            an operating point, the most probable class.
+        distance: from the training images.
+        warnings: why the network should not have been asked.
+    """
+
+    image: str
+    error: str = ""
+    probabilities: dict[str, float] = field(default_factory=dict)
+    decision: str = ""
+    distance: float | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """For machines, numbers rounded."""
+        if self.error:
+            return {"image": self.image, "error": self.error}
+        content: dict[str, Any] = rounded(asdict(self))
+        del content["error"]
+        return content
+
+
+def operating_point(card: Card, wanted: list[str], sensitivity: float) -> Point | None:
+    """The threshold at which validation images of the class were found so often.
+
+    Args:
+        wanted: the first of these that is a class is the positive one.
+
+    Returns:
+        None if none of them is a class, or validation had no image of it.
+    """
+    name = positive_class(wanted, card.classes)
+    if name is None or not card.thresholds.get(name):
+        return None
+    return Point(name, sensitivity, threshold(card.thresholds[name], sensitivity))
+
+
+class Judge:
+    """A trained network and what its folder says of how to use it.
+
+    Raises:
+        UserError: if the folder is not one that this project's training leaves.
+    """
+
+    def __init__(self, folder: Path, wanted: list[str], sensitivity: float) -> None:
+        self.network: nn.Module
+        self.network, self.card = models.load(folder)
+        self.typical = ood.load(folder)
+        self.settings = models.prepare_settings(self.card)
+        self.point = operating_point(self.card, wanted, sensitivity)
+
+    def findings(self, files: list[Path]) -> Iterator[tuple[list[Finding], NDArray[np.uint8]]]:
+        """Judge files.
+
+        Yields:
+            up to `BATCH` findings in the order of the files, and the pixels of those without an
+            error, uint8 (N, S, S).
+        """
+        for start in range(0, len(files), BATCH):
+            some = files[start : start + BATCH]
+            outcomes = [new_images.read(path, self.settings) for path in some]
+            pixels = np.empty((0, self.card.size, self.card.size), np.uint8)
+            usable = [one.pixels for one in outcomes if one.pixels is not None]
+            if usable:
+                pixels = np.stack(usable)
+            yield list(self.judged(some, outcomes, pixels)), pixels
+
+    def judged(
+        self, files: list[Path], outcomes: list[Outcome], pixels: NDArray[np.uint8]
+    ) -> Iterator[Finding]:
+        """Findings on one batch."""
+        rows = np.arange(len(pixels))
+        logits = models.logits(self.network, self.card, pixels, rows)
+        believed = probabilities(logits, self.card.temperature)
+        called = self.called(believed)
+        distances = self.typical.distances(pixels, rows)
+        row = -1
+        for path, outcome in zip(files, outcomes, strict=True):
+            # A name need not be valid UTF-8.
+            name = str(path).encode(errors="replace").decode()
+            if outcome.pixels is None:
+                yield Finding(name, error=outcome.facts["reason"])
+                continue
+            row += 1
+            colour = 0.0 if outcome.facts["format"] == "DICOM" else colourfulness(path)
+            yield Finding(
+                name,
+                probabilities=dict(zip(self.card.classes, believed[row].tolist(), strict=True)),
+                decision=self.card.classes[called[row]],
+                distance=float(distances[row]),
+                warnings=doubts(distances[row], self.typical, colour),
+            )
+
+    def called(self, believed: NDArray[np.float64]) -> NDArray[np.int64]:
+        """The number of the class that each image is called."""
+        if self.point is None:
+            return believed.argmax(1)
+        number = self.card.classes.index(self.point.positive)
+        return decisions(believed, number, self.point.threshold)
+
+
+def check(names: list[str], card: Card) -> None:
+    """Refuse a positive class that the user named and the network does not have.
+
+    Raises:
+        UserError: if none of them is a class.
+    """
+    if positive_class(names, card.classes) is None:
+        raise UserError(
+            f"--positive: '{names[0]}' is no class of this network: {', '.join(card.classes)}."
+        )

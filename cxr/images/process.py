@@ -1,0 +1,172 @@
+"""What is done to each image, in any process: read, check, decode, fit, hash."""
+
+import hashlib
+import stat
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr.images.cache import Fitted, Store
+from cxr.images.decode import UnusableError, decode
+from cxr.images.phash import phashes
+from cxr.images.resize import fit
+from cxr.pipeline.params import Prepare
+
+# By sha256: what a usable file has become, or None if it was in the store.
+Files = dict[str, Fitted | None]
+
+UNKNOWN = {"sha256": "", "phash": "", "width": 0, "height": 0, "mode": "", "format": ""}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one row of the index.
+
+    Attributes:
+        facts: the columns that `Images` adds to `Index`, but for `row`; and patient and view.
+        pixels: uint8 (S, S), or None if the image can't be used.
+        mask: uint8 (S, S) of 0 and 1, or None if there is none.
+        files: the image and its mask, if they were usable.
+    """
+
+    facts: dict[str, Any]
+    pixels: NDArray[np.uint8] | None = None
+    mask: NDArray[np.uint8] | None = None
+    files: Files = field(default_factory=dict)
+
+
+def process_block(
+    rows: list[dict[str, str]], raw: Path, settings: Prepare, place: Path | None
+) -> list[Outcome]:
+    """Process rows one after the other, on one core.
+
+    Args:
+        place: of the store of pictures decoded before; None = there is none.
+    """
+    cv2.setNumThreads(1)
+    with Store(place, settings.side) if place else nullcontext() as store:
+        outcomes = [process(row, raw, settings, store) for row in rows]
+    # Many at once: alone, a hash costs twice the time.
+    facts = [outcome.facts for outcome in outcomes if outcome.pixels is not None]
+    pixels = [outcome.pixels for outcome in outcomes if outcome.pixels is not None]
+    for fact, code in zip(facts, phashes(pixels), strict=True):
+        fact["phash"] = code
+    return outcomes
+
+
+def process(row: dict[str, str], raw: Path, settings: Prepare, store: Store | None) -> Outcome:
+    """Bring one image to the form that all later stages use; its hash is yet to come.
+
+    Args:
+        row: of the table `Index`. Where it has no patient or view, a DICOM header's are taken.
+        raw: the folder that its paths are relative to.
+        store: of pictures decoded before.
+    """
+    known = {"patient": row["patient"], "view": row["view"]}
+    files: Files = {}
+    sha256 = ""
+    try:
+        check_view(row["view"], settings)
+        path = raw / row["image"]
+        data, sha256 = read(path, settings)
+        image = fitted(data, sha256, settings, store, files)
+        known = {name: known[name] or image.facts[name] for name in known}
+        check_view(known["view"], settings)
+        if image.pixels.min() == image.pixels.max():
+            raise UnusableError("blank")
+        mask = read_mask(raw / row["mask"], settings, store, files) if row["mask"] else None
+    except ExcludedError as error:
+        facts = {"status": "excluded", "reason": str(error), **UNKNOWN, "sha256": sha256}
+        return Outcome(facts | known, files=files)
+    except UnusableError as error:
+        facts = {"status": "unusable", "reason": str(error), **UNKNOWN, "sha256": sha256}
+        return Outcome(facts | known, files=files)
+    facts = {"status": "ok", "reason": "", **UNKNOWN, "sha256": sha256}
+    return Outcome({**facts, **image.facts, **known}, image.pixels, mask, files)
+
+
+class ExcludedError(Exception):
+    """The image is of a kind that the settings leave out."""
+
+
+def check_view(view: str, settings: Prepare) -> None:
+    """Leave out views that are known and not wanted.
+
+    Raises:
+        ExcludedError: if this is one.
+    """
+    if view and view not in settings.views:
+        raise ExcludedError(f"view {view} is not in prepare.views")
+
+
+def read(path: Path, settings: Prepare) -> tuple[bytes, str]:
+    """A file's bytes and their sha256.
+
+    Raises:
+        UnusableError: if it can't be read, or is larger than any image of max_megapixels is when
+            stored without compression (RGBA of 16 bits: 8 bytes a pixel).
+    """
+    try:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):
+            raise UnusableError("not a file")
+        if about.st_size > settings.max_megapixels * 8e6 + 1e6:
+            raise UnusableError("a file larger than prepare.max_megapixels")
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise UnusableError("no such file") from error
+    except OSError as error:
+        raise UnusableError(f"unreadable: {error.strerror}") from error
+    return data, hashlib.sha256(data).hexdigest()
+
+
+def fitted(
+    data: bytes,
+    sha256: str,
+    settings: Prepare,
+    store: Store | None,
+    files: Files,
+) -> Fitted:
+    """Decode and fit a file, or take it from the store; note it in `files`.
+
+    Raises:
+        UnusableError: if it can't be used.
+    """
+    known = store.find(sha256) if store else None
+    if known:
+        files[sha256] = None
+        return known
+    picture = decode(data, settings)
+    facts = {
+        "width": picture.width,
+        "height": picture.height,
+        "mode": picture.mode,
+        "format": picture.format,
+        "patient": picture.patient,
+        "view": picture.view,
+    }
+    new = Fitted(fit(picture.grey, settings.side, settings.fit), facts)
+    files[sha256] = new
+    return new
+
+
+def read_mask(
+    path: Path, settings: Prepare, store: Store | None, files: Files
+) -> NDArray[np.uint8]:
+    """A lung mask, fitted like its image: uint8 (S, S) of 0 and 1.
+
+    Raises:
+        UnusableError: if it can't be used.
+    """
+    try:
+        data, sha256 = read(path, settings)
+        grey = fitted(data, sha256, settings, store, files).pixels
+    except UnusableError as error:
+        raise UnusableError(f"its mask: {error}") from error
+    # Masks are drawn in 255, or in 1.
+    return (grey > grey.max() / 2).astype(np.uint8)

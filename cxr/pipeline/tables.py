@@ -1,0 +1,151 @@
+"""The tables that pass between stages: their columns, checked on write and on read.
+
+All are CSV, sorted by `image`, with `\\n` line ends. Text columns hold "" where nothing is known.
+"""
+
+from pathlib import Path
+from typing import TypeVar
+
+import pandas as pd
+import pandera.pandas as pa
+from pandera.engines.pandas_engine import STRING
+from pandera.typing import Series
+
+from cxr.pipeline.cli import UserError
+from cxr.pipeline.files import whole
+
+SPLITS = ("train", "val", "test")
+FATES = (
+    "unusable",
+    "excluded",
+    "unlabelled",
+    "duplicate",
+    "conflict",
+    "set_aside",
+    "train",
+    "val",
+    "test",
+)
+"""What can become of an image, from the source to the split."""
+
+
+class Table(pa.DataFrameModel):
+    """What all tables share: one row for each image, no other columns than those named."""
+
+    image: Series[str] = pa.Field(unique=True, str_length={"min_value": 1})
+
+    class Config:
+        strict = True
+        ordered = True
+
+
+class Index(Table):
+    """What the source says of each file. `image` and `mask` are paths under data/raw."""
+
+    dataset: Series[str] = pa.Field(description="the adapter that read it, such as radiography")
+    label: Series[str] = pa.Field(description="as published; empty = unlabelled")
+    patient: Series[str] = pa.Field(description="empty = unknown")
+    source: Series[str] = pa.Field(description="the collection that the image came from")
+    official_split: Series[str] = pa.Field(isin=[*SPLITS, ""])
+    view: Series[str] = pa.Field(description="as published, such as PA or AP; empty = unknown")
+    sex: Series[str] = pa.Field(isin=["F", "M", ""], description="empty = unknown")
+    age: Series[str] = pa.Field(
+        str_matches=r"^(\d+(\.\d+)?)?$", description="years; empty = unknown"
+    )
+    mask: Series[str] = pa.Field(description="lung mask; empty = none")
+
+
+class Images(Index):
+    """The index with what decoding found. `row` counts into pixels.npy; -1 = unusable."""
+
+    row: Series[int] = pa.Field(ge=-1)
+    status: Series[str] = pa.Field(isin=["ok", "unusable", "excluded"])
+    reason: Series[str]
+    sha256: Series[str] = pa.Field(description="of the file; empty if it is missing")
+    phash: Series[str] = pa.Field(description="hexadecimal, 64 digits = 256 bits")
+    width: Series[int] = pa.Field(description="pixels as stored; 0 if unusable")
+    height: Series[int]
+    mode: Series[str] = pa.Field(
+        description="Pillow's name: L, RGB, I;16, ...; of DICOM photometric interpretation and bits"
+    )
+    format: Series[str] = pa.Field(description="Pillow's name: PNG, JPEG, ...; or DICOM")
+
+
+class Duplicates(Table):
+    """One row for each usable image. `of` is the member that stands for a dropped one."""
+
+    group: Series[str] = pa.Field(description="name of the group's first image")
+    keep: Series[bool]
+    reason: Series[str] = pa.Field(isin=["kept", "exact", "near", "conflict"])
+    of: Series[str]
+    distance: Series[int] = pa.Field(ge=-1, description="bits to `of`; -1 = none")
+
+
+class Split(Table):
+    """One row for each image that is kept. `group` never stands on two sides."""
+
+    row: Series[int] = pa.Field(ge=0)
+    label: Series[str]
+    patient: Series[str]
+    group: Series[str] = pa.Field(description="union of patient and duplicate group")
+    source: Series[str]
+    split: Series[str] = pa.Field(isin=[*SPLITS, ""], description="empty = set aside")
+
+
+class Predictions(Table):
+    """Calibrated probabilities: one column `p_<class>` for each class, summing to 1."""
+
+    label: Series[str]
+    split: Series[str] = pa.Field(isin=list(SPLITS))
+    probabilities: Series[float] = pa.Field(alias="^p_.+$", regex=True, ge=0, le=1, coerce=True)
+
+
+T = TypeVar("T", bound=type[Table])
+
+
+def write(path: Path, table: pd.DataFrame, kind: T) -> None:
+    """Check a table and write it, sorted by image.
+
+    Raises:
+        pandera.errors.SchemaError: if the table is not of this kind: a mistake in the code.
+    """
+    table = kind.validate(table.sort_values("image", ignore_index=True))
+    with whole(path) as part:
+        table.to_csv(part, index=False, lineterminator="\n", float_format="%.7g")
+
+
+def read(path: Path, kind: T) -> pd.DataFrame:
+    """Read a table and check it.
+
+    Raises:
+        UserError: if the file is not a table of this kind.
+    """
+    text = {
+        name: str
+        for name, column in kind.to_schema().columns.items()
+        if isinstance(column.dtype, STRING)
+    }
+    try:
+        table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values={})
+        return kind.validate(table)
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing: `dvc repro` writes it.") from error
+    except (pa.errors.SchemaError, pa.errors.SchemaErrors, ValueError) as error:
+        reason = mistake(error)
+        raise UserError(
+            f"{path} is not the table {kind.__name__} that cxr/pipeline/tables.py describes: "
+            f"{reason}. If it was edited by hand, remove it and run `dvc repro` again."
+        ) from error
+
+
+def mistake(error: Exception) -> str:
+    """The first thing that pandera or pandas found wrong, in one line."""
+    if isinstance(error, pa.errors.SchemaErrors):
+        error = error.schema_errors[0]
+    return str(error).splitlines()[0][:200]
+
+
+def described(split: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a table `Split` with what one of `Images` says of each beside them."""
+    new = ["image", *(name for name in images if name not in split)]
+    return split.merge(images[new], on="image", validate="one_to_one")

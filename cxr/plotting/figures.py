@@ -1,0 +1,91 @@
+"""One style for every figure; the same content gives the same bytes."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr.pipeline.files import whole
+
+STYLE: dict[Any, Any] = {
+    "figure.dpi": 120,
+    "figure.constrained_layout.use": True,
+    "font.size": 10,
+    # Names of classes and files are text, whatever dollar signs they hold.
+    "text.parse_math": False,
+    "axes.titlesize": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "legend.frameon": False,
+    # Okabe and Ito's colours, told apart with any kind of colour vision.
+    "axes.prop_cycle": plt.cycler(
+        color=[
+            "#0072B2",
+            "#D55E00",
+            "#009E73",
+            "#CC79A7",
+            "#E69F00",
+            "#56B4E9",
+            "#000000",
+            "#F0E442",
+        ]
+    ),
+}
+
+
+@contextmanager
+def figure(
+    path: Path, rows: int = 1, columns: int = 1, **options: Any
+) -> Iterator[tuple[Any, Any]]:
+    """Give a figure and its axes to draw on; write it to `path` when the block ends.
+
+    Args:
+        path: a .png file.
+        options: for `matplotlib.pyplot.subplots`, such as `figsize` in inches.
+    """
+    with plt.rc_context(STYLE):
+        drawing, axes = plt.subplots(rows, columns, **options)
+        try:
+            yield drawing, axes
+            with whole(path) as part:
+                # Without metadata: matplotlib would write its version.
+                drawing.savefig(part, metadata={"Software": None})
+        finally:
+            plt.close(drawing)
+
+
+def contact_sheet(
+    path: Path,
+    images: Sequence[NDArray[np.uint8]],
+    captions: Sequence[str],
+    columns: int,
+    title: str = "",
+) -> None:
+    """Write a sheet of captioned images.
+
+    Args:
+        images: uint8, each (H, W) grey or (H, W, 3) RGB.
+        captions: one for each image; may have several lines.
+        columns: images in a row.
+    """
+    rows = max(1, -(-len(images) // columns))
+    size = (columns * 1.9, rows * 2.35 + 0.5)
+    with figure(path, rows, columns, figsize=size, squeeze=False) as (drawing, axes):
+        drawing.suptitle(title)
+        for cell in axes.flat:
+            cell.set_axis_off()
+        for cell, image, caption in zip(axes.flat, images, captions, strict=False):
+            cell.imshow(image, cmap="gray", vmin=0, vmax=255)
+            cell.set_title(caption, fontsize=7)
+
+
+def short_name(image: str) -> str:
+    """The end of a file's name, as long as fits under a picture of a contact sheet."""
+    name = Path(image).name
+    return name if len(name) <= 24 else f"…{name[-23:]}"

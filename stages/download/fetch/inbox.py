@@ -1,0 +1,45 @@
+"""The inbox: what the user already has, as a folder or an archive."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+
+from cxr.pipeline.cli import UserError
+from stages.download.fetch.archives import SUFFIXES
+from stages.download.listing import visible
+
+
+def find(inbox: Path, dataset: str, in_union: bool = False) -> Path | None:
+    """The folder or archive of a data set; None if it is to be fetched.
+
+    The data set `folder` is the inbox itself, unless it is part of a union.
+
+    Raises:
+        UserError: if there is none and only the user can have it.
+    """
+    if dataset == "folder" and not in_union:
+        return inbox
+    for candidate in [inbox / dataset, *(inbox / f"{dataset}{suffix}" for suffix in SUFFIXES)]:
+        if candidate.is_file() or any(visible(candidate, Path.exists)):
+            return candidate
+    if dataset == "folder":
+        raise UserError(f"{inbox} has no folder/: put your images there, one sub-folder a class.")
+    return None
+
+
+def take(index: pd.DataFrame, source: Path, target: Path, keep: bool) -> None:
+    """Copy or move the images and masks of an index; missing ones are left to `prepare`.
+
+    Args:
+        keep: whether they stay in `source` too.
+
+    Raises:
+        UserError: if a name leads out of the folder.
+    """
+    for name in sorted({*index["image"], *index["mask"]} - {""}):
+        if not (target / name).resolve().is_relative_to(target.resolve()):
+            raise UserError(f"{source}: '{name}' leads out of its folder: mend the table it is in.")
+        if (source / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            (shutil.copyfile if keep else shutil.move)(source / name, target / name)

@@ -1,0 +1,112 @@
+"""What an archive holds: its files, one after the other, whatever its format."""
+
+import stat
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from stages.download.fetch.member_names import Refused
+
+ENCRYPTED = 0x1  # bit of a zip member's flags
+# tar fills its last record with zeros: 10 KiB, on some tapes up to 1 MiB.
+LONGEST_END = 2**21
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file or a folder in an archive.
+
+    Attributes:
+        name: as the archive has it.
+        size: bytes when unpacked, as the archive says; 0 where it doesn't.
+        open: gives the content; None for a folder. Raises `Refused` for what is no plain file.
+    """
+
+    name: str
+    size: int
+    open: Callable[[], IO[bytes]] | None
+
+
+def members(archive: Path) -> Iterator[Member]:
+    """The members of a zip or tar archive (plain, gz, bz2 or xz), in its order.
+
+    Raises:
+        tarfile.ReadError: if it is neither, or was cut short.
+    """
+    # tar first: one that ends in a zip archive looks like a zip archive too.
+    if is_tar(archive):
+        yield from tar_members(archive)
+    elif zipfile.is_zipfile(archive):
+        yield from zip_members(archive)
+    else:
+        raise tarfile.ReadError("no zip or tar archive")
+
+
+def is_tar(path: Path) -> bool:
+    """Whether a file begins like a tar archive."""
+    try:
+        return tarfile.is_tarfile(path)
+    except EOFError:  # a compressed file that ends in its first block
+        return False
+
+
+def zip_members(archive: Path) -> Iterator[Member]:
+    """The members of a zip archive."""
+    with zipfile.ZipFile(archive) as file:
+        for info in file.infolist():
+
+            def content(info: zipfile.ZipInfo = info) -> IO[bytes]:
+                kind = stat.S_IFMT(info.external_attr >> 16)
+                if kind not in (0, stat.S_IFREG):
+                    raise Refused("is a link or a device")
+                if info.flag_bits & ENCRYPTED:
+                    raise Refused("is encrypted")
+                return file.open(info)
+
+            # zipfile cuts a name at a zero byte; the original name tells.
+            yield Member(info.orig_filename, info.file_size, None if info.is_dir() else content)
+
+
+def tar_members(archive: Path) -> Iterator[Member]:
+    """The members of a tar archive. A link to a file in it stands for a copy of that file."""
+    with tarfile.open(archive) as file:
+        for info in file:
+
+            def content(info: tarfile.TarInfo = info) -> IO[bytes]:
+                return tar_content(file, info)
+
+            yield Member(info.name, info.size, None if info.isdir() else content)
+        check_end(file)
+
+
+def check_end(file: tarfile.TarFile) -> None:
+    """Raise a ReadError if a tar archive ends otherwise than in zeros.
+
+    tarfile takes a broken header for the end, and would leave out all that follows. Compressed
+    files have their checksum after the zeros.
+    """
+    stream = file.fileobj
+    assert stream is not None
+    stream.seek(file.offset)
+    end = stream.read(LONGEST_END)
+    if len(end) < tarfile.BLOCKSIZE or end.strip(b"\0") or stream.read(1):
+        raise tarfile.ReadError("a broken header, or cut short")
+
+
+def tar_content(file: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    """The content of a file, or of the file that a link points to inside the archive.
+
+    It is read from the archive, never from the disk.
+    """
+    if not (info.isfile() or info.issym() or info.islnk()):
+        raise Refused("is a device or a pipe")
+    try:
+        content = file.extractfile(info)
+    except (KeyError, RecursionError):
+        content = None
+    if content is None:
+        raise Refused(f"is a link to '{info.linkname}', which is no file in the archive")
+    return content

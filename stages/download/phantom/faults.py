@@ -1,0 +1,65 @@
+"""What is wrong with real collections, planted into the phantom."""
+
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image
+
+from stages.download.phantom.findings import SHARES
+from stages.download.phantom.patient import Random
+from stages.download.phantom.picture import Picture, encode
+
+COPIES = ("exact", "reencoded", "resized", "brightened", "relabelled")
+BROKEN = ("truncated", "empty", "text")
+
+
+def copy(
+    random: Random, picture: Picture, number: int, kind: str, source: str, patient: str
+) -> Picture:
+    """A copy of picture `number` that came in through another source, as another patient.
+
+    Args:
+        kind: exact (the same bytes), reencoded (as JPEG), resized, brightened, or relabelled
+            (the same bytes under another label).
+        patient: empty = unknown.
+    """
+    made = replace(picture, fault=kind, of=number, source=source, patient=patient)
+    if kind == "reencoded":
+        content, suffix = encode(picture.grey, "jpeg", int(random.integers(40, 81)))
+        return replace(made, content=content, suffix=suffix)
+    if kind == "resized":
+        return resize(made, random.uniform(0.6, 0.8))
+    if kind == "brightened":
+        grey = random.uniform(0.85, 1.15) * picture.grey + random.uniform(0.03, 0.1)
+        content, suffix = encode(np.clip(grey, 0, 1), "png")
+        return replace(made, content=content, suffix=suffix)
+    if kind == "relabelled":
+        others = [label for label in SHARES if label != picture.label]
+        return replace(made, label=str(random.choice(others)))
+    return made
+
+
+def resize(picture: Picture, scale: float) -> Picture:
+    """The picture and its mask at a share of their size."""
+    height, width = (round(side * scale) for side in picture.grey.shape)
+    levels = Image.fromarray(np.rint(picture.grey * 255).astype(np.uint8))
+    grey = np.asarray(levels.resize((width, height), Image.Resampling.BILINEAR)) / 255
+    mask = Image.fromarray(picture.lungs.astype(np.uint8))
+    lungs = np.asarray(mask.resize((width, height), Image.Resampling.NEAREST)) > 0
+    content, suffix = encode(grey, "png")
+    return replace(picture, grey=grey, lungs=lungs, content=content, suffix=suffix)
+
+
+def spoil(random: Random, picture: Picture, kind: str) -> Picture:
+    """A file that can't be read, with all that the index says of `picture`.
+
+    Args:
+        kind: truncated, empty, or text (words under the name of an image).
+    """
+    if kind == "truncated":
+        end = int(len(picture.content) * random.uniform(0.2, 0.6))
+        return replace(picture, fault=kind, content=picture.content[:end])
+    if kind == "empty":
+        return replace(picture, fault=kind, content=b"")
+    withdrawn = b"This image was withdrawn. Please ask the archive.\n"
+    return replace(picture, fault=kind, content=withdrawn, suffix=".png")

@@ -1,0 +1,97 @@
+"""Diseases of the phantom's lungs: what replaces their air, and where."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stages.download.phantom.anatomy import Frame, Lungs, Map, clouds, edge, oval, vessels
+from stages.download.phantom.patient import Anatomy, Random
+
+# The Radiography Database's names, with the share of patients of each.
+SHARES = {"Normal": 0.36, "Lung_Opacity": 0.26, "COVID": 0.21, "Viral Pneumonia": 0.17}
+
+
+@dataclass(frozen=True)
+class Spot:
+    """An oval area of disease, in the patient's coordinates."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What all images of one patient show."""
+
+    label: str
+    severity: float  # 0.5 (mild) to 1
+    spots: list[Spot]
+
+
+def draw_finding(random: Random, label: str, lung_x: float) -> Finding:
+    """Draw how ill a patient is, and where."""
+    u = random.uniform
+    severity = u(0.5, 1)
+    spots: list[Spot] = []
+    if label == "COVID":
+        for side in (-1, 1):
+            for _ in range(random.integers(2, 5)):
+                x = side * (lung_x + u(0.05, 0.32))
+                spots.append(Spot(x, u(-0.05, 0.42), u(0.12, 0.25), u(0.12, 0.25)))
+    if label == "Lung_Opacity":
+        x, y = int(random.choice((-1, 1))) * (lung_x + u(-0.1, 0.22)), u(-0.52, 0.25)
+        size = u(0.15, 0.28)
+        for _ in range(3):
+            right, down = random.normal(0, 0.45 * size, 2).tolist()
+            spots.append(Spot(x + right, y + down, size * u(0.6, 1.2), size * u(0.5, 1)))
+    return Finding(label, severity, spots)
+
+
+def disease(random: Random, frame: Frame, anatomy: Anatomy, lungs: Lungs, finding: Finding) -> Map:
+    """Share of the lungs' air that a finding replaces, 0 to 1."""
+    severity = finding.severity * random.uniform(0.85, 1.15)
+    if finding.label == "COVID":
+        return ground_glass(random, frame, lungs, finding.spots, severity)
+    if finding.label == "Viral Pneumonia":
+        return interstitial(random, frame, severity)
+    if finding.label == "Lung_Opacity":
+        return consolidation(random, frame, anatomy, finding.spots, severity)
+    return np.zeros_like(frame.x)
+
+
+def ground_glass(
+    random: Random, frame: Frame, lungs: Lungs, spots: list[Spot], severity: float
+) -> Map:
+    """Hazy patches of both lungs, low and at the rim, through which the vessels still show."""
+    rough = clouds(random, frame, 22)
+    haze = np.zeros_like(frame.x)
+    for spot in spots:
+        far = oval(frame.x - spot.x, frame.y - spot.y, spot.width, spot.height)
+        haze = np.maximum(haze, edge(1.1 - far + 0.3 * rough, 1.2))
+    rim = 0.35 + 0.65 * edge(lungs.rim - 0.55, 0.6)
+    return (0.3 + 0.5 * severity) * haze * rim * (0.9 + 0.25 * rough)
+
+
+def interstitial(random: Random, frame: Frame, severity: float) -> Map:
+    """A net of fine lines all over both lungs, densest around the hila."""
+    net = sum(np.clip(1 - 2.5 * np.abs(clouds(random, frame, cells)), 0, 1) for cells in (48, 68))
+    centre = 1 - 0.5 * edge(frame.out - 0.45, 0.5)
+    patchy = 0.8 + 0.25 * clouds(random, frame, 9)
+    return (0.3 + 0.4 * severity) * (0.6 * net + 0.1) * centre * patchy
+
+
+def consolidation(
+    random: Random, frame: Frame, anatomy: Anatomy, spots: list[Spot], severity: float
+) -> Map:
+    """One dense, mottled patch of one lung, ragged at its edge, its airways still full of air."""
+    mottle = clouds(random, frame, 36)
+    rough = clouds(random, frame, 16) + 0.5 * mottle
+    patch = np.zeros_like(frame.x)
+    for spot in spots:
+        far = oval(frame.x - spot.x, frame.y - spot.y, spot.width, spot.height)
+        patch = np.maximum(patch, edge(1 - far + 0.25 * rough, 0.5))
+    same_lung = edge(frame.x if spots[0].x > 0 else -frame.x, 0.1)
+    airways = 1 - 0.45 * vessels(frame, anatomy)
+    return (0.55 + 0.4 * severity) * patch * same_lung * airways * (1 + 0.2 * mottle)

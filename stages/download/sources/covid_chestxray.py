@@ -1,0 +1,62 @@
+"""The covid-chestxray data set (Cohen et al. 2020, arXiv:2006.11988)."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from cxr.pipeline.cli import UserError
+from stages.download.listing import descend, posix_files
+from stages.download.sources.records import age, sex
+
+NEEDED = ["patientid", "finding", "view", "folder", "filename"]
+
+
+def covid_chestxray(root: Path) -> pd.DataFrame:
+    """Read metadata.csv, images/ and the lung masks in annotations/.
+
+    The columns that are read are the same in the states of May 2020 (on Kaggle) and later (on
+    GitHub); sex and age may be missing. `finding` changed from COVID-19 to
+    Pneumonia/Viral/COVID-19. Rows without a file and files without a row both get a row here.
+    """
+    top = descend(root, until=lambda folder: (folder / "metadata.csv").is_file())
+    prefix = "" if top == root else f"{top.relative_to(root).as_posix()}/"
+    metadata = read_metadata(top / "metadata.csv")
+    table = pd.DataFrame(
+        {
+            "image": prefix + metadata["folder"] + "/" + metadata["filename"],
+            "label": metadata["finding"].str.strip(),
+            "patient": metadata["patientid"].str.strip(),
+            # Later states write it both ways.
+            "view": metadata["view"].str.strip().replace("AP erect", "AP Erect"),
+            "sex": metadata.get("sex", pd.Series("", metadata.index)).map(sex),
+            "age": metadata.get("age", pd.Series("", metadata.index)).map(age),
+        }
+    ).drop_duplicates()
+    if twice := sorted(table["image"][table["image"].duplicated()]):
+        raise UserError(
+            f"{top / 'metadata.csv'} has rows that disagree on {twice[0]}: keep one of them."
+        )
+    unnamed = sorted(set(posix_files(top / "images", root)) - set(table["image"]))
+    table = pd.concat([table, pd.DataFrame({"image": unnamed})], ignore_index=True).fillna("")
+    folder = f"{prefix}annotations/lungVAE-masks"
+    masks = set(posix_files(root / folder, root))
+    table["mask"] = [
+        mask if (mask := f"{folder}/{Path(image).stem}_mask.png") in masks else ""
+        for image in table["image"]
+    ]
+    return table
+
+
+def read_metadata(path: Path) -> pd.DataFrame:
+    """Read metadata.csv as text.
+
+    Raises:
+        UserError: if it is missing or lacks a column that is needed.
+    """
+    try:
+        metadata = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (FileNotFoundError, ValueError) as error:
+        raise UserError(f"{path}: no readable metadata.csv ({error}).") from error
+    if missing := [name for name in NEEDED if name not in metadata]:
+        raise UserError(f"{path} has no column {', '.join(missing)}: is it the published file?")
+    return metadata

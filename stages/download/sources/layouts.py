@@ -1,0 +1,133 @@
+"""Data sets that are class folders: from a folder to rows of the table `Index`."""
+
+import re
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from cxr.pipeline.cli import UserError
+from stages.download.listing import descend, posix_files, subfolders
+
+COLUMNS = [
+    "image",
+    "dataset",
+    "label",
+    "patient",
+    "source",
+    "official_split",
+    "view",
+    "sex",
+    "age",
+    "mask",
+]
+
+SIDES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+
+# Augmentor's name of an augmented copy: <class>_original_<name of the original>_<uuid>.<suffix>
+AUGMENTED = re.compile(r"^.*_original_(?P<name>.+)_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.\w+$")
+# CheXpert's names begin with the patient, such as patient00123-study1-view1_frontal.jpg.
+CHEXPERT = re.compile(r"patient\d+")
+
+# What lies beside images to be read by people or programs.
+PAPERS = {".csv", ".json", ".md", ".pdf", ".txt", ".xlsx"}
+
+
+def as_index(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
+    """Complete an adapter's table: columns that it lacks are unknown, the source is the data set.
+
+    Args:
+        table: `image` and any other columns of the table `Index`; "" = unknown.
+    """
+    known = {column: table[column].fillna("") for column in table}
+    source = known.get("source", pd.Series("", index=table.index)).replace("", dataset)
+    complete = {**dict.fromkeys(COLUMNS, ""), **known, "dataset": dataset, "source": source}
+    return pd.DataFrame(complete, index=table.index)[COLUMNS].astype(str)
+
+
+def covid19_image(root: Path) -> pd.DataFrame:
+    """The covid19-image-dataset: train/ and test/, one folder a class below.
+
+    Copies of it name the test folder `val`; there is no third part.
+    """
+    table = class_folders(root)
+    table["official_split"] = table["official_split"].replace("val", "test")
+    return table
+
+
+def covid_xray_5k(root: Path) -> pd.DataFrame:
+    """COVID-Xray-5k: train/ and test/, covid/ and non/ below; test/non/ by finding.
+
+    The images of non/ come from CheXpert, whose file names hold the patient. Copies of it have
+    augmented images among those of train/covid/: they belong to the "patient" named after
+    their original, as the original itself does.
+    """
+    table = class_folders(root)
+    names = [PurePosixPath(image).name for image in table["image"]]
+    originals = {found["name"] for name in names if (found := AUGMENTED.match(name))}
+    table["patient"] = [patient_of(name, originals) for name in names]
+    return table
+
+
+def patient_of(name: str, originals: set[str]) -> str:
+    """The patient that a file name of COVID-Xray-5k tells, or ""."""
+    if found := AUGMENTED.match(name):
+        return found["name"]
+    if found := CHEXPERT.search(name):
+        return found[0]
+    return name if name in originals else ""
+
+
+def class_folders(root: Path) -> pd.DataFrame:
+    """Read `[train|val|test/]class/**/file`, below any number of single folders.
+
+    Files elsewhere, but for papers that came along, are listed as unlabelled.
+
+    Returns:
+        columns image, label and official_split.
+
+    Raises:
+        UserError: if there are fewer than two classes, or a class without files.
+    """
+    top = descend(root)
+    sides = [path for path in subfolders(top) if path.name.lower() in SIDES]
+    parents = {path: SIDES[path.name.lower()] for path in sides} or {top: ""}
+    rows = [
+        {"image": image, "label": label.name, "official_split": side}
+        for parent, side in parents.items()
+        for label in subfolders(parent)
+        for image in files_of_class(label, root)
+    ]
+    strays = sorted(set(posix_files(top, root)) - {row["image"] for row in rows})
+    rows += [
+        {"image": image, "label": "", "official_split": ""}
+        for image in strays
+        if PurePosixPath(image).suffix.lower() not in PAPERS
+    ]
+    table = pd.DataFrame(rows, columns=["image", "label", "official_split"], dtype=str)
+    labels = sorted(set(table["label"]) - {""})
+    if len(labels) < 2:
+        raise UserError(
+            f"{root}: found {len(labels)} class folders with images, needed are two or more. "
+            "Put the images into one sub-folder for each class, with train/, val/ and test/ above "
+            "them if the split is given."
+        )
+    return table
+
+
+def files_of_class(label: Path, root: Path) -> list[str]:
+    """The files of one class.
+
+    Raises:
+        UserError: if there are none.
+    """
+    if files := posix_files(label, root):
+        return files
+    raise UserError(f"{label}: this class has no images. Fill the folder or remove it.")

@@ -1,0 +1,134 @@
+import pytest
+
+from cxr.commands.compare.boards import boards
+from tests.helpers.revisions import run
+
+
+def named(*runs):
+    """For each board the names of its configurations with the revisions of each."""
+    return [
+        {one.name: [found.name for found in one.runs] for one in board.configurations}
+        for board in boards(list(runs))
+    ]
+
+
+def test_runs_that_differ_in_seeds_and_folds_alone_are_repeats():
+    runs = [
+        run("main"),
+        run("seed", train__seed=1, seed=1),
+        run("fold", split__fold=1, prefix="b"),
+        run("split", split__seed=1, prefix="c"),
+        run("b-main", model="densenet121"),
+        run("b-fold", model="densenet121", split__fold=1, prefix="b"),
+    ]
+    assert named(*runs) == [
+        {
+            "model=densenet121": ["b-fold", "b-main"],
+            "model=resnet18": ["fold", "main", "seed", "split"],
+        }
+    ]
+
+
+def test_a_configuration_is_named_by_what_it_differs_in():
+    weights = "/data/weights/resnet18.imagenet.safetensors"
+    assert named(
+        run("a", train__epochs=16),
+        run("b", train__epochs=16, train__weights=weights),
+        run("c", train__weights=weights, train__epochs=3),
+    ) == [
+        {
+            "train.epochs=16, train.weights=scratch": ["a"],
+            "train.epochs=16, train.weights=resnet18.imagenet": ["b"],
+            "train.epochs=3, train.weights=resnet18.imagenet": ["c"],
+        }
+    ]
+    assert named(run("alone")) == [{"model=resnet18": ["alone"]}]
+
+
+def test_settings_of_an_architecture_are_named_only_if_the_model_does_not_decide_them():
+    ours = {"architectures.resnet18.lr": 0.01}
+    assert named(run("a"), run("b", model="mobilenetv2")) == [
+        {"model=resnet18": ["a"], "model=mobilenetv2": ["b"]}
+    ]
+    assert named(run("a"), run("b", **ours), run("c", model="mobilenetv2")) == [
+        {
+            "model=resnet18, lr=0.001": ["a"],
+            "model=resnet18, lr=0.01": ["b"],
+            "model=mobilenetv2, lr=0.001": ["c"],
+        }
+    ]
+    # Of another model they are no part of it.
+    assert named(run("a"), run("b", seed=1, **{"architectures.densenet121.lr": 0.1})) == [
+        {"model=resnet18": ["a", "b"]}
+    ]
+
+
+def test_settings_that_change_no_prediction_make_no_other_configuration():
+    changed = {"gradcam__per_class": 1, "evaluate__resamples": 100, "inbox": "/elsewhere"}
+    assert named(run("a"), run("b", seed=1, **changed)) == [{"model=resnet18": ["a", "b"]}]
+
+
+def test_the_same_run_under_two_names_counts_once():
+    assert named(run("HEAD"), run("exp")) == [{"model=resnet18": ["HEAD"]}]
+
+
+def test_other_code_is_no_repeat():
+    assert named(run("main"), run("branch", origin="other code", seed=1)) == [
+        {"model=resnet18 (branch)": ["branch"], "model=resnet18 (main)": ["main"]}
+    ]
+
+
+def test_other_test_images_are_another_board_that_says_how_they_differ():
+    ours, theirs = run("a"), run("b", dedupe__distance=30)
+    theirs.test.loc[0, ["image", "sha256"]] = "a000b.png"
+    theirs.test.loc[1, "label"] = "Normal"
+    theirs.test.loc[2, "sha256"] = "another"
+    first, second = boards([ours, theirs])
+    (said,) = [note for note in first.notes if "other images" in note]
+    assert "b was tested on other images of phantom" in said
+    for part in (
+        "1 only in a (such as a000.png)",
+        "1 only in b (such as a000b.png)",
+        "1 labelled differently (such as a001.png)",
+        "1 of the same name, but other files (such as a002.png)",
+    ):
+        assert part in said
+    assert "a was tested on other images" in " ".join(second.notes)
+
+
+def test_each_data_set_has_a_board_of_its_own():
+    found = boards(
+        [
+            run("a"),
+            run("b", dataset="covid19_image", prefix="b"),
+            run("c", dataset="covid19_image", prefix="b", model="mobilenetv2"),
+            run("d", dataset="folder", inbox="/data/mine", prefix="d"),
+        ]
+    )
+    assert [board.title for board in found] == [
+        "covid19_image: 60 test images of 30 patients or groups",
+        "folder mine: 60 test images of 30 patients or groups",
+        "phantom: 60 test images of 30 patients or groups",
+    ]
+    assert not [note for board in found for note in board.notes if "other images" in note]
+
+
+def test_a_configuration_that_lacks_a_fold_is_pointed_out():
+    (board,) = boards(
+        [
+            run("a0"),
+            run("a1", split__fold=1, prefix="b"),
+            run("b0", model="densenet121"),
+        ]
+    )
+    assert any("densenet121 has runs on 1 of 2 test sets" in note for note in board.notes)
+    assert board.title.endswith("120 test images of 60 patients or groups in 2 test sets")
+
+
+@pytest.mark.parametrize("column", ["image", "label", "sha256"])
+def test_one_image_of_another_name_label_or_content_is_not_the_same_test(column):
+    ours, theirs = run("a"), run("b", model="densenet121")
+    assert len(boards([ours, theirs])) == 1
+    theirs = run("b", model="densenet121")
+    theirs.test.loc[0, column] = "Normal"
+    assert len(boards([ours, theirs])) == 2

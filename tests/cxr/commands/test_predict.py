@@ -1,0 +1,202 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy.special import softmax
+
+from cxr.commands.predict.command import main
+from cxr.commands.predict.doubts import COLOURED, colourfulness
+from cxr.models import model as models
+from cxr.pipeline.cli import UserError
+from tests.helpers.builders import prepared
+from tests.helpers.fitted import fit
+
+CLASSES = ("COVID", "Normal", "bacterial/viral")
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """A model, and images as a user may have them: good ones, odd ones, bad ones."""
+    folder = fit(prepared(tmp_path_factory.mktemp("work"), 60, 64, CLASSES), 24, temperature=1.5)
+    pixels = np.load(folder / "pixels.npy")
+    for name in ("scans/deep", "odd"):
+        (folder / name).mkdir(parents=True)
+    Image.fromarray(pixels[0]).save(folder / "one.png")
+    Image.fromarray(pixels[1]).save(folder / "scans" / "two.bmp")
+    Image.fromarray(pixels[2]).convert("RGB").save(folder / "scans" / "deep" / "two.tiff")
+    (folder / "scans" / ".hidden").write_text("none")
+    ramp = np.linspace(0, 255, 64, dtype=np.uint8)
+    photograph = np.stack(np.broadcast_arrays(ramp[:, None], ramp, ramp[::-1]), axis=2)
+    Image.fromarray(photograph.astype(np.uint8)).save(folder / "odd" / "photograph.png")
+    Image.fromarray(np.full((64, 64), 77, np.uint8)).save(folder / "odd" / "blank.png")
+    (folder / "odd" / "notes.txt").write_text("none")
+    (folder / "odd" / "cut.png").write_bytes((folder / "one.png").read_bytes()[:900])
+    return folder
+
+
+def expected(work, rows):
+    """Calibrated probabilities of images that went into the pixel array as they are."""
+    torch.set_num_threads(1)
+    network, card = models.load(work / "model")
+    logits = models.logits(network, card, np.load(work / "pixels.npy"), np.array(rows))
+    return softmax(logits / 1.5, axis=1)
+
+
+def run(*words):
+    quiet = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", "stages.predict", *map(str, words)],
+        capture_output=True, text=True, env={**os.environ, **quiet},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def ran(work, tmp_path_factory):
+    """The real command for machines, on everything at once."""
+    heatmaps = tmp_path_factory.mktemp("heatmaps")
+    files = [work / "one.png", work / "scans", work / "odd", work / "nowhere.png"]
+    return run(*files, "--model", work / "model", "--json", "--heatmaps", heatmaps)
+
+
+def found(ran, work):
+    lines = [json.loads(line) for line in ran.stdout.splitlines()]
+    return {os.path.relpath(line["image"], work): line for line in lines}
+
+
+def test_all_files_are_reported_in_order_the_bad_ones_with_a_reason(ran, work):
+    lines = found(ran, work)
+    assert list(lines) == [
+        *("one.png", "scans/deep/two.tiff", "scans/two.bmp"),
+        *("odd/blank.png", "odd/cut.png", "odd/notes.txt", "odd/photograph.png", "nowhere.png"),
+    ]
+    errors = {name: line["error"] for name, line in lines.items() if "error" in line}
+    assert errors.pop("odd/cut.png").startswith("damaged")
+    assert errors == {
+        "odd/blank.png": "blank",
+        "odd/notes.txt": "not an image",
+        "nowhere.png": "no such file",
+    }
+    assert ran.returncode == 1
+    assert ran.stderr.strip() == "error: 4 of 8 files can't be used."
+
+
+def test_probabilities_are_calibrated_and_those_of_the_prepared_image(ran, work):
+    lines = found(ran, work)
+    for row, name in enumerate(["one.png", "scans/two.bmp", "scans/deep/two.tiff"]):
+        probabilities = lines[name]["probabilities"]
+        assert list(probabilities) == list(CLASSES)
+        assert list(probabilities.values()) == pytest.approx(expected(work, [row])[0], abs=1e-5)
+
+
+def test_what_is_unlike_the_training_images_is_doubted(ran, work):
+    lines = found(ran, work)
+    assert lines["one.png"]["warnings"] == lines["scans/two.bmp"]["warnings"] == []
+    first, second = lines["odd/photograph.png"]["warnings"]
+    assert lines["one.png"]["operating_point"] == {
+        "positive": "COVID",
+        "sensitivity": 0.95,
+        "threshold": 0.3,
+    }
+    assert "does not look like the training images" in first
+    assert "in colour" in second
+
+
+def test_each_usable_image_has_a_heatmap_of_its_own(ran, work):
+    places = [line["heatmap"] for line in found(ran, work).values() if "error" not in line]
+    assert len(set(places)) == 4
+    for place in places:
+        colours = np.asarray(Image.open(place).convert("RGB")).astype(int)
+        middle = colours[:, colours.shape[1] // 2 : colours.shape[1] * 4 // 5]
+        assert (middle[..., 0] - middle[..., 2] > 60).mean() > 0.02
+
+
+def here(monkeypatch, capsys, *words):
+    monkeypatch.setattr(sys, "argv", ["predict", *map(str, words)])
+    main()
+    return capsys.readouterr()
+
+
+def with_thresholds(work, folder, **thresholds):
+    shutil.copytree(work / "model", folder)
+    network, card = models.load(folder)
+    models.save(network, replace(card, thresholds=thresholds), folder)
+    return folder
+
+
+def test_the_positive_class_is_called_from_its_threshold_on(work, tmp_path, monkeypatch, capsys):
+    # The second image of the builder's first patient: COVID, and not by much.
+    believed = expected(work, [1])[0].astype(float)
+    image = work / "scans" / "two.bmp"
+    above, below = believed[1] + 0.01, believed[1] - 0.01
+    model = with_thresholds(work, tmp_path / "model", Normal=[below] * 5 + [above] * 5)
+    words = (image, "--model", model, "--positive", "normal", "--sensitivity")
+    decisions = []
+    for sensitivity in ("0.5", "0.6"):
+        out = here(monkeypatch, capsys, *words, sensitivity).out
+        decisions.append(out.splitlines()[1].removeprefix(f"{image}: ").split(" (")[0])
+        assert f"finds at least {float(sensitivity):.0%} of it in validation" in out
+    others = believed.copy()
+    others[1] = 0
+    assert decisions == [CLASSES[others.argmax()], "Normal"]
+
+
+def test_without_an_operating_point_the_most_probable_class_is_called(
+    work, tmp_path, monkeypatch, capsys
+):
+    model = with_thresholds(work, tmp_path / "model")
+    out = here(monkeypatch, capsys, work / "one.png", "--model", model).out
+    assert "the most probable class is called" in out
+    assert f"one.png: {CLASSES[expected(work, [0])[0].argmax()]} (" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["one.png", "--model", "nowhere"], "is no model of this project"),
+        (["one.png", "--model", "model", "--positive", "measles"], "is no class of this network"),
+        (["empty", "--model", "model"], "there is no file in it"),
+        (["gone.png", "--model", "model"], "1 of 1 files can't be used"),
+    ],
+)
+def test_what_can_not_work_is_said_in_a_line(work, monkeypatch, capsys, words, complaint):
+    (work / "empty").mkdir(exist_ok=True)
+    monkeypatch.chdir(work)
+    with pytest.raises(UserError, match=complaint):
+        here(monkeypatch, capsys, *words)
+
+
+def test_a_model_that_does_not_say_how_to_prepare_is_refused(work, tmp_path, monkeypatch, capsys):
+    model = with_thresholds(work, tmp_path / "model")
+    network, card = models.load(model)
+    models.save(network, replace(card, prepare={}), model)
+    with pytest.raises(UserError, match="does not say how its images were prepared"):
+        here(monkeypatch, capsys, work / "one.png", "--model", model)
+
+
+@pytest.mark.parametrize("form", ["png", "jpg"])
+def test_colour_is_told_from_grey_in_any_mode(tmp_path, form):
+    grey = Image.fromarray(np.tile(np.arange(100, dtype=np.uint8), (100, 1)))
+    red = Image.merge("RGB", [grey, grey.point(lambda level: level // 2), grey])
+    for name, image in (("grey", grey), ("as_rgb", grey.convert("RGB")), ("red", red)):
+        image.save(tmp_path / f"{name}.{form}")
+    levels = {
+        name: colourfulness(tmp_path / f"{name}.{form}") for name in ("grey", "as_rgb", "red")
+    }
+    assert levels["grey"] == 0
+    assert levels["as_rgb"] < 0.01
+    assert levels["red"] == pytest.approx(99 / 4 / 255, abs=0.01)
+    assert levels["red"] > COLOURED
+
+
+def test_sixteen_bits_have_no_colour(tmp_path):
+    Image.fromarray(np.arange(0, 40000, 4, dtype=np.uint16).reshape(100, 100)).save(
+        tmp_path / "a.png"
+    )
+    assert colourfulness(tmp_path / "a.png") == 0

@@ -1,0 +1,198 @@
+"""compare and report in a real repository, on what the real `dvc` holds of its revisions."""
+
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from cxr.commands import revisions
+from cxr.commands.compare.command import main as compare
+from cxr.commands.report.command import main as report
+from cxr.commands.report.comment import MARKER
+from cxr.pipeline.cli import UserError
+from tests.helpers.project import Project
+
+pytestmark = pytest.mark.xdist_group("dag")
+
+
+@pytest.fixture
+def here(changed: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.chdir(changed.folder)
+    return changed
+
+
+def call(main, monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["stage", *words])
+    main()
+
+
+def test_compare_takes_the_commit_and_its_experiments(
+    here: Project, monkeypatch, capsys, tmp_path: Path
+) -> None:
+    call(compare, monkeypatch, "--out", str(tmp_path))
+    table = pd.read_csv(tmp_path / "leaderboard.csv").set_index("name")
+    assert table["revisions"].to_dict() == {
+        "train.batch_size=16": "HEAD",
+        "train.batch_size=8": "other",
+    }
+    written = json.loads(here.read("metrics/test.json"))
+    row = table.loc["train.batch_size=8"]
+    assert row["auroc"] == pytest.approx(written["auroc"], abs=1e-5)
+    assert row["auroc_low"] == pytest.approx(written["interval"]["auroc"]["low"], abs=1e-5)
+    assert (tmp_path / "leaderboard.md").read_text() == capsys.readouterr().out
+    assert (tmp_path / "leaderboard.png").is_file()
+
+
+def test_the_workspace_and_the_experiment_in_it_are_the_same_run(
+    here: Project, monkeypatch, capsys
+) -> None:
+    call(compare, monkeypatch, "main", "other", "workspace")
+    printed = capsys.readouterr().out
+    assert printed.count("| train.batch_size=8 | 1 |") == 1
+    assert "workspace" not in printed
+    other, workspace = revisions.read("other"), revisions.read("workspace")
+    assert other.origin == workspace.origin == revisions.read("main").origin
+    assert (other.probabilities == workspace.probabilities).all()
+
+
+def test_settings_that_were_not_reproduced_are_refused(here: Project) -> None:
+    here.set(**{"train.epochs": 77})
+    try:
+        with pytest.raises(UserError, match=r"workspace: params.yaml is not what"):
+            revisions.read("workspace")
+    finally:
+        here.set(**{"train.epochs": 1})
+
+
+def test_report_says_what_dvc_says(here: Project, monkeypatch, capsys, tmp_path: Path) -> None:
+    out, images = tmp_path / "comment.md", tmp_path / "images"
+    call(report, monkeypatch, "--against", "main", "--out", str(out), "--images", str(images))
+    text = out.read_text()
+    assert text == capsys.readouterr().out
+    assert text.splitlines()[0] == MARKER
+    rows = {line.split(" | ")[0]: line for line in text.splitlines() if line.startswith("| ")}
+    assert rows["| `train.batch_size`"] == "| `train.batch_size` | `16` | `8` |"
+    diff = json.loads(here.dvc("metrics", "diff", "main", "--all", "--json"))
+    # Not accuracy, which need not change in one epoch.
+    for name, spoken in (("auroc", "AUROC"), ("brier", "Brier score"), ("ece", "calibration err")):
+        numbers = diff["metrics/test.json"][name]
+        (row,) = (row for key, row in rows.items() if key.startswith(f"| {spoken}"))
+        found = [float(cell.split()[0]) for cell in row.split(" | ")[1:4]]
+        expected = [numbers["old"], numbers["new"], numbers["new"] - numbers["old"]]
+        assert found == pytest.approx(expected, abs=6e-4)
+        assert found[0] != found[1]
+    flow = json.loads(here.read("metrics/split.json"))["flow"]
+    sides = f"{flow['train']} training, {flow['val']} validation, {flow['test']} test images"
+    assert f"{sides}, as before" in text
+    assert f"lie in `{images}`" in text
+    for side, folder in (("change", here.folder), ("target", None)):
+        picture = images / f"{side}-confusion.png"
+        assert picture.is_file()
+        if folder is not None:
+            assert picture.read_bytes() == (folder / "plots/evaluate/confusion.png").read_bytes()
+
+
+def test_what_is_not_there_is_one_line_with_the_remedy(here: Project, monkeypatch) -> None:
+    with pytest.raises(UserError, match="no revision or experiment 'othr'"):
+        call(compare, monkeypatch, "main", "othr")
+    cache = here.folder / ".dvc/cache"
+    cache.rename(here.folder / "away")
+    try:
+        with pytest.raises(UserError, match=r"main: data/\w+.csv is neither .* `dvc repro`"):
+            call(report, monkeypatch, "--against", "main")
+        # The experiment's and the commit's are gone: what is named is needed, what is not is left.
+        with pytest.raises(UserError, match="nothing to compare"):
+            call(compare, monkeypatch)
+    finally:
+        (here.folder / "away").rename(cache)
+
+
+@pytest.mark.parametrize(
+    ("stage", "output"),
+    [("train@simple_cnn", "models/simple_cnn"), ("evaluate@simple_cnn", "data/predictions.csv")],
+)
+def test_results_of_another_network_are_refused(here: Project, stage: str, output: str) -> None:
+    lock = here.read("dvc.lock")
+    yaml = YAML()
+    content = yaml.load(lock)
+    # As it is where training ran again, and then nothing did.
+    (out,) = (out for out in content["stages"][stage]["outs"] if out["path"] == output)
+    out["md5"] = "0" * 32 + ".dir"
+    yaml.dump(content, here.folder / "dvc.lock")
+    after = "evaluate" if stage.startswith("train") else "gradcam"
+    try:
+        with pytest.raises(UserError, match=f"stage {after}@simple_cnn has not run since"):
+            revisions.read("workspace", ("evaluate", "gradcam"))
+        if after == "gradcam":
+            # Whose results are not asked for.
+            assert revisions.read("workspace").measures
+    finally:
+        (here.folder / "dvc.lock").write_text(lock)
+
+
+@pytest.mark.usefixtures("no_credentials")
+def test_a_remote_that_cannot_be_asked_is_one_line(here: Project) -> None:
+    local, cache = here.folder / ".dvc/config.local", here.folder / ".dvc/cache"
+    here.dvc("remote", "add", "--local", "--default", "store", "s3://bucket/store")
+    cache.rename(here.folder / "away")
+    try:
+        with pytest.raises(UserError, match="Unable to locate credentials") as caught:
+            revisions.read("main")
+        assert str(caught.value).startswith("main: data/predictions.csv is not in DVC's cache")
+        assert "\n" not in str(caught.value)
+    finally:
+        (here.folder / "away").rename(cache)
+        local.unlink()
+
+
+def test_outside_of_a_repository_is_one_line(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for ask in (revisions.experiments, lambda: revisions.read("main")):
+        with pytest.raises(UserError, match="no DVC repository"):
+            ask()
+
+
+def test_the_origin_is_the_code_and_the_inbox_and_nothing_that_a_stage_made() -> None:
+    def origin(code="1", inbox=("data/inbox", "2"), pixels="3", model="net", other="4") -> str:
+        def deps(*found):
+            return [{"path": path, "md5": md5} for path, md5 in found]
+
+        stages = {
+            "download": {"deps": deps(("stages/download", "0"), inbox)},
+            "prepare": {
+                "deps": deps(("stages/prepare", "0")),
+                "outs": deps(("data/pixels.npy", pixels)),
+            },
+            f"train@{model}": {"deps": deps(("stages/train", code), ("data/pixels.npy", pixels))},
+            "train@other": {"deps": deps(("stages/train", other))},
+            f"evaluate@{model}": {"deps": deps(("stages/evaluate", other))},
+        }
+        return revisions.origin({"stages": stages}, model)
+
+    assert origin(pixels="9", other="9", inbox=("/data/inbox", "2"), model="b") == origin()
+    assert origin(code="9") != origin()
+    assert origin(inbox=("data/inbox", "9")) != origin()
+
+
+def test_a_model_that_was_not_evaluated_is_refused() -> None:
+    lock = {"stages": {"train@a": {"outs": [{"path": "models/a", "md5": "1"}]}}}
+    revisions.check_order("main", ["train@a"], lock)
+    with pytest.raises(UserError, match="stage evaluate@a has not run"):
+        revisions.check_order("main", ["train@a", "evaluate@a"], lock)
+
+
+def test_the_code_that_measures_is_that_of_evaluate_and_gradcam() -> None:
+    def deps(*paths: str) -> dict[str, object]:
+        return {"deps": [{"path": path, "md5": path[-1]} for path in paths]}
+
+    stages = {
+        "train@a": deps("stages/train"),
+        "evaluate@a": deps("stages/evaluate", "data/split.csv"),
+        "gradcam@a": deps("stages/gradcam", "models/a"),
+        "evaluate@b": deps("stages/models"),
+    }
+    found = revisions.measuring_code({"stages": stages}, "a")
+    assert found == {"stages/evaluate": "e", "stages/gradcam": "m"}

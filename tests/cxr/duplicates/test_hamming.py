@@ -1,0 +1,57 @@
+import numpy as np
+
+from cxr.duplicates import hamming
+
+
+def slow_pairs(codes: list[str], distance: int) -> list[tuple[int, int, int]]:
+    numbers = [int(code, 16) for code in codes]
+    return [
+        (i, j, apart)
+        for i in range(len(codes))
+        for j in range(i + 1, len(codes))
+        if (apart := (numbers[i] ^ numbers[j]).bit_count()) <= distance
+    ]
+
+
+def some_codes(count: int) -> list[str]:
+    """Random hashes, a few of them with some bits flipped."""
+    random = np.random.default_rng(0)
+    rows = random.integers(0, 2, (count, 256), np.uint8)
+    for row in range(1, count, 3):
+        flips = random.choice(256, random.integers(0, 40), replace=False)
+        rows[row] = rows[row - 1]
+        rows[row, flips] ^= 1
+    return [np.packbits(row).tobytes().hex() for row in rows]
+
+
+def test_pairs_are_those_of_bit_counting_across_blocks(monkeypatch) -> None:
+    monkeypatch.setattr(hamming, "BLOCK", 16)
+    codes = some_codes(70)
+    for distance in (0, 10, 32, 256):
+        found = [tuple(map(int, pair)) for pair in hamming.near_pairs(codes, distance)]
+        assert found == slow_pairs(codes, distance)
+
+
+def test_torch_finds_the_same_pairs_as_numpy(monkeypatch) -> None:
+    codes = some_codes(70)
+    expected = hamming.near_pairs(codes, 32)
+    monkeypatch.setattr(hamming, "device", lambda count: "cpu")
+    assert len(expected)
+    assert (hamming.near_pairs(codes, 32) == expected).all()
+
+
+def test_pairs_across_two_lists_leave_out_the_image_itself() -> None:
+    codes = some_codes(30)
+    assert hamming.near_across(codes, codes[::-1], 40).shape[1] == 3
+    found = {(i, j) for i, j, _ in hamming.near_across(codes, codes[::-1], 40).tolist()}
+    slow = {
+        (i, j)
+        for i, a in enumerate(codes)
+        for j, b in enumerate(codes[::-1])
+        if i < j and (int(a, 16) ^ int(b, 16)).bit_count() <= 40
+    }
+    assert found == slow
+
+
+def test_no_images_no_pairs() -> None:
+    assert hamming.near_pairs([], 32).shape == (0, 3)

@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+import torch
+from scipy.special import log_softmax, softmax
+from scipy.stats import gamma
+from sklearn.metrics import log_loss, roc_curve
+
+from cxr.models.calibration import calibrated, fit_temperature, probabilities, threshold
+from cxr.models.model import Card
+
+
+def drawn(images, temperature, classes=4, seed=0):
+    """Logits, and labels drawn with the probabilities that they have at a temperature."""
+    random = np.random.default_rng(seed)
+    logits = random.normal(0, 3, (images, classes))
+    believed = softmax(logits / temperature, axis=1)
+    labels = (believed.cumsum(1) > random.random((images, 1))).argmax(1)
+    return logits.astype(np.float32), labels
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
+def test_the_temperature_that_labels_were_drawn_with_is_found(temperature):
+    assert fit_temperature(*drawn(20_000, temperature)) == pytest.approx(temperature, rel=0.04)
+
+
+def test_of_many_images_it_is_that_of_the_least_likelihood():
+    logits, labels = drawn(20_000, 1.7)
+    inverse = torch.ones(1, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([inverse], line_search_fn="strong_wolfe")
+
+    def loss():
+        optimizer.zero_grad()
+        value = torch.nn.functional.cross_entropy(
+            torch.from_numpy(logits).double() * inverse, torch.from_numpy(labels)
+        )
+        value.backward()
+        return value
+
+    for _ in range(5):
+        optimizer.step(loss)
+    assert fit_temperature(logits, labels) == pytest.approx(1 / inverse.item(), rel=4e-3)
+
+
+@pytest.mark.parametrize("images", [3, 30])
+def test_of_few_images_it_is_the_most_probable_by_bayes(images):
+    logits, labels = drawn(images, 1.0)
+    grid = np.exp(np.linspace(-3, 3, 6001))
+    posterior = [
+        log_softmax(logits.astype(float) / temperature, axis=1)[range(images), labels].sum()
+        + gamma(2).logpdf(1 / temperature)
+        for temperature in grid
+    ]
+    assert fit_temperature(logits, labels) == pytest.approx(grid[np.argmax(posterior)], rel=4e-3)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_images_it_is_fitted_on_never_become_less_likely(seed):
+    logits, labels = drawn(16, [0.3, 1.0, 4.0][seed % 3], seed=seed)
+    temperature = fit_temperature(logits, labels)
+    before, after = (log_loss(labels, probabilities(logits, t), labels=range(4))
+                     for t in (1.0, temperature))  # fmt: skip
+    assert after <= before + 1e-9
+
+
+def test_images_that_are_all_told_right_do_not_make_it_certain():
+    def believed(images):
+        labels = np.arange(images) % 3
+        logits = (np.eye(3)[labels] * 2).astype(np.float32)
+        return probabilities(logits, fit_temperature(logits, labels)).max()
+
+    assert 0.8 < believed(3) < believed(12) < believed(300) < 0.9999
+
+
+@pytest.mark.parametrize("sensitivity", [0.5, 0.8, 0.9, 0.95, 1.0])
+@pytest.mark.parametrize("images", [7, 20, 163])
+def test_the_threshold_is_the_highest_that_finds_the_share(images, sensitivity):
+    random = np.random.default_rng(images)
+    positive = np.arange(3 * images) < images
+    score = np.round(random.random(3 * images) * 0.6 + 0.4 * positive, 2)
+    _, found, cuts = roc_curve(positive, score, drop_intermediate=False)
+    expected = cuts[found >= sensitivity - 1e-12].max()
+    assert threshold(sorted(score[positive]), sensitivity) == expected
+
+
+def test_a_card_gets_what_validation_gives():
+    logits, labels = drawn(200, 2.0, classes=3)
+    labels[labels == 2] = 0
+    card = calibrated(Card("x", "x", ["a", "b", "unseen"], 32, 0.5, 0.2), logits, labels)
+    assert card.temperature == pytest.approx(fit_temperature(logits, labels), abs=1e-6)
+    assert card.thresholds["unseen"] == []
+    believed = softmax(logits.astype(float) / card.temperature, axis=1)
+    for number, name in enumerate(("a", "b")):
+        mine = believed[labels == number, number]
+        assert card.thresholds[name] == pytest.approx(sorted(mine), abs=1e-6)
+        cut = threshold(card.thresholds[name], 0.95)
+        missed = (mine < cut).sum()
+        assert missed == int(len(mine) * 0.05 + 1e-9)

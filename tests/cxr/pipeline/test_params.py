@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import pytest
+
+from cxr.pipeline.cli import UserError
+from cxr.pipeline.params import load
+from tests.helpers.closure import ROOT
+from tests.helpers.params import changed
+
+
+def test_the_projects_own_settings_are_valid() -> None:
+    assert load(ROOT / "params.yaml").model == "resnet18"
+
+
+def test_every_setting_is_explained_by_a_comment_above() -> None:
+    lines = (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines()
+    bare = set()
+    explained = ""
+    for line in lines:
+        if line.strip().startswith("#"):
+            explained = "here"
+        elif not line.strip() or (line.endswith(":") and explained != "here"):
+            explained = ""
+        elif not explained:
+            bare.add(line.strip().split(":")[0])
+    assert bare <= {"seed"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"train__epochs": "abc"}, ["train.epochs", "'abc'", "integer"]),
+        ({"train__epoch": 3}, ["train.epoch", "unknown key", "'epochs'"]),
+        ({"datset": "phantom"}, ["datset", "unknown key", "'dataset'"]),
+        ({"architectures__resnet18__learning": 1.0}, ["architectures.resnet18.learning"]),
+        ({"train__augment__rotat": 1.0}, ["train.augment.rotat", "'rotate'"]),
+        ({"split__folds": None}, ["split.folds", "missing"]),
+        ({"split__fold": 7}, ["split.fold", "below split.folds"]),
+        ({"phantom__marker": 1.5}, ["phantom.marker", "1.5"]),
+        ({"model": "resnet81"}, ["model", "'resnet81'", "'resnet18'"]),
+        ({"prepare__fit": "squeeze"}, ["prepare.fit", "'squeeze'", "'crop'"]),
+        ({"inbox": ""}, ["inbox"]),
+        ({"dataset": None, "datset": "phantom"}, ["datset", "unknown key", "'dataset'"]),
+        ({"architectures__resnet18__lr": float("inf")}, ["architectures.resnet18.lr", "finite"]),
+        ({"train__freeze_epochs": 99}, ["train.freeze_epochs", "train.epochs"]),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_the_key(
+    tmp_path: Path, changes: dict[str, object], words: list[str]
+) -> None:
+    with pytest.raises(UserError) as caught:
+        load(changed(tmp_path, **changes))
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+def test_a_missing_or_broken_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="missing"):
+        load(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("a: [1,\nb: }")
+    with pytest.raises(UserError, match="no valid YAML") as caught:
+        load(tmp_path / "params.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_file_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("")
+    with pytest.raises(UserError, match=r"params\.yaml is empty"):
+        load(tmp_path / "params.yaml")

@@ -1,0 +1,52 @@
+"""Small inputs for tests: what the stage before would have written."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cxr.pipeline import tables
+
+CLASSES = ("COVID", "Lung_Opacity", "Normal")
+
+
+def prepared(
+    folder: Path,
+    images: int = 60,
+    size: int = 32,
+    classes: tuple[str, ...] = CLASSES,
+    seed: int = 0,
+) -> Path:
+    """Write pixels.npy, masks.npy and split.csv of an easy task into a folder.
+
+    Each class has a bright square at its own place in noise; the left half is the "lung".
+    Two images a patient; 60 % training, 20 % validation, 20 % test.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(seed)
+    pixels = random.normal(90, 25, (images, size, size))
+    patient = np.arange(images) // 2
+    label = patient % len(classes)
+    for row in range(images):
+        corner = (label[row] + 1) * size // (len(classes) + 2)
+        pixels[row, corner : corner + size // 4, corner : corner + size // 4] += 90
+    np.save(folder / "pixels.npy", pixels.clip(0, 255).astype(np.uint8))
+    masks = np.zeros((images, size, size), np.uint8)
+    masks[:, :, : size // 2] = 1
+    np.save(folder / "masks.npy", masks)
+    sides = np.repeat(["train", "val", "test"], [images * 6 // 10, images * 2 // 10, images])[
+        :images
+    ]
+    table = pd.DataFrame(
+        {
+            "image": [f"{classes[label[row]]}/{row:03}.png" for row in range(images)],
+            "row": range(images),
+            "label": [classes[number] for number in label],
+            "patient": [f"p{number}" for number in patient],
+            "group": [f"p{number}" for number in patient],
+            "source": ["hospital-a" if number % 2 else "hospital-b" for number in patient],
+            "split": sides,
+        }
+    )
+    tables.write(folder / "split.csv", table, tables.Split)
+    return folder

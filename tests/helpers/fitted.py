@@ -1,0 +1,42 @@
+"""A network that has learnt the task of `builders` a little, for the stages behind train."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy
+
+from cxr.models import model as models
+from cxr.models import ood
+from cxr.pipeline import tables
+
+
+def fit(folder: Path, steps: int = 8, temperature: float = 1.0, batch: int | None = None) -> Path:
+    """Train the small network on `folder`/pixels.npy and split.csv; write `folder`/model."""
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    pixels = np.load(folder / "pixels.npy")
+    split = tables.read(folder / "split.csv", tables.Split)
+    classes = sorted(set(split["label"]))
+    card = models.Card(
+        *("simple_cnn", "simple_cnn", classes, pixels.shape[1], 0.4, 0.15),
+        temperature=temperature,
+        thresholds={name: [0.3, 0.6] for name in classes},
+        prepare={"fit": "crop", "views": ["PA", "AP"], "min_side": 32, "max_megapixels": 100.0},
+    )
+    network = models.build("simple_cnn", len(classes))
+    train = split[split["split"] == "train"]
+    images = models.to_input(pixels[train["row"]], card, torch.device("cpu"))
+    labels = torch.tensor([classes.index(label) for label in train["label"]])
+    optimizer = torch.optim.Adam(network.parameters(), 0.002)
+    for _ in range(steps):
+        some = slice(None) if batch is None else torch.randperm(len(labels))[:batch]
+        optimizer.zero_grad()
+        cross_entropy(network(images[some]), labels[some]).backward()
+        optimizer.step()
+    models.save(network, card, folder / "model")
+    training, held_out = (split["row"][split["split"] == side] for side in ("train", "val"))
+    if len(held_out):
+        learnt = ood.learn(pixels, training.to_numpy(), held_out.to_numpy())
+        ood.save(learnt, folder / "model")
+    return folder

@@ -1,0 +1,209 @@
+"""All that the page is made of, small: numbers by the stages' own functions, pictures of noise."""
+
+import json
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from cxr.metrics import calibration_error
+from cxr.models import model as models
+from cxr.pipeline import tables
+from cxr.pipeline.files import write_json
+from cxr.pipeline.params import Evaluate
+from stages.evaluate import audit, metrics, subgroups
+from stages.evaluate.plots import write
+from stages.gradcam import __main__ as gradcam
+from stages.gradcam import summary
+from stages.split import flow
+from tests.helpers.closure import ROOT
+
+PLOTS = {
+    "duplicates_plots": ["groups"],
+    "flow_plots": ["samples"],
+    "train_plots": ["learning_curves", "augmented"],
+    "evaluate_plots": [
+        *("roc", "precision_recall", "reliability", "projection", "mistakes", "operating_point"),
+    ],
+    "gradcam_plots": [],
+}
+FILES = {
+    "model": "model",
+    "images": "images.csv",
+    "split": "split.csv",
+    **{
+        name: f"{name}.json"
+        for name in ("duplicates", "flow", "test", "breakdown", "audit", "gradcam")
+    },
+    **{name: name for name in PLOTS},
+}
+CLASSES = ("COVID", "Lung_Opacity", "Normal", "Viral Pneumonia")
+SETTINGS = Evaluate(seed=0, resamples=100, confidence=0.95, positive=["COVID"], sensitivity=0.95)
+
+
+def written(
+    folder: Path, classes: tuple[str, ...] = CLASSES, masks: bool = True, images: int = 120
+) -> Path:
+    """Write all inputs of the page into a folder.
+
+    The positive class is the first, if its name is COVID.
+    """
+    random = np.random.default_rng(0)
+    table = described(images, classes)
+    split = table[list(tables.Split.to_schema().columns)]
+    tables.write(folder / "split.csv", split, tables.Split)
+    everything = with_losses(table[list(tables.Images.to_schema().columns)])
+    tables.write(folder / "images.csv", everything, tables.Images)
+    fate = everything["image"].map(table.set_index("image")["split"]).fillna("unusable")
+    leaks = dict.fromkeys(("patient", "group", "sha256", "near"), 0)
+    write_json(
+        folder / "flow.json",
+        flow.summary(everything, fate)
+        | {"leaks": leaks, "without_dedupe": {"test": 31, "with_twin_in_train": 5}},
+    )
+    counts = ("images", "kept", "exact", "near", "conflict", "pairs", "groups", "largest_group")
+    write_json(folder / "duplicates.json", dict.fromkeys(counts, 2))
+
+    test = table[table["split"] == "test"]
+    actual = pd.Index(classes).get_indexer(test["label"]).astype(np.int64)
+    logits = random.normal(0, 1, (len(test), len(classes)))
+    logits[np.arange(len(test)), actual] += 1.5
+    believed = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    card = models.Card(
+        *("simple_cnn", "simple_cnn", list(classes), 32, 0.4, 0.15),
+        temperature=1.25,
+        thresholds={classes[0]: [0.2, 0.5, 0.7]},
+    )
+    models.save(models.build("simple_cnn", len(classes)), card, folder / "model")
+    scores(folder, test, actual, believed, card)
+    write_json(folder / "audit.json", audited(test, actual, believed, masks))
+    write_json(folder / "gradcam.json", measured(classes, masks))
+
+    pairs = {"actual": test["label"], "predicted": np.array(classes)[believed.argmax(1)]}
+    write(folder / "evaluate_plots" / "confusion.csv", pd.DataFrame(pairs))
+    bins = calibration_error.table(actual, believed)
+    write(folder / "evaluate_plots" / "reliability" / "after.csv", bins)
+    sheet = quote(classes[0], safe=" ,")
+    for place, names in (PLOTS | {"gradcam_plots": [sheet]}).items():
+        (folder / place).mkdir(exist_ok=True)
+        for name in names:
+            noise = random.integers(0, 256, (60, 90, 3), np.uint8)
+            Image.fromarray(noise).save(folder / place / f"{name}.png")
+    return folder
+
+
+def described(images: int, classes: tuple[str, ...]) -> pd.DataFrame:
+    """Images of two each patient and all classes, with the columns of both tables."""
+    number = np.arange(images)
+    patient = number // 2
+    return pd.DataFrame(
+        {
+            "image": [f"{one:03}.png" for one in number],
+            "dataset": "phantom",
+            "label": np.array(classes)[patient % len(classes)],
+            "patient": [f"p{one}" for one in patient],
+            "group": [f"p{one}" for one in patient],
+            "source": np.where(patient % 3, "north", "south & <i>sons</i>"),
+            "official_split": "",
+            "view": "PA",
+            "sex": np.where(patient % 2, "F", "M"),
+            "age": [str(20 + one % 60) for one in patient],
+            "mask": "",
+            "row": number,
+            "status": "ok",
+            "reason": "",
+            "sha256": "",
+            "phash": "",
+            "width": 32,
+            "height": 32,
+            "mode": "L",
+            "format": "PNG",
+            "split": np.repeat(["train", "val", "test"], [images // 2, images // 4, images // 4]),
+        }
+    )
+
+
+def with_losses(images: pd.DataFrame) -> pd.DataFrame:
+    """The images and three that can't be used."""
+    lost = images.head(3).assign(
+        image=["x1", "x2", "x3"], row=-1, status="unusable", reason="damaged: <b>header</b>"
+    )
+    return pd.concat([images, lost], ignore_index=True)
+
+
+def scores(
+    folder: Path, test: pd.DataFrame, actual: np.ndarray, believed: np.ndarray, card: models.Card
+) -> None:
+    """Write test.json and breakdown.json as evaluate does."""
+    groups = test["group"].to_numpy()
+    headline, by_class = metrics.measure(actual, believed, groups, card.classes, SETTINGS)
+    point = metrics.operating_point(actual, believed, groups, card, SETTINGS)
+    parts = subgroups.measure(test, actual, believed, metrics.positive(card, point), SETTINGS)
+    summary = {
+        "images": len(actual),
+        "groups": test["group"].nunique(),
+        "calibration": metrics.calibration(actual, believed, card.temperature),
+        "operating_point": point,
+    }
+    write_json(folder / "test.json", headline | summary)
+    breakdown = {
+        "macro": metrics.macro(actual, believed),
+        "class": by_class,
+        "subgroup": subgroups.nested(parts),
+    }
+    write_json(folder / "breakdown.json", breakdown)
+
+
+def audited(
+    test: pd.DataFrame, actual: np.ndarray, believed: np.ndarray, masks: bool
+) -> dict[str, object]:
+    """The border tells the classes apart as well as the network; the other probes find nothing."""
+    task = audit.Task(test["row"].to_numpy(), actual, test["group"].to_numpy(), SETTINGS)
+    nothing = task.part(np.zeros(len(actual), bool))
+    even = np.full_like(believed, 1 / believed.shape[1])
+    found = {
+        name: {"suspicious": name == "border", **audit.judge(task, seen, believed)}
+        for name, seen in (("file", even), ("thumbnail", even), ("border", believed))
+    }
+    for name in ("lungs_blanked", "lungs_only"):
+        part = audit.judge(task, even) if masks else audit.judge(nothing, even[:0])
+        found[name] = {"suspicious": False, **part}
+    return {"suspicious": 1, "network": audit.judge(task, believed), **found}
+
+
+def measured(classes: tuple[str, ...], masks: bool) -> dict[str, object]:
+    """metrics/gradcam.json of twelve heatmaps on each side; there are no novel images."""
+    random = np.random.default_rng(0)
+    sides = {}
+    for side in tables.SPLITS:
+        found = pd.DataFrame(random.random((12, len(summary.MEASURES))), columns=summary.MEASURES)
+        found["group"] = [f"{side}{number // 2}" for number in range(12)]
+        found["label"] = [classes[number % len(classes)] for number in range(12)]
+        found[["lungs_heat", "lungs_area", "lungs_excess", "lungs_hit"]] *= 1.0 if masks else np.nan
+        sides[side] = found.assign(empty=False, perturbed=True)
+    facts = {"layer": "features", "feature_map": "4 x 4", "method": "GradCAM"}
+    sides["novel"] = sides["test"].iloc[:0]
+    novel = {"unusable": 0} | summary.summary(sides["novel"], SETTINGS)
+    return facts | gradcam.report(sides, list(classes), SETTINGS) | {"novel": novel}
+
+
+def arguments(folder: Path, report_folder: Path, params: Path = ROOT / "params.yaml") -> list[str]:
+    """The stage's command line."""
+    files = {
+        "params": params,
+        **{name: folder / file for name, file in FILES.items()},
+        "report": report_folder,
+    }
+    return [word for name, file in files.items() for word in (option(name), str(file))]
+
+
+def option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def changed(path: Path, **values: object) -> None:
+    """Change keys of a JSON file."""
+    content = json.loads(path.read_text(encoding="utf-8")) | values
+    path.write_text(json.dumps(content), encoding="utf-8")

@@ -1,0 +1,20 @@
+"""What a network that knows something would say of random images."""
+
+import numpy as np
+
+from cxr.pipeline.params import Evaluate
+
+
+def task(images=200, classes=3, seed=0, digits=2):
+    """Numbers of classes and probabilities that say something of them, with ties."""
+    random = np.random.default_rng(seed)
+    actual = random.integers(classes, size=images)
+    belief = random.dirichlet(np.ones(classes), images) + 0.6 * np.eye(classes)[actual]
+    # Rounded, so that ties occur.
+    return actual, np.round(belief / belief.sum(1, keepdims=True), digits)
+
+
+def drawn(resamples, confidence=0.95):
+    return Evaluate(
+        resamples=resamples, confidence=confidence, seed=0, positive=[], sensitivity=0.95
+    )

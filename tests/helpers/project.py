@@ -1,0 +1,119 @@
+"""A small copy of this project in a git repository of its own, to run the real `dvc` in."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from tests.helpers.closure import ROOT
+
+# A network and images small enough for a whole run in well under a minute.
+TINY = {
+    "model": "simple_cnn",
+    "phantom.patients": 40,
+    "prepare.side": 64,
+    "split.folds": 4,
+    "train.epochs": 1,
+    "train.batch_size": 16,
+    "evaluate.resamples": 100,
+    "gradcam.measured": 12,
+    "gradcam.perturbed": 4,
+    "gradcam.per_class": 1,
+}
+
+
+def environment() -> dict[str, str]:
+    """One thread, no network, and this Python's programs."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    quiet = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "DVC_NO_ANALYTICS": "1"}
+    return {**os.environ, **quiet, "PATH": path}
+
+
+class Project:
+    """A git and DVC repository in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def create(cls, folder: Path) -> "Project":
+        """Copy what git tracks or would track here, with tiny settings; commit it."""
+        listed = subprocess.run(
+            ["git", "ls-files", "-co", "--exclude-standard"],
+            cwd=ROOT, check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        for name in listed.stdout.splitlines():
+            if name != "dvc.lock" and (ROOT / name).is_file():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(ROOT / name, folder / name)
+        project = cls(folder)
+        project.set(**TINY)
+        project.git("init", "-q", "-b", "main")
+        project.git("config", "user.name", "test")
+        project.git("config", "user.email", "test@example.org")
+        project.commit("Start")
+        return project
+
+    def copy(self, folder: Path) -> "Project":
+        """The repository with all outputs and its cache in another folder."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Project(folder)
+
+    def git(self, *words: str) -> str:
+        result = subprocess.run(
+            ["git", *words], cwd=self.folder, check=True, capture_output=True, text=True
+        )
+        return result.stdout
+
+    def commit(self, message: str) -> None:
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", message)
+
+    def dvc(self, *words: str, fails: bool = False) -> str:
+        """Run dvc and return what it prints, both streams in one.
+
+        The stages see one thread and no network.
+        """
+        result = subprocess.run(
+            [sys.executable, "-m", "dvc", *words],
+            cwd=self.folder,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert (result.returncode != 0) == fails, result.stdout
+        return result.stdout
+
+    def ran(self, output: str) -> list[str]:
+        """The stages that were run, by DVC's output, without the model's name."""
+        return [name.split("@")[0] for name in re.findall(r"^Running stage '(.+)'", output, re.M)]
+
+    def set(self, **changes: object) -> None:
+        """Change dotted keys of params.yaml."""
+        yaml = YAML()
+        content = yaml.load(self.folder / "params.yaml")
+        for key, value in changes.items():
+            *parents, last = key.split(".")
+            place = content
+            for parent in parents:
+                place = place[parent]
+            place[last] = value
+        yaml.dump(content, self.folder / "params.yaml")
+
+    def read(self, name: str) -> str:
+        return (self.folder / name).read_text(encoding="utf-8")
+
+    def outputs(self) -> dict[str, bytes]:
+        """Every output of every stage; what `check` leaves is a mark, no result."""
+        tops = ("data", "metrics", "plots", "models", "report")
+        files = [path for top in tops for path in sorted((self.folder / top).rglob("*"))]
+        return {
+            path.relative_to(self.folder).as_posix(): path.read_bytes()
+            for path in files
+            if path.is_file() and path.name != ".checked"
+        }

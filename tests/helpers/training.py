@@ -1,0 +1,90 @@
+"""The train stage started on small inputs, and what it wrote read back."""
+
+import csv
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+PARAMS = Path("params.yaml").resolve()
+
+
+Train = Callable[..., Path]
+
+
+OFF = {
+    "rotate": 0.0,
+    "zoom": 0.0,
+    "shift": 0.0,
+    "flip": 0.0,
+    "vertical_flip": 0.0,
+    "brightness": 0.0,
+    "contrast": 0.0,
+    "gamma": 0.0,
+    "clahe": 0.0,
+    "noise": 0.0,
+    "erase": 0.0,
+}
+
+
+CURVES = [
+    f"{side}/{name}.tsv"
+    for side in ("train", "val")
+    for name in ("accuracy", "auroc", "balanced_accuracy", "loss")
+]
+
+
+def arguments(
+    folder: Path,
+    inputs: Path,
+    model: str = "simple_cnn",
+    architecture: dict[str, Any] | None = None,
+    **settings: Any,
+) -> list[str]:
+    """Write a params.yaml into a new folder; the stage's options for output beside it."""
+    folder.mkdir()
+    content = YAML(typ="safe").load(PARAMS)
+    content["model"] = model
+    content["train"].update({"epochs": 2, "batch_size": 16, **settings})
+    content["architectures"].setdefault(model, {}).update(architecture or {})
+    YAML().dump(content, folder / "params.yaml")
+    places = {
+        "params": folder / "params.yaml",
+        "pixels": inputs / "pixels.npy",
+        "split": inputs / "split.csv",
+        "model": folder / "model",
+        "plots": folder / "plots",
+        "state": folder.parent / "state",
+    }
+    return [text for name, path in places.items() for text in (f"--{name}", str(path))]
+
+
+def start(words: list[str], **environment: str) -> subprocess.Popen[str]:
+    """Start the stage as a process of its own, on one thread."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "stages.train", *words],
+        cwd=PARAMS.parent,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All that a run wrote."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for name in ("model", "plots")
+        for path in sorted((folder / name).rglob("*"))
+        if path.is_file()
+    }
+
+
+def curve(folder: Path, name: str) -> list[float]:
+    with (folder / "plots/plots/metrics" / f"{name}.tsv").open() as file:
+        return [float(row[Path(name).name]) for row in csv.DictReader(file, delimiter="\t")]

@@ -1,0 +1,239 @@
+import json
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import softmax
+from sklearn import metrics
+
+from cxr.models import calibration
+from cxr.models import model as models
+from cxr.pipeline import tables
+from cxr.pipeline.cli import UserError
+from stages.evaluate.__main__ import main
+from tests.helpers.builders import CLASSES, prepared
+from tests.helpers.closure import ROOT
+from tests.helpers.fitted import fit
+
+
+def evaluate(inputs, outputs, monkeypatch):
+    files = {
+        "params": ROOT / "params.yaml",
+        **{name: inputs / file for name, file in INPUTS.items()},
+        **{name: outputs / file for name, file in OUTPUTS.items()},
+    }
+    options = [text for name, file in files.items() for text in (f"--{name}", str(file))]
+    monkeypatch.setattr(sys, "argv", ["evaluate", *options])
+    main()
+    return outputs
+
+
+INPUTS = {
+    "model": "model",
+    "pixels": "pixels.npy",
+    "masks": "masks.npy",
+    "images": "images.csv",
+    "split": "split.csv",
+}
+OUTPUTS = {
+    "predictions": "predictions.csv",
+    "metrics": "test.json",
+    "breakdown": "breakdown.json",
+    "audit": "audit.json",
+    "plots": "plots",
+}
+
+
+def described(folder):
+    """Write images.csv beside split.csv: every third image is an AP view."""
+    split = tables.read(folder / "split.csv", tables.Split)
+    columns = list(tables.Images.to_schema().columns)
+    facts = {
+        **{name: "" for name in columns if name not in split},
+        "view": ["AP" if row % 3 else "PA" for row in split["row"]],
+        "status": "ok",
+        "width": 32,
+        "height": 32,
+        "mode": "L",
+        "format": "PNG",
+    }
+    images = split.assign(**facts)[columns]
+    tables.write(folder / "images.csv", images, tables.Images)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    folder = described(prepared(tmp_path_factory.mktemp("inputs"), images=120))
+    # Enough noise for mistakes.
+    pixels = np.load(folder / "pixels.npy")
+    noise = np.random.default_rng(0).normal(0, 120, pixels.shape)
+    np.save(folder / "pixels.npy", (pixels + noise).clip(0, 255).astype(np.uint8))
+    return calibrated(fit(folder, steps=20))
+
+
+def calibrated(folder):
+    """As training leaves the model: with what validation gives."""
+    network, card = models.load(folder / "model")
+    split = tables.read(folder / "split.csv", tables.Split)
+    validation = split[split["split"] == "val"]
+    logits = models.logits(
+        network, card, np.load(folder / "pixels.npy"), validation["row"].to_numpy()
+    )
+    labels = np.array([card.classes.index(label) for label in validation["label"]])
+    models.save(network, calibration.calibrated(card, logits, labels), folder / "model")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def outputs(inputs, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        return evaluate(inputs, tmp_path_factory.mktemp("outputs"), monkeypatch)
+
+
+def test_predictions_are_calibrated_and_of_validation_and_test(inputs, outputs):
+    table = tables.read(outputs / "predictions.csv", tables.Predictions)
+    split = tables.read(inputs / "split.csv", tables.Split)
+    expected = split[split["split"].isin(["val", "test"])]
+    assert table["image"].tolist() == expected["image"].tolist()
+    network, card = models.load(inputs / "model")
+    logits = models.logits(
+        network, card, np.load(inputs / "pixels.npy"), expected["row"].to_numpy()
+    )
+    assert card.temperature != 1
+    ours = table[[f"p_{name}" for name in CLASSES]].to_numpy()
+    assert ours == pytest.approx(softmax(logits / card.temperature, axis=1), abs=1e-5)
+
+
+def test_every_score_can_be_computed_again_from_the_predictions(outputs):
+    scores = json.loads((outputs / "test.json").read_text())
+    table = tables.read(outputs / "predictions.csv", tables.Predictions)
+    test = table[table["split"] == "test"]
+    belief = test[[f"p_{name}" for name in CLASSES]].to_numpy()
+    predicted = np.array(CLASSES)[belief.argmax(1)]
+    assert scores["images"] == len(test) == 24
+    assert scores["groups"] == 12
+    expected = {
+        "accuracy": metrics.accuracy_score(test["label"], predicted),
+        "balanced_accuracy": metrics.balanced_accuracy_score(test["label"], predicted),
+        "macro_f1": metrics.f1_score(test["label"], predicted, average="macro"),
+        "auroc": metrics.roc_auc_score(
+            test["label"], belief / belief.sum(1, keepdims=True), multi_class="ovr"
+        ),
+        "average_precision": metrics.average_precision_score(
+            pd.get_dummies(test["label"]).to_numpy(), belief
+        ),
+        "mcc": metrics.matthews_corrcoef(test["label"], predicted),
+        "brier": metrics.brier_score_loss(
+            test["label"], belief, labels=sorted(CLASSES), scale_by_half=False
+        ),
+    }
+    assert {name: scores[name] for name in expected} == pytest.approx(expected, abs=1e-5)
+    assert scores["accuracy"] < 1
+    for name, interval in scores["interval"].items():
+        assert interval["low"] <= scores[name] <= interval["high"]
+        assert interval["low"] < interval["high"]
+
+
+def test_the_headline_comes_first_and_is_plain_numbers(outputs):
+    scores = json.loads((outputs / "test.json").read_text())
+    assert list(scores)[:4] == ["accuracy", "balanced_accuracy", "macro_f1", "auroc"]
+    assert all(isinstance(scores[name], float) for name in list(scores)[:4])
+
+
+def test_curves_and_confusion_matrix_agree_with_the_scores(outputs):
+    scores = json.loads((outputs / "test.json").read_text())
+    by_class = json.loads((outputs / "breakdown.json").read_text())["class"]
+    pairs = pd.read_csv(outputs / "plots" / "confusion.csv")
+    assert (pairs["actual"] == pairs["predicted"]).mean() == pytest.approx(
+        scores["accuracy"], abs=1e-5
+    )
+    for name in CLASSES:
+        roc = pd.read_csv(outputs / "plots" / "roc" / f"{name}.csv")
+        area = metrics.auc(roc["fpr"], roc["tpr"])
+        assert area == pytest.approx(by_class[name]["auroc"], abs=1e-5)
+        curve = pd.read_csv(outputs / "plots" / "precision_recall" / f"{name}.csv")
+        assert curve["recall"].is_monotonic_increasing
+    for picture in (
+        *("confusion", "roc", "precision_recall", "reliability", "operating_point", "audit"),
+        *("projection", "mistakes"),
+    ):
+        assert (outputs / "plots" / f"{picture}.png").stat().st_size > 5000
+
+
+def test_the_operating_point_can_be_computed_again_from_the_predictions(outputs):
+    point = json.loads((outputs / "test.json").read_text())["operating_point"]
+    table = tables.read(outputs / "predictions.csv", tables.Predictions)
+    validation, test = (table[table["split"] == side] for side in ("val", "test"))
+    _, found, cuts = metrics.roc_curve(
+        validation["label"] == "COVID", validation["p_COVID"], drop_intermediate=False
+    )
+    assert point["class"] == "COVID"
+    assert point["validation_images"] == (validation["label"] == "COVID").sum()
+    assert point["threshold"] == pytest.approx(cuts[found >= 0.95].max(), abs=2e-6)
+    called, positive = test["p_COVID"] >= point["threshold"], test["label"] == "COVID"
+    assert point["sensitivity"] == pytest.approx(called[positive].mean(), abs=1e-6)
+    assert point["specificity"] == pytest.approx((~called[~positive]).mean(), abs=1e-6)
+    for name, interval in point["interval"].items():
+        assert interval["low"] <= point[name] <= interval["high"]
+
+
+def test_subgroups_are_the_scores_of_their_images(outputs, inputs):
+    found = json.loads((outputs / "breakdown.json").read_text())["subgroup"]
+    # Sex, age and published split are the same for all.
+    assert list(found) == ["source", "view"]
+    table = tables.read(outputs / "predictions.csv", tables.Predictions)
+    table = table.merge(tables.read(inputs / "images.csv", tables.Images)[["image", "view"]])
+    for view, scores in found["view"].items():
+        part = table[(table["split"] == "test") & (table["view"] == view)]
+        predicted = part[[f"p_{name}" for name in CLASSES]].to_numpy().argmax(1)
+        assert scores["images"] == len(part)
+        assert scores["accuracy"] == pytest.approx(
+            (np.array(CLASSES)[predicted] == part["label"]).mean(), abs=1e-6
+        )
+    written = pd.read_csv(outputs / "plots" / "subgroups.csv")
+    assert written["value"].tolist() == [value for by in found.values() for value in by]
+
+
+def test_a_data_set_without_masks_or_positive_class_is_measured_all_the_same(
+    inputs, tmp_path, monkeypatch, capsys
+):
+    for name in ("pixels.npy", "images.csv", "split.csv"):
+        (tmp_path / name).symlink_to(inputs / name)
+    np.save(tmp_path / "masks.npy", np.zeros((0, 32, 32), np.uint8))
+    network, card = models.load(inputs / "model")
+    models.save(network, replace(card, thresholds={"COVID": []}), tmp_path / "model")
+    evaluate(tmp_path, tmp_path, monkeypatch)
+    assert json.loads((tmp_path / "test.json").read_text())["operating_point"] is None
+    assert "no operating point: no validation images" in capsys.readouterr().out
+    audit = json.loads((tmp_path / "audit.json").read_text())
+    assert audit["lungs_only"]["images"] == 0
+    assert not audit["lungs_only"]["suspicious"]
+
+
+def test_again_gives_the_same_bytes(inputs, outputs, tmp_path, monkeypatch):
+    again = evaluate(inputs, tmp_path, monkeypatch)
+    files = sorted(path.relative_to(again) for path in again.rglob("*") if path.is_file())
+    assert len(files) == 23
+    for file in files:
+        assert (again / file).read_bytes() == (outputs / file).read_bytes(), file
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [("split", "train", "no test images"), ("label", "measles", "class 'measles' is not among")],
+)
+def test_a_split_that_the_network_cannot_be_measured_on_is_refused(
+    inputs, tmp_path, monkeypatch, column, value, message
+):
+    for name in ("model", "pixels.npy", "masks.npy", "images.csv"):
+        (tmp_path / name).symlink_to(inputs / name)
+    split = tables.read(inputs / "split.csv", tables.Split)
+    tables.write(tmp_path / "split.csv", split.assign(**{column: value}), tables.Split)
+    (tmp_path / "test.json").write_text("as it was")
+    with pytest.raises(UserError, match=message):
+        evaluate(tmp_path, tmp_path, monkeypatch)
+    assert (tmp_path / "test.json").read_text() == "as it was"
+    assert not (tmp_path / "predictions.csv").exists()

@@ -1,0 +1,102 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import imagehash
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from cxr.images.process import process
+from cxr.pipeline import tables
+from stages.prepare.arrays import ArrayWriter
+from tests.helpers.closure import ROOT
+from tests.helpers.params import changed
+from tests.helpers.prepare_settings import SETTINGS, index, row
+
+
+def run(folder: Path, table: pd.DataFrame) -> subprocess.CompletedProcess[str]:
+    tables.write(folder / "index.csv", table, tables.Index)
+    files = {"params": changed(folder, prepare__side=64), "raw": folder / "raw"}
+    names = {
+        "store": "store",
+        "index": "index.csv",
+        "pixels": "p.npy",
+        "masks": "m.npy",
+        "images": "i.csv",
+    }
+    files |= {name: folder / file for name, file in names.items()}
+    options = [word for name, path in files.items() for word in (f"--{name}", str(path))]
+    return subprocess.run(
+        [sys.executable, "-m", "stages.prepare", *options], cwd=ROOT, capture_output=True, text=True
+    )
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for number in range(5):
+        Image.fromarray(random.integers(0, 256, (70, 90), np.uint8)).save(folder / f"{number}.png")
+    (folder / "text.png").write_text("no image")
+    (folder / "empty.png").touch()
+    mask = np.zeros((70, 90), np.uint8)
+    mask[:, 45:] = 255
+    Image.fromarray(mask).save(folder / "mask.png")
+    return folder
+
+
+def test_every_row_of_the_index_is_accounted_for(raw: Path) -> None:
+    names = [f"{number}.png" for number in range(5)] + ["text.png", "empty.png", "gone.png"]
+    views = ["PA", "", "L", "PA", "", "", "", ""]
+    result = run(raw.parent, index(names, view=views))
+    assert result.returncode == 0, result.stderr
+    images = tables.read(raw.parent / "i.csv", tables.Images).set_index("image")
+    assert len(images) == 8
+    reasons = images["reason"].to_dict()
+    assert reasons["text.png"] == "not an image"
+    assert reasons["empty.png"] == "empty file"
+    assert reasons["gone.png"] == "no such file"
+    assert reasons["2.png"] == "view L is not in prepare.views"
+    assert images.loc["2.png", "status"] == "excluded"
+    usable = images[images["status"] == "ok"]
+    assert sorted(usable["row"]) == [0, 1, 2, 3]
+    assert (images.loc[images["status"] != "ok", "row"] == -1).all()
+    pixels = np.load(raw.parent / "p.npy")
+    assert pixels.shape == (4, 64, 64)
+    assert np.load(raw.parent / "m.npy").shape == (0, 64, 64)
+    for name, place in usable["row"].items():
+        own = process(row(name), raw, SETTINGS, None)
+        assert (pixels[place] == own.pixels).all()
+        code = imagehash.phash(Image.fromarray(pixels[place]), hash_size=16)
+        assert usable.loc[name, "phash"] == str(code)
+
+
+def test_masks_follow_their_images(raw: Path) -> None:
+    table = index(["0.png", "1.png"], mask=["", "mask.png"])
+    assert run(raw.parent, table).returncode == 0
+    masks = np.load(raw.parent / "m.npy")
+    assert masks.shape == (2, 64, 64)
+    assert masks[0].max() == 0
+    assert masks[1, :, :31].max() == 0
+    assert masks[1, :, 33:].min() == 1
+
+
+def test_no_usable_image_is_one_line_and_leaves_what_was(raw: Path) -> None:
+    assert run(raw.parent, index(["0.png"])).returncode == 0
+    before = (raw.parent / "p.npy").read_bytes()
+    result = run(raw.parent, index(["text.png", "gone.png"]))
+    assert result.returncode == 1
+    assert result.stderr.strip().splitlines()[-1].startswith("error: none of the 2 images")
+    assert "Traceback" not in result.stderr
+    assert (raw.parent / "p.npy").read_bytes() == before
+    assert not list(raw.parent.glob(".*part*"))
+
+
+def test_an_array_written_in_pieces_reads_as_one(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (5, 8, 8), np.uint8)
+    with ArrayWriter(tmp_path / "a.npy", 8) as writer:
+        assert [writer.append(image) for image in images] == [0, 1, 2, 3, 4]
+    assert (np.load(tmp_path / "a.npy", mmap_mode="r") == images).all()

@@ -1,0 +1,141 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from cxr.pipeline.cli import UserError
+from cxr.pipeline.params import load
+from stages.split.flow import FATES, count, fates, shares, summary, without_dedupe
+from stages.split.gate import check_classes, check_leaks, leaks
+from tests.helpers.closure import ROOT
+
+NEAR, FAR = f"{0b111:064x}", "f" * 64
+SETTINGS = load(ROOT / "params.yaml").dedupe
+PIXELS = np.random.default_rng(0).integers(0, 256, (3, 32, 32), np.uint8)
+PIXELS[2] = PIXELS[0] // 2 + 40
+
+
+def images(**second: object) -> pd.DataFrame:
+    """A training and a test image that share nothing, but for what is given."""
+    first = {"image": "x", "row": 0, "patient": "p1", "group": "g1", "sha256": "s1"}
+    other = {"image": "y", "row": 1, "patient": "p2", "group": "g2", "sha256": "s2"}
+    rows = [
+        {**first, "phash": "0" * 64, "split": "train"},
+        {**other, "phash": FAR, "split": "test", **second},
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_nothing_shared_passes() -> None:
+    found = leaks(images(), PIXELS, SETTINGS)
+    assert check_leaks(found) == {"patient": 0, "group": 0, "sha256": 0, "near": 0}
+
+
+@pytest.mark.parametrize(
+    ("shared", "kind"),
+    [
+        ({"patient": "p1"}, "patient"),
+        ({"group": "g1"}, "group"),
+        ({"sha256": "s1"}, "sha256"),
+        ({"phash": NEAR, "row": 2}, "near"),
+    ],
+)
+@pytest.mark.parametrize("side", ["test", "val"])
+def test_anything_shared_across_sides_stops_and_is_named(
+    shared: dict[str, object], kind: str, side: str
+) -> None:
+    found = leaks(images(**shared, split=side), PIXELS, SETTINGS)
+    assert found[kind] == [("x", "y")]
+    with pytest.raises(UserError, match=rf"share their {kind}: x and y"):
+        check_leaks(found)
+
+
+def test_what_is_shared_on_one_side_or_unknown_is_no_leak() -> None:
+    same_side = images(patient="p1", phash=NEAR, row=2, split="train")
+    assert not any(leaks(same_side, PIXELS, SETTINGS).values())
+    both_unknown = images(patient="").assign(patient="")
+    assert not any(leaks(both_unknown, PIXELS, SETTINGS).values())
+    set_aside = images(patient="p1", split="")
+    assert not any(leaks(set_aside, PIXELS, SETTINGS).values())
+
+
+def test_near_hashes_of_unlike_pictures_are_no_leak() -> None:
+    assert not any(leaks(images(phash=NEAR), PIXELS, SETTINGS).values())
+
+
+def everything() -> pd.DataFrame:
+    rows = [
+        ("unusable", "a", None, None),
+        ("excluded", "a", None, None),
+        ("ok", "", "kept", None),
+        ("ok", "a", "exact", None),
+        ("ok", "a", "near", None),
+        ("ok", "b", "conflict", None),
+        ("ok", "b", "kept", ""),
+        ("ok", "a", "kept", "train"),
+        ("ok", "a", "kept", "val"),
+        ("ok", "b", "kept", "test"),
+    ]
+    table = pd.DataFrame(rows, columns=["status", "label", "reason_duplicate", "split"])
+    return table.assign(source="s")
+
+
+def test_every_image_has_one_fate_and_the_counts_add_up() -> None:
+    table = everything()
+    fate = fates(table)
+    assert fate.tolist() == [
+        "unusable", "excluded", "unlabelled", "duplicate", "duplicate", "conflict", "set_aside",
+        "train", "val", "test",
+    ]  # fmt: skip
+    flow = summary(table, fate)
+    assert flow["flow"]["found"] == 10 == sum(flow["flow"][name] for name in FATES)
+    assert flow["class"]["a"]["found"] == 6
+    assert (
+        flow["class"]["b"] | {"found": 3, "conflict": 1, "set_aside": 1, "test": 1}
+        == flow["class"]["b"]
+    )
+    for part in (*flow["class"].values(), *flow["source"].values()):
+        assert part["found"] == sum(part[name] for name in FATES)
+
+
+def test_a_class_that_is_missing_on_a_side_is_named_with_what_became_of_it() -> None:
+    table = everything()
+    with pytest.raises(UserError, match=r"class 'a' can't stand.*of its 6 images.*1 unusable"):
+        check_classes(count(fates(table), table["label"]), [])
+
+
+def test_a_class_that_the_test_sources_lack_has_its_own_remedy() -> None:
+    table = everything().query("split != 'test' or label != 'b'")
+    with pytest.raises(UserError, match=r"class 'a' can't .* Choose other split.test_sources"):
+        check_classes(count(fates(table), table["label"]), ["south"])
+
+
+@pytest.mark.parametrize("labels", [["", ""], ["a", "a"]])
+def test_labels_that_leave_nothing_to_tell_apart_are_refused(labels: list[str]) -> None:
+    fate = count(pd.Series(["train", "test"]), pd.Series(labels))
+    with pytest.raises(UserError, match="nothing to tell apart"):
+        check_classes(fate, [])
+
+
+def test_shares_tell_what_was_wanted_and_what_was_reached() -> None:
+    kept = pd.DataFrame({"split": ["train"] * 6 + ["val"] * 3 + ["test"]})
+    assert shares(kept, 5) == {
+        "train": {"wanted": 0.6, "reached": 0.6},
+        "val": {"wanted": 0.2, "reached": 0.3},
+        "test": {"wanted": 0.2, "reached": 0.1},
+    }
+
+
+def test_without_dedupe_counts_test_images_with_a_twin_in_train() -> None:
+    rows = [
+        ("a", "x", "train", "a"),
+        ("b", "x", "test", "a"),
+        ("c", "y", "test", "c"),
+        ("d", "y", "test", "c"),
+        ("e", "y", "train", "e"),
+        ("f", "", "test", "e"),
+        ("g", "y", "val", "a"),
+    ]
+    usable = pd.DataFrame(rows, columns=["image", "label", "official_split", "duplicates"])
+    usable = usable.assign(patient="", source="s", sha256=usable["image"])
+    settings = load(ROOT / "params.yaml").split
+    assert without_dedupe(usable, settings) == {"test": 3, "with_twin_in_train": 1}

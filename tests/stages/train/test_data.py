@@ -1,0 +1,94 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from cxr.pipeline import tables
+from cxr.pipeline.cli import UserError
+from cxr.pipeline.params import load
+from stages.train import data
+from stages.train.augment import pipeline
+from stages.train.order import shuffled
+from tests.helpers.training import PARAMS
+
+
+@pytest.fixture
+def split(small):
+    return tables.read(small / "split.csv", tables.Split)
+
+
+def batches(small, split, workers, epochs=(0, 1)):
+    """What a loader gives in some epochs."""
+    settings = load(PARAMS).train.model_copy(update={"workers": workers, "batch_size": 8})
+    training, _, _ = data.sides(split)
+    images = data.Images(small / "pixels.npy", training, settings.seed, pipeline(settings.augment))
+    loader = data.loader(images, settings, pin_memory=False)
+    result = []
+    for epoch in epochs:
+        loader.sampler.set_epoch(epoch)
+        result.append([torch.cat(parts) for parts in zip(*loader, strict=True)])
+    return result
+
+
+def test_batches_are_the_same_for_any_number_of_workers_and_differ_between_epochs(small, split):
+    expected = batches(small, split, workers=0)
+    for workers in (1, 2):
+        for ours, theirs in zip(expected, batches(small, split, workers), strict=True):
+            assert torch.equal(ours[0], theirs[0])
+            assert torch.equal(ours[1], theirs[1])
+    (first, first_labels), (second, second_labels) = expected
+    # Neither in the same order, nor any image augmented in the same way.
+    assert not torch.equal(first_labels, second_labels)
+    assert not any(torch.equal(one, other) for one in first for other in second)
+
+
+def test_an_epoch_shows_each_training_image_once(small, split):
+    training, _, _ = data.sides(split)
+    keys = shuffled(len(training), seed=3, epoch=1)
+    assert sorted(keys) == [(1, position, 0) for position in range(36)]
+
+
+def test_validation_images_come_as_they_are_in_order(small, split):
+    _, validation, classes = data.sides(split)
+    images = data.Images(small / "pixels.npy", validation, 0, None)
+    loader = data.loader(images, load(PARAMS).train, pin_memory=False)
+    pixels, labels = (torch.cat(parts) for parts in zip(*loader, strict=True))
+    rows = split[split["split"] == "val"]
+    assert np.array_equal(pixels, np.load(small / "pixels.npy")[rows["row"]])
+    assert [classes[label] for label in labels] == list(rows["label"])
+
+
+def test_a_last_batch_of_one_image_is_left_out(small, split):
+    settings = load(PARAMS).train.model_copy(update={"batch_size": 7})
+    training, _, _ = data.sides(split)
+    images = data.Images(small / "pixels.npy", training, 0, pipeline(settings.augment))
+    sizes = [len(labels) for _, labels in data.loader(images, settings, pin_memory=False)]
+    assert sizes == [7] * 5
+
+
+def test_mean_and_std(small, split):
+    pixels = np.load(small / "pixels.npy", mmap_mode="r")
+    rows = np.array([3, 1, 7])
+    mean, std = data.mean_and_std(pixels, rows)
+    assert mean == pytest.approx((pixels[rows] / 255).mean())
+    assert std == pytest.approx((pixels[rows] / 255).std())
+    assert data.mean_and_std(np.zeros((1, 4, 4), np.uint8), np.array([0])) == (0, 1 / 255)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda split: split["split"].replace("train", ""), "no training images"),
+        (lambda split: split["split"].replace("val", ""), "no validation images"),
+        (
+            lambda split: split["split"].where(
+                (split["label"] != "Normal") | (split["split"] != "train"), ""
+            ),
+            "no training images of class 'Normal'",
+        ),
+        (lambda split: split["split"].where(split["label"] == "Normal", ""), "one class only"),
+    ],
+)
+def test_a_side_that_nothing_can_be_learned_from_is_refused(split: pd.DataFrame, change, message):
+    with pytest.raises(UserError, match=message):
+        data.sides(split.assign(split=change(split)))

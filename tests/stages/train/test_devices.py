@@ -1,0 +1,53 @@
+import pytest
+import torch
+from safetensors.torch import load_file
+from timm.layers.norm_act import SyncBatchNormAct
+
+from cxr.models import model as models
+from cxr.pipeline.cli import UserError
+from cxr.pipeline.params import load
+from stages.train.loop import check_devices, synchronised
+from tests.helpers.training import CURVES, PARAMS, arguments, curve, start
+
+
+def test_two_processes_agree_with_one(train, small, tmp_path):
+    settings = {
+        "batch_size": 10,
+        "epochs": 3,
+        "freeze_epochs": 1,
+        # Adam divides by the size of the gradient, noise included, where that is next to zero.
+        "optimizer": "sgd",
+        "architecture": {"lr": 0.005, "drop_rate": 0.0},
+    }
+    one = train("one", **settings)
+    two = tmp_path / "two"
+    process = start(arguments(two, small, devices=2, **settings))
+    output = process.communicate(timeout=300)[0]
+    assert process.returncode == 0, output
+    assert output.count("epoch 3/3") == 1
+    assert {path.name for path in two.iterdir()} == {"params.yaml", "model", "plots"}
+    expected, found = (load_file(folder / "model" / models.FILE) for folder in (one, two))
+    for name, tensor in expected.items():
+        assert (found[name] - tensor).abs().max() < 1e-5, name
+    for name in CURVES:
+        name = name.removesuffix(".tsv")
+        assert curve(two, name) == pytest.approx(curve(one, name), abs=1e-4)
+
+
+def test_batch_normalisation_is_synchronised_on_gpus_only():
+    settings = load(PARAMS).train.model_copy(update={"devices": 2})
+    model = models.build("efficientnet_b0", 3)
+    names = list(model.state_dict())
+    assert synchronised(model, settings, torch.device("cpu")) is model
+    changed = synchronised(model, settings, torch.device("cuda"))
+    assert list(changed.state_dict()) == names
+    # The activation is part of timm's layer: torch's own conversion would leave it out.
+    assert isinstance(changed.bn1, SyncBatchNormAct)
+
+
+def test_more_gpus_than_there_are_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    check_devices(load(PARAMS).train)
+    with pytest.raises(UserError, match=r"train\.devices: 2, but this machine has 1 GPU"):
+        check_devices(load(PARAMS).train.model_copy(update={"devices": 2}))

@@ -1,0 +1,38 @@
+import pytest
+import torch
+
+from cxr.models import model as models
+from stages.train.loop import choose_precision, out_of_memory
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("features", "name", "expected"),
+    [
+        ({"amx_bf16": True}, "resnet18", "bf16"),
+        ({"avx512_bf16": True}, "densenet121", "bf16"),
+        ({"amx_bf16": True}, "mobilenetv2_100", "fp32"),
+        ({"amx_bf16": True}, "efficientnet_b0", "fp32"),
+        ({"avx512_f": True}, "resnet18", "fp32"),
+    ],
+)
+def test_bf16_on_a_cpu_is_for_those_that_have_it_and_dense_convolutions(
+    monkeypatch, features, name, expected
+):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: features)
+    assert choose_precision("auto", models.build(name, 2), CPU) == expected
+
+
+def test_a_set_precision_is_used():
+    model = models.build("resnet18", 2)
+    assert choose_precision("bf16", model, CPU) == "bf16"
+    assert choose_precision("fp32", model, CPU) == "fp32"
+
+
+def test_out_of_memory_is_told_from_other_errors():
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(1 << 60)
+    assert out_of_memory(caught.value)
+    assert out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    assert not out_of_memory(RuntimeError("shape mismatch"))

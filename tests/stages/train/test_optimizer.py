@@ -1,0 +1,38 @@
+import pytest
+
+from cxr.models import model as models
+from cxr.pipeline.params import load
+from stages.train.optimizer import create, lr_factor
+from tests.helpers.training import PARAMS
+
+
+def test_the_learning_rate_rises_then_falls_along_a_cosine():
+    rates = [lr_factor(step, warmup=4, total=24) for step in range(-2, 24)]
+    assert rates[:2] == [1, 1]
+    assert rates[2:7] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+    assert rates[16] == pytest.approx(0.5)
+    assert 0 < rates[-1] < 0.01
+
+
+def rates(name: str, layer_decay: float) -> dict[str, float]:
+    """Learning rate of each parameter."""
+    model = models.build(name, 3)
+    settings = load(PARAMS).train.model_copy(update={"layer_decay": layer_decay})
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    groups = create(model, settings, lr=0.1).param_groups
+    return {names[id(each)]: group["lr"] for group in groups for each in group["params"]}
+
+
+def test_layers_learn_the_slower_the_farther_they_are_from_the_classifier():
+    found = rates("simple_cnn", 0.5)
+    layers = ["features.0", "features.3", "features.6", "features.9", "dense.0", "classifier"]
+    by_depth = [found[f"{layer}.weight"] for layer in layers]
+    assert by_depth == pytest.approx([0.1 * 0.5**depth for depth in (5, 4, 3, 2, 1, 0)])
+    found = rates("resnet18", 0.5)
+    blocks = [found[f"layer{n}.{m}.conv1.weight"] for n in (1, 2, 3, 4) for m in (0, 1)]
+    assert blocks == pytest.approx([0.1 * 0.5**depth for depth in range(8, 0, -1)])
+    assert found["fc.weight"] == found["fc.bias"] == 0.1
+
+
+def test_without_layer_decay_all_learn_alike():
+    assert set(rates("resnet18", 1.0).values()) == {0.1}

@@ -1,0 +1,139 @@
+"""Parts of the recipe against what they should compute, on one batch or a few."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch.nn.functional import cross_entropy
+
+from cxr.models import model as models
+from cxr.pipeline import tables
+from stages.train.module import Classifier
+from stages.train.seeding import seeded
+from tests.helpers.training import OFF, contents, curve
+
+torch.set_num_threads(1)
+
+PLAIN = {
+    "augment": OFF,
+    "imbalance": "none",
+    "optimizer": "sgd",
+    "weight_decay": 0.0,
+    "warmup_epochs": 0.0,
+    "architecture": {"lr": 0.1, "drop_rate": 0.0},
+}
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "model" / models.FILE)
+
+
+def beginning(folder: Path, inputs: Path) -> tuple[torch.nn.Module, torch.Tensor, torch.Tensor]:
+    """The network as it began, and the first batch of 36: inputs and labels."""
+    _, card = models.load(folder / "model")
+    split = tables.read(inputs / "split.csv", tables.Split).query("split == 'train'")
+    split = split.iloc[np.random.default_rng(seeded("order", 0, 0)).permutation(36)]
+    pixels = np.load(inputs / "pixels.npy")[split["row"]]
+    torch.manual_seed(0)
+    model = models.build("simple_cnn", 3, 0.0)
+    labels = torch.tensor([card.classes.index(label) for label in split["label"]])
+    return model, models.to_input(pixels, card, torch.device("cpu")), labels
+
+
+def is_one_step(after: dict[str, torch.Tensor], model: torch.nn.Module, share: float) -> bool:
+    """Whether weights are those after a step along a share of the network's gradient."""
+    # The first step with momentum 0.9 after Nesterov is 1.9 times the gradient.
+    differences = [
+        (after[name] - (each - 0.1 * 1.9 * share * each.grad)).abs().max().item()
+        for name, each in model.named_parameters()
+    ]
+    return max(differences) < 1e-5
+
+
+def test_a_long_gradient_is_shortened(train, small):
+    folder = train(epochs=1, batch_size=36, gradient_clip=0.01, **PLAIN)
+    model, inputs, labels = beginning(folder, small)
+    cross_entropy(model(inputs), labels).backward()
+    length = sum((parameter.grad**2).sum() for parameter in model.parameters()).sqrt().item()
+    assert length > 0.1
+    assert is_one_step(weights(folder), model, 0.01 / length)
+
+
+def test_mixup_learns_blended_targets_from_blended_images(train, small):
+    folder = train(epochs=1, batch_size=36, mixup=1.0, **PLAIN)
+    model, inputs, labels = beginning(folder, small)
+    # Of seed 0, epoch 0, process 0 and step 0.
+    share = np.random.default_rng(seeded("mixup", 0, 0, 0, 0)).beta(1.0, 1.0)
+    share = max(share, 1 - share)
+    targets = torch.nn.functional.one_hot(labels, 3).float()
+    inputs, targets = (share * each + (1 - share) * each.roll(1, 0) for each in (inputs, targets))
+    cross_entropy(model(inputs), targets).backward()
+    assert share < 0.99
+    assert is_one_step(weights(folder), model, 1.0)
+
+
+def test_accumulated_batches_count_as_one(train):
+    one = weights(train("one", batch_size=36, **PLAIN))
+    two = weights(train("two", batch_size=18, accumulate=2, **PLAIN))
+    other = weights(train("other", batch_size=18, **PLAIN))
+    assert all(torch.allclose(two[name], one[name], atol=1e-6) for name in one)
+    assert not all(torch.allclose(other[name], one[name], atol=1e-4) for name in one)
+
+
+def test_the_moving_average_is_kept(train, monkeypatch):
+    states = []
+    step = Classifier.optimizer_step
+
+    def optimizer_step(self, *args, **kwargs):
+        step(self, *args, **kwargs)
+        states.append({name: each.clone() for name, each in self.model.state_dict().items()})
+
+    monkeypatch.setattr(Classifier, "optimizer_step", optimizer_step)
+    slow = PLAIN | {"architecture": {"lr": 0.03, "drop_rate": 0.0}}
+    kept = weights(train(epochs=1, batch_size=4, ema=0.7, **slow))
+    expected = states[0]
+    for number, state in enumerate(states[1:], start=1):
+        decay = min(0.7, 1 - (1 + number) ** (-2 / 3))
+        expected = {name: decay * expected[name] + (1 - decay) * state[name] for name in expected}
+    assert len(states) == 9
+    assert all(torch.allclose(kept[name], expected[name], atol=1e-6) for name in kept)
+    assert not torch.allclose(kept["classifier.weight"], states[-1]["classifier.weight"])
+
+
+@pytest.mark.parametrize(("freeze_epochs", "expected"), [(0, 3), (2, 4)])
+def test_stops_when_nothing_gets_better(train, freeze_epochs, expected):
+    # At such a rate, nothing changes.
+    settings = {"patience": 2, "epochs": 6, "architecture": {"lr": 1e-12}}
+    folder = train(monitor="accuracy", freeze_epochs=freeze_epochs, **settings)
+    assert len(curve(folder, "val/loss")) == expected
+
+
+def test_a_run_that_had_stopped_early_does_not_go_on_after_a_kill(train, monkeypatch):
+    settings = {"patience": 1, "epochs": 6, "architecture": {"lr": 1e-12}, "monitor": "accuracy"}
+    expected = contents(train("whole", **settings))
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr("stages.train.__main__.write_curves", lambda *_: 1 / 0)
+        train("killed", **settings)
+    assert contents(train("again", **settings)) == expected
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"imbalance": "sampling", "ema": 0.9, "accumulate": 2, "gradient_clip": 1.0},
+        {"imbalance": "focal", "mixup": 0.2, "layer_decay": 0.8, "freeze_epochs": 1},
+    ],
+)
+def test_the_whole_recipe_repeats_to_the_bit_with_any_number_of_workers(train, settings):
+    expected = contents(train("first", batch_size=6, **settings))
+    assert contents(train("again", batch_size=6, workers=2, **settings)) == expected
+
+
+def test_a_transformer_is_built_for_the_size_of_the_images(train):
+    architecture = {"timm": "vit_tiny_patch16_224", "lr": 0.001, "drop_rate": 0.0}
+    folder = train(model="vit", architecture=architecture, epochs=1)
+    model, card = models.load(folder / "model")
+    assert (card.timm, card.size) == ("vit_tiny_patch16_224", 32)
+    assert model.pos_embed.shape == (1, 5, 192)

@@ -1,0 +1,168 @@
+import subprocess
+
+import numpy as np
+import pytest
+import torch
+from ruamel.yaml import YAML
+from safetensors.torch import load_file
+
+from cxr.models import model as models
+from cxr.models import ood
+from cxr.pipeline import tables
+from cxr.pipeline.cli import UserError
+from tests.helpers.builders import prepared
+from tests.helpers.training import CURVES, contents, curve
+
+
+def test_writes_a_model_that_describes_itself_and_its_curves(train, small, tmp_path, monkeypatch):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    folder = train(epochs=3, pictures=True)
+
+    _, card = models.load(folder / "model")
+    pixels = np.load(small / "pixels.npy")[:36] / 255
+    assert (card.architecture, card.timm, card.size) == ("simple_cnn", "simple_cnn", 32)
+    assert card.classes == ["COVID", "Lung_Opacity", "Normal"]
+    assert (card.mean, card.std) == pytest.approx((pixels.mean(), pixels.std()))
+    assert card.weights == "scratch"
+    prepare = YAML(typ="safe").load(folder / "params.yaml")["prepare"]
+    assert card.prepare == {name: prepare[name] for name in card.prepare}
+    assert card.prepare.keys() | {"side", "backend"} == prepare.keys()
+    split = tables.read(small / "split.csv", tables.Split)
+    held_out = split["row"][split["split"] == "val"].to_numpy()
+    known = ood.load(folder / "model")
+    assert known.distances(np.load(small / "pixels.npy"), held_out).max() <= known.threshold + 1e-5
+    metrics = folder / "plots/plots/metrics"
+    assert sorted(str(path.relative_to(metrics)) for path in metrics.rglob("*.tsv")) == CURVES
+    assert all(len(curve(folder, name.removesuffix(".tsv"))) == 3 for name in CURVES)
+    for name in ("learning_curves.png", "augmented.png"):
+        assert (folder / "plots" / name).stat().st_size > 10_000
+    assert list(elsewhere.iterdir()) == []
+    assert {path.name for path in folder.iterdir()} == {"params.yaml", "model", "plots"}
+
+
+def test_the_same_bytes_again_with_any_number_of_workers(train):
+    first = contents(train("first", model="mobilenetv2", batch_size=18, pictures=True))
+    assert (
+        contents(train("again", model="mobilenetv2", batch_size=18, pictures=True, workers=2))
+        == first
+    )
+
+
+def test_another_seed_gives_another_network(train):
+    assert contents(train("first", epochs=1)) != contents(train("other", epochs=1, seed=1))
+
+
+def test_learns(train, tmp_path):
+    inputs = prepared(tmp_path / "inputs", images=150)
+    folder = train(inputs=inputs, epochs=6, batch_size=8, architecture={"lr": 0.003})
+    assert max(curve(folder, "val/balanced_accuracy")) > 0.9
+
+
+@pytest.mark.parametrize("monitor", ["loss", "auroc"])
+def test_keeps_the_epoch_that_was_best(train, small, monitor):
+    folder = train(monitor=monitor, epochs=4, architecture={"lr": 0.02})
+    values = curve(folder, f"val/{monitor}")
+    best = values.index(min(values) if monitor == "loss" else max(values))
+    model, card = models.load(folder / "model")
+    split = tables.read(small / "split.csv", tables.Split)
+    rows = split[split["split"] == "val"]
+    found = models.logits(model, card, np.load(small / "pixels.npy"), rows["row"].to_numpy())
+    labels = torch.tensor([card.classes.index(label) for label in rows["label"]])
+    loss = torch.nn.functional.cross_entropy(torch.from_numpy(found), labels)
+    assert loss.item() == pytest.approx(curve(folder, "val/loss")[best], abs=1e-4)
+
+
+def test_test_images_are_not_looked_at(train, small, tmp_path):
+    changed = tmp_path / "changed"
+    changed.mkdir()
+    pixels = np.load(small / "pixels.npy")
+    pixels[48:] = 0
+    np.save(changed / "pixels.npy", pixels)
+    (changed / "split.csv").write_bytes((small / "split.csv").read_bytes())
+    assert contents(train("one", epochs=1)) == contents(train("two", epochs=1, inputs=changed))
+
+
+def test_a_frozen_backbone_keeps_its_weights_and_statistics(train):
+    folder = train(model="mobilenetv2", epochs=1, batch_size=36, freeze_epochs=1)
+    torch.manual_seed(0)
+    before = models.build("mobilenetv2_100", 3).state_dict()
+    after = load_file(folder / "model/model.safetensors")
+    changed = {name for name in after if not torch.equal(after[name], before[name])}
+    assert changed == {"classifier.weight", "classifier.bias"}
+
+
+@pytest.mark.parametrize("freeze_epochs", [1, 2])
+def test_a_backbone_is_trained_after_the_frozen_epochs(train, freeze_epochs):
+    folder = train(
+        epochs=2, freeze_epochs=freeze_epochs, monitor="auroc", architecture={"lr": 0.003}
+    )
+    first, second = curve(folder, "val/auroc")
+    assert second > first, "the second epoch is to be the one that is kept"
+    after = load_file(folder / "model/model.safetensors")
+    torch.manual_seed(0)
+    before = models.build("simple_cnn", 3, 0.5).state_dict()
+    frozen = torch.equal(after["features.0.weight"], before["features.0.weight"])
+    assert frozen == (freeze_epochs == 2)
+    assert not torch.equal(after["classifier.weight"], before["classifier.weight"])
+
+
+def test_each_optimizer_is_its_own_and_learns(train):
+    losses = {
+        optimizer: curve(
+            train(optimizer, optimizer=optimizer, epochs=6, architecture={"lr": lr}), "train/loss"
+        )
+        for optimizer, lr in (("adamw", 0.003), ("adam", 0.003), ("sgd", 0.03))
+    }
+    assert losses["adam"] != losses["adamw"]
+    assert losses["sgd"] != losses["adamw"]
+    assert all(values[-1] < values[0] for values in losses.values())
+
+
+def test_a_last_batch_of_one_image_is_no_trouble(train):
+    train(model="resnet18", epochs=1, batch_size=35)
+
+
+def test_weights_that_the_last_step_broke_are_not_kept(train, tmp_path):
+    # One step only: its own loss was still a number.
+    with pytest.raises(UserError, match=r"epoch 1, after its last step.*architectures\.simple_cnn"):
+        train(
+            epochs=1, batch_size=36, optimizer="sgd", architecture={"lr": 1e30}, warmup_epochs=0.0
+        )
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"params.yaml"}
+
+
+def test_a_loss_that_is_no_number_stops_with_epoch_and_step(train, tmp_path):
+    with pytest.raises(UserError, match=r"epoch 1, step [12].*architectures\.simple_cnn\.lr"):
+        train(optimizer="sgd", architecture={"lr": 1e30}, warmup_epochs=0.0)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"params.yaml"}
+
+
+def test_a_monitor_that_validation_does_not_define_is_refused(train, small, tmp_path):
+    inputs = tmp_path / "inputs"
+    inputs.mkdir()
+    np.save(inputs / "pixels.npy", np.load(small / "pixels.npy"))
+    split = tables.read(small / "split.csv", tables.Split)
+    split["split"] = split["split"].where(
+        (split["split"] != "val") | (split["label"] == "Normal"), ""
+    )
+    tables.write(inputs / "split.csv", split, tables.Split)
+    with pytest.raises(UserError, match=r"train\.monitor: auroc"):
+        train(inputs=inputs, monitor="auroc", epochs=1)
+
+
+@pytest.mark.parametrize("commit", [False, True])
+def test_works_in_a_git_repository_with_and_without_a_commit(train, tmp_path, monkeypatch, commit):
+    repository = tmp_path / "repository"
+    subprocess.run(["git", "init", "-q", str(repository)], check=True)
+    if commit:
+        author = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        subprocess.run(
+            ["git", *author, "commit", "-q", "--allow-empty", "-m", "Start"],
+            cwd=repository,
+            check=True,
+        )
+    monkeypatch.chdir(repository)
+    assert len(curve(train(epochs=1), "val/loss")) == 1
+    assert [path.name for path in repository.iterdir()] == [".git"]

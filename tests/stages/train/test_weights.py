@@ -1,0 +1,266 @@
+import hashlib
+import os
+import pickle
+from pathlib import Path
+
+import huggingface_hub.constants
+import numpy as np
+import pytest
+import timm
+import torch
+import torchvision
+from safetensors.torch import save_file
+
+from cxr.models import model as models
+from cxr.models.model import Card
+from cxr.pipeline.cli import UserError
+from stages.train import weights
+from stages.train.adapt import to_grey
+
+torch.set_num_threads(1)
+
+MOBILENET = Path("../shared/weights/mobilenetv2_100.imagenet.safetensors").resolve()
+
+
+def card_of(name: str, classes: int = 3) -> Card:
+    return Card(name, name, [f"class {number}" for number in range(classes)], 64, 0.4, 0.2)
+
+
+def random_statistics(model: torch.nn.Module) -> torch.nn.Module:
+    """Give batch normalisation something to say, as after training."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.normal_(module.running_mean, std=0.1)
+            torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.normal_(module.bias, std=0.1)
+    return model.eval()
+
+
+def grey_images(size: int = 64) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (4, size, size), dtype=np.uint8)
+
+
+def as_rgb(pixels: np.ndarray) -> torch.Tensor:
+    """What an ImageNet network is fed, of a grey image."""
+    mean = torch.tensor(timm.data.IMAGENET_DEFAULT_MEAN).view(3, 1, 1)
+    std = torch.tensor(timm.data.IMAGENET_DEFAULT_STD).view(3, 1, 1)
+    return (torch.from_numpy(pixels).unsqueeze(1).expand(-1, 3, -1, -1) / 255 - mean) / std
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs"),
+    [
+        ("resnet18", "resnet18"),
+        ("densenet121", "densenet121"),
+        ("mobilenetv2_100", "mobilenet_v2"),
+        ("mobilenetv3_large_100", "mobilenet_v3_large"),
+        ("efficientnet_b0", "efficientnet_b0"),
+    ],
+)
+@torch.inference_mode()
+def test_a_file_of_torchvisions_computes_the_same_on_one_grey_channel(tmp_path, name, theirs):
+    torch.manual_seed(0)
+    reference = random_statistics(torchvision.models.get_model(theirs, num_classes=3))
+    for module in reference.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eps = 1e-5  # torchvision's MobileNetV3 has 1e-3, timm's the usual
+    torch.save(reference.state_dict(), tmp_path / "file.pth")
+    model = models.build(name, 3)
+    card = weights.start(model, card_of(name), str(tmp_path / "file.pth"))
+    pixels = grey_images()
+    expected = reference(as_rgb(pixels))
+    found = model.eval()(models.to_input(pixels, card, torch.device("cpu")))
+    # Not the same to the bit: the padding around an image is of another grey.
+    assert (found - expected).abs().max() < 0.02 * (expected.max() - expected.min())
+    assert (card.mean, card.std) == pytest.approx((0.449, 0.226))
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@torch.inference_mode()
+def test_a_grey_stem_is_exact_inside_the_image(bias):
+    model = timm.create_model("resnet18", in_chans=1)
+    rgb = torch.nn.Conv2d(3, 64, 7, stride=2, bias=bias)
+    model.conv1 = torch.nn.Conv2d(1, 64, 7, stride=2, bias=bias)
+    norm = random_statistics(torch.nn.Sequential(torch.nn.BatchNorm2d(64)))[0]
+    state = {f"conv1.{name}": tensor for name, tensor in rgb.state_dict().items()}
+    state |= {f"bn1.{name}": tensor for name, tensor in norm.state_dict().items()}
+    grey, mean, std = to_grey(state, model)
+    model.load_state_dict(grey, strict=False)
+    pixels = grey_images()
+    card = Card("", "", [], 64, mean, std)
+    found = model.eval().bn1(model.conv1(models.normalised(torch.from_numpy(pixels), card)))
+    assert torch.allclose(found, norm(rgb(as_rgb(pixels))), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("resnet18", "resnet50", "densenet121", "efficientnetv2_rw_t", "efficientnet_b0"),
+        *("mobilenetv2_100", "mobilenetv3_large_100"),
+    ],
+)
+@torch.inference_mode()
+def test_a_grey_stem_gives_the_norm_behind_it_what_rgb_gave(name):
+    torch.manual_seed(0)
+    rgb = random_statistics(timm.create_model(name, num_classes=3))
+    model = models.build(name, 3)
+    state, mean, std = to_grey(rgb.state_dict(), model)
+    model.load_state_dict(state)
+    pixels = grey_images()
+    card = Card("", "", [], 64, mean, std)
+    behind = next(
+        one for one, module in model.named_modules() if isinstance(module, torch.nn.BatchNorm2d)
+    )
+    found = output(model.eval(), behind, models.normalised(torch.from_numpy(pixels), card))
+    expected = output(rgb, behind, as_rgb(pixels))
+    inside = (..., slice(4, -4), slice(4, -4))
+    assert torch.allclose(found[inside], expected[inside], atol=1e-4)
+
+
+def output(model: torch.nn.Module, name: str, inputs: torch.Tensor) -> torch.Tensor:
+    """What a module of a network gives."""
+    found = []
+    with model.get_submodule(name).register_forward_hook(lambda *all: found.append(all[-1])):
+        model(inputs)
+    return found[0]
+
+
+def test_a_model_of_this_project_comes_back_with_its_classifier(tmp_path, capsys):
+    first = models.build("resnet18", 3)
+    models.save(first, card_of("resnet18"), tmp_path)
+    second = models.build("resnet18", 3)
+    start = Card("resnet18", "resnet18", card_of("resnet18").classes, 32, 0.1, 0.1)
+    card = weights.start(second, start, str(tmp_path / models.FILE))
+    for name, tensor in first.state_dict().items():
+        assert torch.equal(second.state_dict()[name], tensor)
+    digest = hashlib.sha256((tmp_path / models.FILE).read_bytes()).hexdigest()
+    assert card.weights == f"model.safetensors sha256:{digest}"
+    assert (card.mean, card.std, card.size) == (0.4, 0.2, 32)
+    assert "left as initialised: none; not used: none" in capsys.readouterr().out
+
+
+def test_the_classifier_of_other_classes_is_left_out(tmp_path, capsys):
+    models.save(models.build("resnet18", 3), card_of("resnet18"), tmp_path)
+    other = Card("resnet18", "resnet18", ["x", "y", "z"], 32, 0.1, 0.1)
+    model = models.build("resnet18", 3)
+    before = model.fc.weight.clone()
+    weights.start(model, other, str(tmp_path / models.FILE))
+    assert torch.equal(model.fc.weight, before)
+    assert "left as initialised: fc.weight, fc.bias" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("wrap", ["state_dict", "model", None])
+@pytest.mark.parametrize("prefix", ["module.", ""])
+def test_what_training_scripts_wrap_around_a_state_dict_is_taken_off(tmp_path, wrap, prefix):
+    torch.manual_seed(0)
+    state = timm.create_model("simple_cnn", in_chans=1, num_classes=3).state_dict()
+    content = {prefix + name: tensor for name, tensor in state.items()}
+    torch.save({wrap: content, "epoch": 3} if wrap else content, tmp_path / "file.pth")
+    model = models.build("simple_cnn", 3)
+    card = weights.start(model, card_of("simple_cnn"), str(tmp_path / "file.pth"))
+    assert torch.equal(model.state_dict()["features.0.weight"], state["features.0.weight"])
+    # A grey network says nothing of its normalisation: that of the training images stays.
+    assert (card.mean, card.std) == (0.4, 0.2)
+
+
+def test_another_networks_file_is_refused(tmp_path):
+    save_file(timm.create_model("mobilenetv2_100").state_dict(), tmp_path / "m.safetensors")
+    with pytest.raises(UserError, match=r"m\.safetensors fits 0 of the 102 tensors of resnet18"):
+        weights.start(
+            models.build("resnet18", 3), card_of("resnet18"), str(tmp_path / "m.safetensors")
+        )
+
+
+class Hostile:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_a_hostile_pickle_is_refused_and_not_run(tmp_path, bare):
+    trap = tmp_path / "sprung"
+    content = {"weight": Hostile(trap)}
+    if bare:
+        (tmp_path / "file.pth").write_bytes(pickle.dumps(content, protocol=2))
+    else:
+        torch.save(content, tmp_path / "file.pth")
+    with pytest.raises(UserError, match="holds no plain weights"):
+        weights.start(
+            models.build("simple_cnn", 3), card_of("simple_cnn"), str(tmp_path / "file.pth")
+        )
+    assert not trap.exists()
+
+
+@pytest.mark.parametrize("name", ["file.safetensors", "file.pth"])
+@pytest.mark.parametrize("content", [b"", b"no weights at all"])
+def test_a_file_that_holds_no_weights_is_refused(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match="holds no plain weights"):
+        weights.read(tmp_path / name)
+
+
+def test_a_missing_file_is_named():
+    with pytest.raises(UserError, match=r"there is no file nowhere\.pth"):
+        weights.read(Path("nowhere.pth"))
+
+
+def test_a_network_without_imagenet_weights_is_named():
+    with pytest.raises(UserError, match="no ImageNet weights for simple_cnn"):
+        weights.start(models.build("simple_cnn", 3), card_of("simple_cnn"), "imagenet")
+
+
+def cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let timm find its weights in a folder, and no network."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(folder))
+    repository = folder / "models--timm--mobilenetv2_100.ra_in1k"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs/main").write_text("1")
+    (repository / "snapshots/1").mkdir(parents=True)
+    return repository / "snapshots/1/model.safetensors"
+
+
+def test_imagenet_weights_come_from_timms_cache(tmp_path, monkeypatch):
+    state = random_statistics(timm.create_model("mobilenetv2_100")).state_dict()
+    save_file(state, cache(tmp_path, monkeypatch))
+    model = models.build("mobilenetv2_100", 3)
+    card = weights.start(model, card_of("mobilenetv2_100"), "imagenet")
+    assert torch.equal(model.conv_head.weight, state["conv_head.weight"])
+    assert card.weights == "imagenet ra_in1k"
+    assert card.mean == pytest.approx(0.449)
+
+
+def test_without_a_network_one_line_says_where_the_weights_go(tmp_path, monkeypatch):
+    cache(tmp_path, monkeypatch)
+    with pytest.raises(UserError, match=r"timm/mobilenetv2_100\.ra_in1k.*train\.weights") as error:
+        weights.start(models.build("mobilenetv2_100", 3), card_of("mobilenetv2_100"), "imagenet")
+    assert "\n" not in str(error.value)
+
+
+def test_an_unreachable_hub_is_asked_once(tmp_path, monkeypatch):
+    cache(tmp_path, monkeypatch)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    asked = []
+
+    class Session:
+        def head(self, url, timeout):
+            asked.append(url)
+            raise ConnectionError
+
+    monkeypatch.setattr(huggingface_hub, "get_session", Session)
+    with pytest.raises(UserError, match="can't be downloaded"):
+        weights.start(models.build("mobilenetv2_100", 3), card_of("mobilenetv2_100"), "imagenet")
+    assert asked == [huggingface_hub.constants.ENDPOINT]
+
+
+@pytest.mark.skipif(not MOBILENET.exists(), reason=f"{MOBILENET.name} is not there")
+def test_real_imagenet_weights(capsys):
+    model = models.build("mobilenetv2_100", 4)
+    card = weights.start(model, card_of("mobilenetv2_100", 4), str(MOBILENET))
+    left = "left as initialised: classifier.weight, classifier.bias; not used: none"
+    assert f"260 of 262 tensors; {left}" in capsys.readouterr().out
+    assert card.weights.startswith("mobilenetv2_100.imagenet.safetensors sha256:")
