@@ -21,7 +21,7 @@ space := $(empty) $(empty)
 repro: env
 	dvc repro
 	@echo
-	@cxr summary --metrics metrics/test.json
+	@cxr summary
 	@echo
 	@echo "All of it on one page: report/index.html"
 	@echo "Pictures: plots/dedupe plots/split plots/train plots/evaluate plots/gradcam"
@@ -71,9 +71,10 @@ export PRINT_LOCK
 
 env: $(VENV)/installed
 
-$(VENV)/installed: requirements.txt
+$(VENV)/installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "error: $(PYTHON) is older than 3.11: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	cp requirements.txt $@

@@ -50,7 +50,7 @@ def test_the_lock_of_the_environment_holds_the_versions_of_the_requirements_with
 @pytest.fixture
 def locking(tmp_path: Path) -> Path:
     """A folder to `make lock` in, where pip finds one package, or fails if `fails` is there."""
-    for name in ("Makefile", "requirements.txt"):
+    for name in ("Makefile", "requirements.txt", "pyproject.toml"):
         shutil.copyfile(ROOT / name, tmp_path / name)
     (tmp_path / "requirements.lock").write_text("before\n")
     archive = {"archive_info": {"hashes": {"sha256": "0f"}}}

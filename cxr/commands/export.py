@@ -1,12 +1,9 @@
 """A trained network as one ONNX file, for programs without PyTorch.
 
-    cxr export --model models/resnet18 --onnx resnet18.onnx
-
 The file takes 8-bit grey squares, as `prepare` makes them, and gives logits and calibrated
 probabilities; normalisation and temperature are part of it. Its metadata hold the model's card.
 """
 
-import argparse
 import json
 import logging
 import warnings
@@ -22,7 +19,6 @@ from torch import Tensor, nn
 
 from cxr.models import model as models
 from cxr.models.model import Card
-from cxr.pipeline import cli
 from cxr.pipeline.cli import UserError
 from cxr.pipeline.files import whole
 
@@ -48,17 +44,12 @@ class Whole(nn.Module):
         return logits, torch.softmax(logits / self.card.temperature, dim=1)
 
 
-def main() -> None:
-    """Read the command line, write the file, check it, say what it is."""
-    parser = argparse.ArgumentParser(prog="cxr export", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--model", type=Path, required=True, help="such as models/resnet18")
-    parser.add_argument("--onnx", type=Path, required=True, help="the file to write")
-    options = parser.parse_args()
-    network, card = models.load(options.model)
-    apart = export(Whole(network, card).eval(), card, options.onnx)
+def export_folder(folder: Path, path: Path) -> None:
+    """Write the network of a model folder, check the file, say what it is."""
+    network, card = models.load(folder)
+    apart = export(Whole(network, card).eval(), card, path)
     print(
-        f"{options.onnx}: {card.architecture} (timm {card.timm}), {INPUT.format(size=card.size)}. "
+        f"{path}: {card.architecture} (timm {card.timm}), {INPUT.format(size=card.size)}. "
         f"Within {apart:.1e} of PyTorch (at most {TOLERANCE:.0e} is allowed)."
     )
 
@@ -142,7 +133,3 @@ def run(path: Path, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
     """Logits and probabilities by onnxruntime, on the CPU."""
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     return session.run(None, {"images": images})
-
-
-if __name__ == "__main__":
-    cli.run(main)

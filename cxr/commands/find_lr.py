@@ -1,10 +1,6 @@
 """Find a learning rate: raise it from step to step, and see where the loss falls fastest.
 
-The learning rate range test of Smith 2017. A command of its own, no stage: what it suggests is
-written into params.yaml by hand.
-
-    cxr find-lr --params params.yaml --pixels data/pixels.npy \
-        --split data/split.csv --plots plots/find_lr
+The learning rate range test of Smith 2017.
 """
 
 import math
@@ -18,7 +14,6 @@ import torch
 from torch import Tensor
 
 from cxr.models import model as models
-from cxr.pipeline import cli
 from cxr.pipeline.cli import UserError
 from cxr.pipeline.files import whole
 from cxr.pipeline.params import Train, load
@@ -38,15 +33,13 @@ DIVERGED = 4.0
 """The search ends when the smoothed loss is so many times its lowest value."""
 
 
-def main() -> None:
-    """Read the command line, search, write the curve, print the suggestion."""
-    summary = __doc__.split("\n", 1)[0]
-    paths = cli.paths(summary, "params", "pixels", "split", "plots")
-    params = load(paths.params)
+def find_lr(params_path: Path, pixels: Path, split: Path, plots: Path) -> None:
+    """Search, write the curve, print the suggestion."""
+    params = load(params_path)
     lr = params.architectures[params.model].lr
-    start = begin(params, paths.pixels, paths.split)
+    start = begin(params, pixels, split)
     curve = search(start, params.train, models.device())
-    with whole(paths.plots) as folder:
+    with whole(plots) as folder:
         folder.mkdir()
         curve.to_csv(folder / "find_lr.csv", index=False, lineterminator="\n", float_format="%.6g")
         found = suggestion(curve)
@@ -125,7 +118,3 @@ def draw(path: Path, curve: pd.DataFrame, found: float, name: str) -> None:
         axis.set_ylabel("Training loss")
         axis.set_title(f"Learning rate search, {name}")
         axis.legend()
-
-
-if __name__ == "__main__":
-    cli.run(main)

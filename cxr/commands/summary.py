@@ -1,15 +1,23 @@
 """The headline of metrics/test.json, for people to read."""
 
 import json
+from pathlib import Path
 from typing import Any
 
-from cxr.pipeline import cli
+from cxr.pipeline.cli import UserError
 
 
-def main() -> None:
-    """Print each headline metric with its interval."""
-    files = cli.paths("Print the headline metrics.", "metrics")
-    print(table(json.loads(files.metrics.read_text(encoding="utf-8"))))
+def summary(path: Path) -> None:
+    """Print each headline metric with its interval.
+
+    Raises:
+        UserError: if the file is not there.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing: `dvc repro` writes it.") from error
+    print(table(json.loads(text)))
 
 
 def table(metrics: dict[str, Any]) -> str:
@@ -22,7 +30,3 @@ def table(metrics: dict[str, Any]) -> str:
             shown += f"  ({low:.3f} to {high:.3f})"
         lines.append(f"{name.replace('_', ' '):20} {shown}")
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    cli.run(main)

@@ -1,10 +1,5 @@
-"""compare: which of several trained networks is better, and whether that is more than noise.
+"""Which of several trained networks is better, and whether that is more than noise."""
 
-By default the current commit and its experiments. A revision is a commit, branch, tag or
-experiment, or `workspace`: the files as they are.
-"""
-
-import argparse
 import sys
 from pathlib import Path
 
@@ -16,40 +11,32 @@ from cxr.commands.compare.leaderboard import leaderboard
 from cxr.commands.compare.plot import draw
 from cxr.commands.compare.text import page
 from cxr.commands.revisions import Run
-from cxr.pipeline import cli
 from cxr.pipeline.cli import UserError
 from cxr.pipeline.files import whole
 from cxr.pipeline.params import load
 
-SCORES = ("balanced_accuracy", "accuracy", "macro_f1", "auroc", "average_precision", "mcc")
 
+def compare(names: list[str], by: str, out: Path | None, project: Path) -> None:
+    """Print the leaderboards of revisions; also write them, if there is a folder to write to.
 
-def main() -> None:
-    options = arguments()
-    settings = load(Path("params.yaml")).evaluate
-    found = [revisions.read(name) for name in options.revisions] or current()
-    tables = [(board, leaderboard(board, options.by, settings)) for board in boards(found)]
-    text = page(tables, options.by, settings.confidence)
+    Args:
+        names: of the revisions; none: the current commit and its experiments.
+        by: the score to rank by.
+        project: the folder of params.yaml.
+    """
+    settings = load(project / "params.yaml").evaluate
+    found = [revisions.read(name) for name in names] or current()
+    tables = [(board, leaderboard(board, by, settings)) for board in boards(found)]
+    text = page(tables, by, settings.confidence)
     print(text, end="")
-    if options.out is not None:
-        with whole(options.out / "leaderboard.md") as part:
+    if out is not None:
+        with whole(out / "leaderboard.md") as part:
             part.write_text(text, encoding="utf-8")
-        with whole(options.out / "leaderboard.csv") as part:
+        with whole(out / "leaderboard.csv") as part:
             pd.concat([table for _, table in tables]).to_csv(
                 part, index=False, lineterminator="\n", float_format="%.6g"
             )
-        draw(options.out / "leaderboard.png", tables, options.by, settings.confidence)
-
-
-def arguments() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="cxr compare", description=__doc__, allow_abbrev=False)
-    parser.add_argument("revisions", nargs="*", metavar="REV")
-    parser.add_argument("--by", choices=SCORES, default=SCORES[0], help="the score to rank by")
-    parser.add_argument(
-        "--out", type=Path, help="a folder for leaderboard.md, leaderboard.csv and leaderboard.png"
-    )
-    return parser.parse_args()
+        draw(out / "leaderboard.png", tables, by, settings.confidence)
 
 
 def current() -> list[Run]:
@@ -67,7 +54,3 @@ def current() -> list[Run]:
     if not found:
         raise UserError("nothing to compare: `dvc repro` or `dvc exp run` makes a first run.")
     return found
-
-
-if __name__ == "__main__":
-    cli.run(main)

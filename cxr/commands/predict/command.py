@@ -1,11 +1,5 @@
 """What a trained network makes of images that were in no data set.
 
-    cxr predict IMAGE... --model models/resnet18 [--heatmaps FOLDER] [--json]
-
-Files, and folders with all that is in them, of any format that `prepare` reads. The model folder
-is all that it needs. A file that can't be used is reported and the others go on; the exit code is
-then 1. For research: no result may be used for diagnosis.
-
 It warns of images that do not look like the training images (`cxr/models/ood.py` says how it
 decides) or are in colour. How often that is wrong, on four sets of chest X-rays
 (`python -m benchmarks.predict`): it doubts 0 to 6 % of further X-rays of the same set. It doubts 85
@@ -15,7 +9,6 @@ it doubts 1 to 72 %, by how wide the training set is: that they pass says nothin
 network can judge them.
 """
 
-import argparse
 import json
 import sys
 from dataclasses import asdict
@@ -25,39 +18,54 @@ from types import SimpleNamespace
 import numpy as np
 from numpy.typing import NDArray
 
+from cxr.commands.predict import POSITIVE
 from cxr.commands.predict.findings import Finding, Judge, Point, check
 from cxr.heatmaps import plots
 from cxr.heatmaps.explainer import Explainer
 from cxr.images import new_images
-from cxr.pipeline import cli
 from cxr.pipeline.cli import UserError
 from cxr.pipeline.files import file_name
 
-# As in params.yaml; a model folder may be far from one.
-POSITIVE = ["COVID", "COVID-19", "COVID19"]
-SENSITIVITY = 0.95
 
+def predict(
+    named: list[Path],
+    model: Path,
+    heatmaps: Path | None,
+    as_json: bool,
+    positive: list[str],
+    sensitivity: float,
+) -> None:
+    """Judge all files, print each finding.
 
-def main() -> None:
-    """Read the command line, judge all files, print each finding."""
-    options = arguments()
-    files = list(dict.fromkeys(new_images.listed(options.images)))
+    Args:
+        named: files and folders.
+        model: the model folder.
+        heatmaps: a folder to draw heatmaps in.
+        as_json: for machines.
+        positive: the first of these that is a class is the one that must not be missed; none:
+            of `POSITIVE`.
+        sensitivity: share of its validation images that are found.
+
+    Raises:
+        UserError: if a file can't be used, after all others.
+    """
+    files = list(dict.fromkeys(new_images.listed(named)))
     if not files:
-        raise UserError(f"{options.images[0]}: there is no file in it.")
-    judge = Judge(options.model, options.positive or POSITIVE, options.sensitivity)
-    if options.positive:
-        check(options.positive, judge.card)
-    explain = Explainer(judge.network, judge.card, "GradCAM") if options.heatmaps else None
-    if not options.json:
+        raise UserError(f"{named[0]}: there is no file in it.")
+    judge = Judge(model, positive or POSITIVE, sensitivity)
+    if positive:
+        check(positive, judge.card)
+    explain = Explainer(judge.network, judge.card, "GradCAM") if heatmaps else None
+    if not as_json:
         print(heading(judge))
     done, bad = 0, 0
     for findings, pixels in judge.findings(files):
-        places = heatmap_places(options.heatmaps, findings, done)
+        places = heatmap_places(heatmaps, findings, done)
         if explain:
             draw(explain, [one for one in findings if not one.error], pixels, places)
         for finding in findings:
             heatmap = places.get(finding.image)
-            if options.json:
+            if as_json:
                 show_json(finding, judge.point, heatmap)
             else:
                 show(finding, heatmap)
@@ -65,40 +73,6 @@ def main() -> None:
         bad += sum(1 for finding in findings if finding.error)
     if bad:
         raise UserError(f"{bad} of {len(files)} files can't be used.")
-
-
-def arguments() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="cxr predict",
-        description="What a trained network makes of images that were in no data set.",
-        epilog="Not for diagnosis.",
-    )
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="files or folders")
-    parser.add_argument("--model", type=Path, required=True, help="such as models/resnet18")
-    parser.add_argument("--heatmaps", type=Path, metavar="FOLDER", help="draw heatmaps there")
-    parser.add_argument("--json", action="store_true", help="one JSON object on each line")
-    parser.add_argument(
-        "--positive",
-        action="append",
-        metavar="CLASS",
-        help=f"the class that must not be missed (default: {' or '.join(POSITIVE)})",
-    )
-    parser.add_argument(
-        "--sensitivity",
-        type=share,
-        default=SENSITIVITY,
-        help="share of its validation images that are found (default: %(default)s)",
-    )
-    return parser.parse_args()
-
-
-def share(text: str) -> float:
-    """A number above 0, at most 1."""
-    value = float(text)
-    if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError("more than 0, at most 1")
-    return value
 
 
 def heading(judge: Judge) -> str:
@@ -160,7 +134,3 @@ def show(finding: Finding, heatmap: Path | None) -> None:
         print(f"  warning: {warning}")
     if heatmap:
         print(f"  heatmap: {heatmap}", flush=True)
-
-
-if __name__ == "__main__":
-    cli.run(main)

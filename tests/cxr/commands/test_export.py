@@ -44,7 +44,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, nn.Module,
 def run(model: Path, file: Path) -> "subprocess.CompletedProcess[str]":
     words = ["--model", str(model), "--onnx", str(file)]
     return subprocess.run(
-        [sys.executable, "-m", "stages.export", *words], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-m", "cxr", "export", *words], cwd=ROOT, capture_output=True, text=True
     )
 
 

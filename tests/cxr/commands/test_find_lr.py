@@ -1,4 +1,3 @@
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -6,26 +5,26 @@ import pandas as pd
 import pytest
 import torch
 
-from cxr.commands.find_lr import main, suggestion
+from cxr.commands.find_lr import suggestion
 from cxr.pipeline.cli import UserError
+from tests.helpers.builders import prepared
+from tests.helpers.commands import call
 from tests.helpers.training import arguments
 
 torch.set_num_threads(1)
 
 
-def find(folder: Path, inputs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def find(folder: Path, inputs: Path) -> Path:
     words = arguments(folder, inputs, architecture={"drop_rate": 0.0}, optimizer="sgd")
     places = dict(zip(words[::2], words[1::2], strict=True))
     del places["--model"], places["--state"]
-    monkeypatch.setattr(
-        sys, "argv", ["find_lr", *(word for pair in places.items() for word in pair)]
-    )
-    main()
+    call("find-lr", *(word for pair in places.items() for word in pair))
     return folder / "plots"
 
 
-def test_writes_the_curve_and_prints_a_suggestion(small, tmp_path, monkeypatch, capsys):
-    plots = find(tmp_path / "out", small, monkeypatch)
+def test_writes_the_curve_and_prints_a_suggestion(tmp_path, capsys):
+    small = prepared(tmp_path / "small")
+    plots = find(tmp_path / "out", small)
     curve = pd.read_csv(plots / "find_lr.csv")
     rates = curve["lr"].to_numpy()
     assert rates[0] == pytest.approx(1e-6)
@@ -37,7 +36,7 @@ def test_writes_the_curve_and_prints_a_suggestion(small, tmp_path, monkeypatch, 
     assert (plots / "find_lr.png").stat().st_size > 10_000
     found = float(capsys.readouterr().out.split("lr: ")[-1].split()[0])
     assert 1e-4 < found < 1
-    again = find(tmp_path / "again", small, monkeypatch)
+    again = find(tmp_path / "again", small)
     assert (again / "find_lr.csv").read_bytes() == (plots / "find_lr.csv").read_bytes()
 
 

@@ -11,11 +11,11 @@ import torch
 from PIL import Image
 from scipy.special import softmax
 
-from cxr.commands.predict.command import main
 from cxr.commands.predict.doubts import COLOURED, colourfulness
 from cxr.models import model as models
 from cxr.pipeline.cli import UserError
 from tests.helpers.builders import prepared
+from tests.helpers.commands import call
 from tests.helpers.fitted import fit
 
 CLASSES = ("COVID", "Normal", "bacterial/viral")
@@ -52,7 +52,7 @@ def expected(work, rows):
 def run(*words):
     quiet = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     return subprocess.run(
-        [sys.executable, "-m", "stages.predict", *map(str, words)],
+        [sys.executable, "-m", "cxr", "predict", *map(str, words)],
         capture_output=True, text=True, env={**os.environ, **quiet},
     )  # fmt: skip
 
@@ -117,9 +117,8 @@ def test_each_usable_image_has_a_heatmap_of_its_own(ran, work):
         assert (middle[..., 0] - middle[..., 2] > 60).mean() > 0.02
 
 
-def here(monkeypatch, capsys, *words):
-    monkeypatch.setattr(sys, "argv", ["predict", *map(str, words)])
-    main()
+def here(capsys, *words):
+    call("predict", *words)
     return capsys.readouterr()
 
 
@@ -130,7 +129,7 @@ def with_thresholds(work, folder, **thresholds):
     return folder
 
 
-def test_the_positive_class_is_called_from_its_threshold_on(work, tmp_path, monkeypatch, capsys):
+def test_the_positive_class_is_called_from_its_threshold_on(work, tmp_path, capsys):
     # The second image of the builder's first patient: COVID, and not by much.
     believed = expected(work, [1])[0].astype(float)
     image = work / "scans" / "two.bmp"
@@ -139,7 +138,7 @@ def test_the_positive_class_is_called_from_its_threshold_on(work, tmp_path, monk
     words = (image, "--model", model, "--positive", "normal", "--sensitivity")
     decisions = []
     for sensitivity in ("0.5", "0.6"):
-        out = here(monkeypatch, capsys, *words, sensitivity).out
+        out = here(capsys, *words, sensitivity).out
         decisions.append(out.splitlines()[1].removeprefix(f"{image}: ").split(" (")[0])
         assert f"finds at least {float(sensitivity):.0%} of it in validation" in out
     others = believed.copy()
@@ -147,11 +146,9 @@ def test_the_positive_class_is_called_from_its_threshold_on(work, tmp_path, monk
     assert decisions == [CLASSES[others.argmax()], "Normal"]
 
 
-def test_without_an_operating_point_the_most_probable_class_is_called(
-    work, tmp_path, monkeypatch, capsys
-):
+def test_without_an_operating_point_the_most_probable_class_is_called(work, tmp_path, capsys):
     model = with_thresholds(work, tmp_path / "model")
-    out = here(monkeypatch, capsys, work / "one.png", "--model", model).out
+    out = here(capsys, work / "one.png", "--model", model).out
     assert "the most probable class is called" in out
     assert f"one.png: {CLASSES[expected(work, [0])[0].argmax()]} (" in out
 
@@ -169,15 +166,15 @@ def test_what_can_not_work_is_said_in_a_line(work, monkeypatch, capsys, words, c
     (work / "empty").mkdir(exist_ok=True)
     monkeypatch.chdir(work)
     with pytest.raises(UserError, match=complaint):
-        here(monkeypatch, capsys, *words)
+        here(capsys, *words)
 
 
-def test_a_model_that_does_not_say_how_to_prepare_is_refused(work, tmp_path, monkeypatch, capsys):
+def test_a_model_that_does_not_say_how_to_prepare_is_refused(work, tmp_path, capsys):
     model = with_thresholds(work, tmp_path / "model")
     network, card = models.load(model)
     models.save(network, replace(card, prepare={}), model)
     with pytest.raises(UserError, match="does not say how its images were prepared"):
-        here(monkeypatch, capsys, work / "one.png", "--model", model)
+        here(capsys, work / "one.png", "--model", model)
 
 
 @pytest.mark.parametrize("form", ["png", "jpg"])

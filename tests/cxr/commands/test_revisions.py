@@ -1,7 +1,6 @@
 """compare and report in a real repository, on what the real `dvc` holds of its revisions."""
 
 import json
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -9,10 +8,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from cxr.commands import revisions
-from cxr.commands.compare.command import main as compare
-from cxr.commands.report.command import main as report
 from cxr.commands.report.comment import MARKER
 from cxr.pipeline.cli import UserError
+from tests.helpers.commands import call
 from tests.helpers.project import Project
 
 pytestmark = pytest.mark.xdist_group("dag")
@@ -24,15 +22,10 @@ def here(changed: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     return changed
 
 
-def call(main, monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
-    monkeypatch.setattr(sys, "argv", ["stage", *words])
-    main()
-
-
 def test_compare_takes_the_commit_and_its_experiments(
-    here: Project, monkeypatch, capsys, tmp_path: Path
+    here: Project, capsys, tmp_path: Path
 ) -> None:
-    call(compare, monkeypatch, "--out", str(tmp_path))
+    call("compare", "--out", str(tmp_path))
     table = pd.read_csv(tmp_path / "leaderboard.csv").set_index("name")
     assert table["revisions"].to_dict() == {
         "train.batch_size=16": "HEAD",
@@ -46,10 +39,8 @@ def test_compare_takes_the_commit_and_its_experiments(
     assert (tmp_path / "leaderboard.png").is_file()
 
 
-def test_the_workspace_and_the_experiment_in_it_are_the_same_run(
-    here: Project, monkeypatch, capsys
-) -> None:
-    call(compare, monkeypatch, "main", "other", "workspace")
+def test_the_workspace_and_the_experiment_in_it_are_the_same_run(here: Project, capsys) -> None:
+    call("compare", "main", "other", "workspace")
     printed = capsys.readouterr().out
     assert printed.count("| train.batch_size=8 | 1 |") == 1
     assert "workspace" not in printed
@@ -67,9 +58,9 @@ def test_settings_that_were_not_reproduced_are_refused(here: Project) -> None:
         here.set(**{"train.epochs": 1})
 
 
-def test_report_says_what_dvc_says(here: Project, monkeypatch, capsys, tmp_path: Path) -> None:
+def test_report_says_what_dvc_says(here: Project, capsys, tmp_path: Path) -> None:
     out, images = tmp_path / "comment.md", tmp_path / "images"
-    call(report, monkeypatch, "--against", "main", "--out", str(out), "--images", str(images))
+    call("report", "--against", "main", "--out", str(out), "--images", str(images))
     text = out.read_text()
     assert text == capsys.readouterr().out
     assert text.splitlines()[0] == MARKER
@@ -95,17 +86,17 @@ def test_report_says_what_dvc_says(here: Project, monkeypatch, capsys, tmp_path:
             assert picture.read_bytes() == (folder / "plots/evaluate/confusion.png").read_bytes()
 
 
-def test_what_is_not_there_is_one_line_with_the_remedy(here: Project, monkeypatch) -> None:
+def test_what_is_not_there_is_one_line_with_the_remedy(here: Project) -> None:
     with pytest.raises(UserError, match="no revision or experiment 'othr'"):
-        call(compare, monkeypatch, "main", "othr")
+        call("compare", "main", "othr")
     cache = here.folder / ".dvc/cache"
     cache.rename(here.folder / "away")
     try:
         with pytest.raises(UserError, match=r"main: data/\w+.csv is neither .* `dvc repro`"):
-            call(report, monkeypatch, "--against", "main")
+            call("report", "--against", "main")
         # The experiment's and the commit's are gone: what is named is needed, what is not is left.
         with pytest.raises(UserError, match="nothing to compare"):
-            call(compare, monkeypatch)
+            call("compare")
     finally:
         (here.folder / "away").rename(cache)
 

@@ -1,0 +1,8 @@
+"""The command line `cxr`, run in this process."""
+
+from cxr.commands import cli
+
+
+def call(*words: object) -> None:
+    """Run a command; what it raises comes through."""
+    cli.cxr([str(word) for word in words], standalone_mode=False)
