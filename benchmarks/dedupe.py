@@ -7,6 +7,10 @@ that are paired with their original; precision the share of pairs found that are
 imagededup (https://github.com/idealo/imagededup), if it is installed, sees the same files.
 """
 
+from cxr.pipeline.environment import configure
+
+configure()
+
 import argparse
 import io
 import time

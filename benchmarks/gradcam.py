@@ -9,6 +9,10 @@ network alone on a batch that is on the device already (the ceiling). The varian
 because the speed of a shared machine drifts.
 """
 
+from cxr.pipeline.environment import configure
+
+configure()
+
 import argparse
 import os
 import tempfile

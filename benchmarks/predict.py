@@ -11,6 +11,10 @@ of the other sets, which are X-rays, but from elsewhere. The phantom is that of 
 `dvc repro`, on its own split. Last, how many X-ray files are in colour.
 """
 
+from cxr.pipeline.environment import configure
+
+configure()
+
 import argparse
 from pathlib import Path
 

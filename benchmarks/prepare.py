@@ -8,6 +8,10 @@ some repeats counts, because other work on the machine only ever adds. imagededu
 there: `pip install --no-deps --target FOLDER imagededup` and PYTHONPATH=FOLDER bring it.
 """
 
+from cxr.pipeline.environment import configure
+
+configure()
+
 import argparse
 import contextlib
 import io

@@ -7,6 +7,10 @@ dedupe and split on it, each in a process of its own; then adds some images and 
 The memory is that of the largest process of a stage.
 """
 
+from cxr.pipeline.environment import configure
+
+configure()
+
 import argparse
 import os
 import subprocess

@@ -12,6 +12,10 @@ because the speed of a shared machine drifts; a step counts by its median over a
 other users of the machine stretch single steps.
 """
 
+from cxr.pipeline.environment import configure
+
+configure()
+
 import argparse
 import os
 import statistics

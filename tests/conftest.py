@@ -1,3 +1,7 @@
+from cxr.pipeline.environment import configure
+
+configure()
+
 from pathlib import Path
 
 import pytest

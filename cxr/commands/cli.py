@@ -10,6 +10,7 @@ import click
 
 from cxr.commands.predict import POSITIVE, SENSITIVITY
 from cxr.pipeline.cli import run
+from cxr.pipeline.environment import configure
 
 SCORES = ("balanced_accuracy", "accuracy", "macro_f1", "auroc", "average_precision", "mcc")
 
@@ -31,6 +32,7 @@ def in_project(name: str, path: str, **options: Any) -> Any:
 
 def main() -> None:
     """Run a command; a mistake of the user ends it with one line on stderr and exit code 1."""
+    configure()
     run(lambda: cxr(prog_name="cxr"))
 
 

@@ -22,9 +22,6 @@ FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP", "PPM", "JPEG2000")
 # cut off: a few burnt pixels or an empty top byte must not turn the rest black.
 WINDOW = (0.5, 99.5)
 
-# The limit is prepare.max_megapixels, checked below before anything is decoded.
-Image.MAX_IMAGE_PIXELS = None
-
 
 class UnusableError(Exception):
     """The file is no usable image; the message says why in a few words."""
@@ -60,6 +57,8 @@ def decode(data: bytes, settings: Prepare) -> Picture:
     """
     if not data:
         raise UnusableError("empty file")
+    # Pillow's own limit; that of here is prepare.max_megapixels, checked before decoding.
+    Image.MAX_IMAGE_PIXELS = None
     try:
         if data[128:132] == b"DICM":
             # Takes half a second to import.

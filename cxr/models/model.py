@@ -20,9 +20,6 @@ from cxr.pipeline.params import Prepare, nearest
 
 FILE = "model.safetensors"
 
-# fp32 is to be fp32 in convolutions too; TF32, cuDNN's default, keeps 10 of the 23 bits.
-torch.backends.cudnn.allow_tf32 = False
-
 
 @dataclass(frozen=True)
 class Card:
@@ -131,7 +128,9 @@ def prepare_settings(card: Card) -> Prepare:
 
 
 def device() -> torch.device:
-    """The GPU if there is one, else the CPU."""
+    """The GPU if there is one, else the CPU; whoever computes on it asks here first."""
+    # fp32 is to be fp32 in convolutions too; TF32, cuDNN's default, keeps 10 of the 23 bits.
+    torch.backends.cudnn.allow_tf32 = False
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 

@@ -6,6 +6,10 @@ runs again because of it. DVC caches it: settings that passed before pass again,
 run. What depends on the place is therefore looked at where it is used, too (`check_place`).
 """
 
+from cxr.pipeline.environment import configure
+
+configure()
+
 from pathlib import Path
 
 from cxr.pipeline import cli

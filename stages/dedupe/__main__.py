@@ -1,5 +1,9 @@
 """Find exact and near duplicates; keep one image of each group, none where labels conflict."""
 
+from cxr.pipeline.environment import configure
+
+configure()
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray

@@ -1,5 +1,9 @@
 """Bring the data set into data/raw, and what is known of each image into data/index.csv."""
 
+from cxr.pipeline.environment import configure
+
+configure()
+
 import argparse
 import errno
 from collections.abc import Iterator

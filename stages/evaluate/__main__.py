@@ -1,5 +1,9 @@
 """evaluate: how good the network is on images that it has not seen, how sure that is, and why."""
 
+from cxr.pipeline.environment import configure
+
+configure()
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray

@@ -1,5 +1,9 @@
 """gradcam: what the network looked at, as pictures and as numbers."""
 
+from cxr.pipeline.environment import configure
+
+configure()
+
 from typing import Any
 
 import numpy as np

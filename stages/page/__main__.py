@@ -1,5 +1,9 @@
 """page: all that came out, on one page that needs nothing else to be read."""
 
+from cxr.pipeline.environment import configure
+
+configure()
+
 import json
 from argparse import Namespace
 from pathlib import Path

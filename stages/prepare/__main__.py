@@ -1,5 +1,9 @@
 """Decode each image once: check it, bring it to a square of 8-bit grey, hash it."""
 
+from cxr.pipeline.environment import configure
+
+configure()
+
 from contextlib import ExitStack
 from pathlib import Path
 

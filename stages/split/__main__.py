@@ -1,5 +1,9 @@
 """Deal patients and duplicate groups out to training, validation and test; stop at any leak."""
 
+from cxr.pipeline.environment import configure
+
+configure()
+
 import numpy as np
 import pandas as pd
 

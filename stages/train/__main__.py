@@ -1,5 +1,9 @@
 """Train the network: pixels and split in, the model of the best epoch and its curves out."""
 
+from cxr.pipeline.environment import configure
+
+configure()
+
 from dataclasses import replace
 
 import numpy as np

@@ -3,15 +3,11 @@
 import random
 
 import albumentations as A
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from cxr.pipeline.params import Augment
 from stages.train.seeding import seeded
-
-# OpenCV's own threads only get in the way of torch's and of the worker processes.
-cv2.setNumThreads(0)
 
 
 def pipeline(settings: Augment) -> A.Compose:

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import albumentations as A
+import cv2
 import numpy as np
 import pandas as pd
 import torch
@@ -93,6 +94,8 @@ class Images(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitems__(self, keys: Sequence[Key]) -> tuple[Tensor, Tensor]:
         """Images as uint8 (N, S, S) and class numbers as int64 (N,)."""
+        # OpenCV's own threads only get in the way of torch's and of the worker processes.
+        cv2.setNumThreads(0)
         # Opened for each batch (0.1 ms): an open map would be copied whole to a spawned worker.
         pixels = np.load(self.path, mmap_mode="r")
         batch = np.empty((len(keys), *pixels.shape[1:]), np.uint8)

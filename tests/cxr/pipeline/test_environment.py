@@ -1,0 +1,63 @@
+"""Imports change nothing; what the environment must say, entry points say before all else."""
+
+import ast
+import os
+import subprocess
+import sys
+
+import pytest
+
+from cxr.pipeline.environment import QUIET, STEADY, configure
+from tests.helpers.closure import ROOT
+
+ENTRIES = sorted([*ROOT.glob("stages/*/__main__.py"), *ROOT.glob("benchmarks/[a-z]*.py")])
+MODULES = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for top in ("cxr", "stages")
+    for path in sorted((ROOT / top).rglob("*.py"))
+    if path.stem not in ("__init__", "__main__")
+]
+# What the project sets where it uses the library, and Python's own state.
+STATE = """
+import os, importlib, sys
+import cv2, PIL.Image, torch
+def state():
+    known = {name: os.environ.get(name) for name in NAMES}
+    return known, cv2.getNumThreads(), PIL.Image.MAX_IMAGE_PIXELS, torch.backends.cudnn.allow_tf32
+before = state()
+for name in MODULES:
+    importlib.import_module(name)
+    assert state() == before, name
+"""
+
+
+@pytest.mark.parametrize("path", ENTRIES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_an_entry_point_configures_before_it_imports_anything_else(path) -> None:
+    statements = ast.parse(path.read_text(encoding="utf-8")).body[1:]
+    assert ast.unparse(statements[0]) == "from cxr.pipeline.environment import configure"
+    assert ast.unparse(statements[1]) == "configure()"
+
+
+def test_no_other_module_changes_anything_when_it_is_imported() -> None:
+    assert len(MODULES) > 80
+    code = f"NAMES = {sorted(QUIET | STEADY)}\nMODULES = {MODULES}\n{STATE}"
+    bare = {name: value for name, value in os.environ.items() if name not in QUIET | STEADY}
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=bare, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_it_imports_nothing_that_reads_the_environment() -> None:
+    code = "import sys; before = set(sys.modules); import cxr.pipeline.environment; "
+    code += "print(sorted({name.split('.')[0] for name in set(sys.modules) - before}))"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert result.stdout == "['cxr']\n"
+
+
+def test_what_the_user_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    monkeypatch.delenv("MPLBACKEND", raising=False)
+    configure()
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
+    assert os.environ["MPLBACKEND"] == "Agg"
