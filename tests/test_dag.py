@@ -12,6 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from cxr.pipeline import tables
+from stages.train import resume
 from tests.helpers.closure import ROOT, closure
 from tests.helpers.page_reading import Page
 from tests.helpers.project import Project
@@ -25,14 +26,29 @@ STAGES = [
 DEFINITION = YAML(typ="safe").load(ROOT / "dvc.yaml")
 
 
+def code_of(stage: str) -> list[str]:
+    """The folders of code that a stage depends on, by dvc.yaml."""
+    deps = DEFINITION["stages"][stage]["deps"]
+    return [dep for dep in deps if dep.startswith(("stages/", "cxr/"))]
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_depends_on_all_code_that_it_imports_and_no_other(stage: str) -> None:
     imported = closure(f"stages.{stage}.__main__")
-    deps = [dep for dep in DEFINITION["stages"][stage]["deps"] if dep.startswith("stages/")]
-    covered = {file for file in imported for dep in deps if (file + "/").startswith(dep + "/")}
+    deps = code_of(stage)
+    covered = {file for file in imported for dep in deps if file.startswith(dep + "/")}
     assert imported == covered, "code that is imported but no dep"
     for dep in deps:
-        assert any((file + "/").startswith(dep + "/") for file in imported), f"needless dep {dep}"
+        assert (ROOT / dep).is_dir()
+        assert any(file.startswith(dep + "/") for file in imported), f"needless dep {dep}"
+
+
+def test_nothing_that_only_draws_or_words_things_retrains_a_network() -> None:
+    assert "cxr/plotting" not in code_of("train")
+
+
+def test_a_training_that_was_killed_goes_on_unless_its_own_code_changed() -> None:
+    assert sorted(resume.CODE) == sorted(code_of("train"))
 
 
 def test_the_first_run_runs_every_stage_in_order(reproduced: tuple[Project, str]) -> None:

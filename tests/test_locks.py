@@ -24,7 +24,7 @@ def test_the_committed_lock_belongs_to_the_code_and_settings() -> None:
         for change in changes
         if isinstance(change, dict)
         for name, what in change.get("changed deps", {}).items()
-        if name == "params.yaml" or (name.startswith("stages/") and what != "deleted")
+        if name == "params.yaml" or (name.startswith(("stages/", "cxr/")) and what != "deleted")
     }
     assert not stale, "run `dvc repro` and commit dvc.lock"
 

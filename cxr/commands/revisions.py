@@ -30,6 +30,8 @@ MADE_BY = ("download", "prepare", "dedupe", "split", "train")
 MEASURED_BY = ("evaluate", "gradcam")
 """The stages that ask the network and measure its answers. Their code grows with every new number;
 it makes no other configuration."""
+CODE = ("stages/", "cxr/")
+"""Where the code lies that stages depend on."""
 NO_REPOSITORY = "this is no DVC repository: run this in the project's folder."
 
 
@@ -241,7 +243,7 @@ def origin(lock: dict[str, Any], model: str) -> str:
     made = {out["path"] for stage in lock["stages"].values() for out in stage.get("outs", [])}
     sources = {
         # The inbox is the same wherever it lies.
-        dep["path"] if dep["path"].startswith("stages/") else "inbox": dep.get("md5")
+        dep["path"] if dep["path"].startswith(CODE) else "inbox": dep.get("md5")
         for name in stage_names(model, MADE_BY)
         for dep in lock["stages"].get(name, {}).get("deps", [])
         if dep["path"] not in made
@@ -255,7 +257,7 @@ def measuring_code(lock: dict[str, Any], model: str) -> dict[str, str]:
         dep["path"]: dep["md5"]
         for name in stage_names(model, MEASURED_BY)
         for dep in lock["stages"].get(name, {}).get("deps", [])
-        if dep["path"].startswith("stages/")
+        if dep["path"].startswith(CODE)
     }
 
 

@@ -14,7 +14,7 @@ from cxr.pipeline import tables
 from cxr.pipeline.cli import UserError, paths, run
 from cxr.pipeline.files import whole, write_json
 from cxr.pipeline.params import load
-from stages.evaluate import metrics, pictures, plots, projection, subgroups
+from stages.evaluate import metrics, pictures, plots, projection, subgroups, training
 from stages.evaluate.audit import audit
 
 
@@ -22,7 +22,7 @@ def main() -> None:
     """The stage, from its files to its files."""
     files = paths(
         "Measure a network on the test images.",
-        *("params", "model", "pixels", "masks", "images", "split"),
+        *("params", "model", "training", "pixels", "masks", "images", "split"),
         *("predictions", "metrics", "breakdown", "audit", "plots"),
     )
     params = load(files.params)
@@ -65,6 +65,7 @@ def main() -> None:
         pictures.projection(folder, test.iloc[sampled], plane)
         pictures.mistakes(folder, test, pixels, actual, believed, card.classes)
         plots.write(folder / "subgroups.csv", by_subgroup)
+        training.draw(folder, files.training, card.classes, card.size)
     write_json(
         files.metrics,
         headline

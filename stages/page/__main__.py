@@ -22,14 +22,14 @@ from stages.page.render import render
 
 METRICS = ("duplicates", "flow", "test", "breakdown", "audit", "gradcam")
 DRAWINGS = {
-    "train_plots": ["learning_curves"],
-    "evaluate_plots": ["roc", "precision_recall", "reliability", "projection"],
+    "evaluate_plots": [
+        *("learning_curves", "roc", "precision_recall", "reliability", "projection"),
+    ],
 }
 SHEETS = {
     "duplicates_plots": ["groups"],
     "flow_plots": ["samples"],
-    "train_plots": ["augmented"],
-    "evaluate_plots": ["mistakes"],
+    "evaluate_plots": ["augmented", "mistakes"],
 }
 
 
@@ -38,7 +38,7 @@ def main() -> None:
     files = paths(
         "Write one page that tells all that came out.",
         *("params", "model", "images", "split", *METRICS),
-        *("duplicates_plots", "flow_plots", "train_plots", "evaluate_plots", "gradcam_plots"),
+        *("duplicates_plots", "flow_plots", "evaluate_plots", "gradcam_plots"),
         "report",
     )
     params = load(files.params)

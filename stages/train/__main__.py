@@ -14,11 +14,11 @@ from cxr.models.calibration import calibrated
 from cxr.pipeline import cli
 from cxr.pipeline.files import whole
 from cxr.pipeline.params import load
-from stages.train.augmentation_examples import draw_augmented
+from stages.train.augmentation_examples import write_examples
 from stages.train.data import loader
 from stages.train.loop import choose_precision, fit, one_voice, synchronised
 from stages.train.module import Classifier
-from stages.train.records import Records, draw_curves, write_curves
+from stages.train.records import Records, write_curves
 from stages.train.resume import state_file
 from stages.train.setup import begin
 
@@ -72,9 +72,8 @@ def main() -> None:
 
     best_epoch, best_score = records.best()
     with whole(paths.plots) as plots:
-        write_curves(plots, records.history)
-        draw_curves(plots / "learning_curves.png", records.history, best_epoch)
-        draw_augmented(plots / "augmented.png", start.training, card.classes)
+        write_curves(plots, records)
+        write_examples(plots / "augmented", start.training, card.classes)
     model.load_state_dict(classifier.best_state)
     side, pixels = start.validation.side, np.load(paths.pixels, mmap_mode="r")
     card = replace(card, precision=precision)

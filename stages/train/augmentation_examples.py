@@ -1,38 +1,35 @@
-"""A picture of what the network is fed."""
+"""Training images as the network sees them, kept for a picture."""
 
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from cxr.plotting.figures import contact_sheet
+from cxr.pipeline.files import file_name
 from stages.train.data import Images
 
 VERSIONS = 3
 COLUMNS = 6
 
 
-def draw_augmented(path: Path, images: Images, classes: list[str]) -> None:
-    """Draw training images as they are, and below each what became of it in the first epochs.
+def write_examples(folder: Path, images: Images, classes: list[str]) -> None:
+    """Write `folder`/<class>.png: some images, and below each what became of it in each epoch.
+
+    Of the first epochs. The images stand edge to edge, so that they can be cut out again.
 
     Args:
         images: of training, with augmentation.
     """
+    folder.mkdir()
     each = max(1, COLUMNS // len(classes))
-    positions = []
-    for number in range(len(classes)):
+    plain = Images(images.path, images.side, images.seed, None)
+    for number, name in enumerate(classes):
         of_class = np.flatnonzero(images.side.labels == number)
         # Far apart in the table, so that they are not of one patient.
-        positions += [int(position) for position in of_class[:: -(-len(of_class) // each)]]
-    plain = Images(images.path, images.side, images.seed, None)
-    sheet = [*plain.__getitems__([(0, position, 0) for position in positions])[0].numpy()]
-    captions = [classes[images.side.labels[position]] for position in positions]
-    for epoch in range(VERSIONS):
-        sheet += [*images.__getitems__([(epoch, position, 0) for position in positions])[0].numpy()]
-        captions += [f"epoch {epoch + 1}"] * len(positions)
-    contact_sheet(
-        path,
-        sheet,
-        captions,
-        len(positions),
-        "Training images: original, and as the network sees them",
-    )
+        positions = [int(position) for position in of_class[:: -(-len(of_class) // each)]]
+        rows = [plain.__getitems__([(0, position, 0) for position in positions])[0].numpy()]
+        for epoch in range(VERSIONS):
+            keys = [(epoch, position, 0) for position in positions]
+            rows.append(images.__getitems__(keys)[0].numpy())
+        grid = np.concatenate([np.concatenate([*row], axis=1) for row in rows])
+        Image.fromarray(grid).save(folder / f"{file_name(name)}.png")

@@ -1,4 +1,4 @@
-"""What is kept of a training run: learning curves as tables and picture, lines in the log."""
+"""What is kept of a training run: learning curves as tables, lines in the log."""
 
 import resource
 from pathlib import Path
@@ -6,14 +6,7 @@ from pathlib import Path
 import torch
 from dvclive import Live
 
-from cxr.plotting.figures import figure
-
-METRICS = {
-    "loss": "Loss (class-weighted)",
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
-    "auroc": "AUROC",
-}
+from cxr.pipeline.files import write_json
 
 
 class Curves(Live):
@@ -80,29 +73,14 @@ class Records:
         return f"{speed}{memory / 2**30:.1f} GiB at most"
 
 
-def write_curves(folder: Path, history: list[dict[str, float]]) -> None:
-    """Write `folder`/plots/metrics/{train,val}/<metric>.tsv, a row for each epoch."""
+def write_curves(folder: Path, records: Records) -> None:
+    """Write `folder`/plots/metrics/{train,val}/<metric>.tsv, a row for each epoch.
+
+    Beside them, `folder`/kept.json says which epoch was the best, counted from 1.
+    """
+    write_json(folder / "kept.json", {"epoch": records.best()[0]})
     curves = Curves(folder)
-    for values in history:
+    for values in records.history:
         for name, value in values.items():
             curves.log_metric(name, round(value, 6))
         curves.next_step()
-
-
-def draw_curves(path: Path, history: list[dict[str, float]], best_epoch: int) -> None:
-    """Draw the four curves of training and validation, the kept epoch marked."""
-    epochs = range(1, len(history) + 1)
-    marker = "o" if len(history) < 30 else ""
-    with figure(path, 2, 2, figsize=(9, 6.5), sharex=True) as (drawing, axes):
-        for axis, (metric, title) in zip(axes.flat, METRICS.items(), strict=True):
-            for side, name in (("train", "training"), ("val", "validation")):
-                values = [epoch[f"{side}/{metric}"] for epoch in history]
-                axis.plot(epochs, values, marker=marker, markersize=3.5, label=name)
-            axis.axvline(best_epoch, color="0.4", linestyle="--", linewidth=1, label="epoch kept")
-            axis.set_title(title)
-            axis.xaxis.get_major_locator().set_params(integer=True)
-            axis.set_ylim(*((0, None) if metric == "loss" else (0, 1.02)))
-        for axis in axes[1]:
-            axis.set_xlabel("Epoch")
-        axes[0, 0].legend()
-        drawing.suptitle("Learning curves (training images augmented)")

@@ -11,10 +11,11 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-import stages
 from cxr.pipeline.files import sha256, whole
 from stages.train.data import Loader
 
+CODE = ("stages/train", "cxr/pipeline", "cxr/models")
+"""What training depends on in dvc.yaml."""
 LIBRARIES = ("torch", "lightning", "timm", "albumentations", "opencv-python-headless", "numpy")
 
 
@@ -31,7 +32,8 @@ def state_file(folder: Path, model: str, inputs: list[Path], settings: dict[str,
         inputs: files, taken by their content.
         settings: plain values.
     """
-    code = sorted(Path(stages.__file__).parent.rglob("*.py"))
+    project = Path(__file__).resolve().parents[2]
+    code = sorted(path for folder in CODE for path in (project / folder).rglob("*.py"))
     identity = {
         "settings": settings,
         "files": [sha256(path) for path in [*inputs, *code]],

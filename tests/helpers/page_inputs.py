@@ -23,9 +23,9 @@ from tests.helpers.closure import ROOT
 PLOTS = {
     "duplicates_plots": ["groups"],
     "flow_plots": ["samples"],
-    "train_plots": ["learning_curves", "augmented"],
     "evaluate_plots": [
-        *("roc", "precision_recall", "reliability", "projection", "mistakes", "operating_point"),
+        *("learning_curves", "augmented", "roc", "precision_recall", "reliability", "projection"),
+        *("mistakes", "operating_point"),
     ],
     "gradcam_plots": [],
 }

@@ -30,7 +30,8 @@ def environment() -> dict[str, str]:
     """One thread, no network, and this Python's programs."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     quiet = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "DVC_NO_ANALYTICS": "1"}
-    return {**os.environ, **quiet, "PATH": path}
+    # The command `cxr` is this code, whatever checkout the environment was made for.
+    return {**os.environ, **quiet, "PATH": path, "PYTHONPATH": str(ROOT)}
 
 
 class Project:

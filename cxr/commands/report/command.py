@@ -13,7 +13,7 @@ PICTURES = (
     "plots/evaluate/confusion.png",
     "plots/evaluate/reliability.png",
     "plots/evaluate/audit.png",
-    "plots/train/learning_curves.png",
+    "plots/evaluate/learning_curves.png",
 )
 
 

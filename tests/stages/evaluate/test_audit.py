@@ -7,7 +7,7 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from cxr.models import model as models
 from cxr.pipeline import tables
 from cxr.pipeline.params import Evaluate, Phantom, load
-from stages.download.phantom import images
+from stages.download.phantom import images as phantom
 from stages.evaluate import probes
 from stages.evaluate.audit import Task, above_chance, audit, judge
 from stages.prepare.__main__ import prepare
@@ -22,7 +22,7 @@ def drawn(folder, marker):
     """A small phantom as prepare and split leave it, and a network that was trained on it."""
     folder.mkdir()
     (folder / "raw").mkdir()
-    index = images.draw(Phantom(seed=0, patients=128, marker=marker), folder / "raw").assign(
+    index = phantom.draw(Phantom(seed=0, patients=128, marker=marker), folder / "raw").assign(
         dataset="phantom"
     )
     settings = load(ROOT / "params.yaml").prepare.model_copy(update={"side": 32})

@@ -12,10 +12,18 @@ from cxr.models import calibration
 from cxr.models import model as models
 from cxr.pipeline import tables
 from cxr.pipeline.cli import UserError
+from cxr.pipeline.params import Augment
+from stages.evaluate import training
 from stages.evaluate.__main__ import main
+from stages.evaluate.training import METRICS
+from stages.train.augment import pipeline
+from stages.train.augmentation_examples import write_examples
+from stages.train.data import Images, sides
+from stages.train.records import Records, write_curves
 from tests.helpers.builders import CLASSES, prepared
 from tests.helpers.closure import ROOT
 from tests.helpers.fitted import fit
+from tests.helpers.training import OFF
 
 
 def evaluate(inputs, outputs, monkeypatch):
@@ -32,6 +40,7 @@ def evaluate(inputs, outputs, monkeypatch):
 
 INPUTS = {
     "model": "model",
+    "training": "training",
     "pixels": "pixels.npy",
     "masks": "masks.npy",
     "images": "images.csv",
@@ -71,7 +80,21 @@ def inputs(tmp_path_factory):
     pixels = np.load(folder / "pixels.npy")
     noise = np.random.default_rng(0).normal(0, 120, pixels.shape)
     np.save(folder / "pixels.npy", (pixels + noise).clip(0, 255).astype(np.uint8))
-    return calibrated(fit(folder, steps=20))
+    return calibrated(fit(with_records(folder), steps=20))
+
+
+def with_records(folder):
+    """What training writes for pictures beside the model."""
+    records = Records(epochs=3, monitor="loss")
+    for epoch in (2, 0, 1):
+        values = {f"{side}/{name}": 0.1 * epoch for side in ("train", "val") for name in METRICS}
+        records.epoch(values, images=1, seconds=1)
+    write_curves(folder / "training", records)
+    split, _, classes = sides(tables.read(folder / "split.csv", tables.Split))
+    mirrored = pipeline(Augment(**{**OFF, "flip": 1.0}))
+    examples = Images(folder / "pixels.npy", split, 0, mirrored)
+    write_examples(folder / "training" / "augmented", examples, classes)
+    return folder
 
 
 def calibrated(folder):
@@ -200,7 +223,7 @@ def test_subgroups_are_the_scores_of_their_images(outputs, inputs):
 def test_a_data_set_without_masks_or_positive_class_is_measured_all_the_same(
     inputs, tmp_path, monkeypatch, capsys
 ):
-    for name in ("pixels.npy", "images.csv", "split.csv"):
+    for name in ("pixels.npy", "images.csv", "split.csv", "training"):
         (tmp_path / name).symlink_to(inputs / name)
     np.save(tmp_path / "masks.npy", np.zeros((0, 32, 32), np.uint8))
     network, card = models.load(inputs / "model")
@@ -216,7 +239,7 @@ def test_a_data_set_without_masks_or_positive_class_is_measured_all_the_same(
 def test_again_gives_the_same_bytes(inputs, outputs, tmp_path, monkeypatch):
     again = evaluate(inputs, tmp_path, monkeypatch)
     files = sorted(path.relative_to(again) for path in again.rglob("*") if path.is_file())
-    assert len(files) == 23
+    assert len(files) == 25
     for file in files:
         assert (again / file).read_bytes() == (outputs / file).read_bytes(), file
 
@@ -237,3 +260,19 @@ def test_a_split_that_the_network_cannot_be_measured_on_is_refused(
         evaluate(tmp_path, tmp_path, monkeypatch)
     assert (tmp_path / "test.json").read_text() == "as it was"
     assert not (tmp_path / "predictions.csv").exists()
+
+
+def test_training_is_drawn_from_what_it_left(inputs, outputs, tmp_path):
+    for name in ("learning_curves", "augmented"):
+        assert (outputs / "plots" / f"{name}.png").stat().st_size > 10_000
+    pixels = np.load(inputs / "pixels.npy")
+    for name in CLASSES:
+        grid = training.cells(inputs / "training/augmented" / f"{name}.png", 32)
+        # Two of each of three classes, in three epochs.
+        assert grid.shape == (4, 2, 32, 32)
+        assert all((pixels == image).all((1, 2)).any() for image in grid[0])
+        assert (grid[1:] == grid[0][..., ::-1]).all()
+    kept = json.loads((inputs / "training/kept.json").read_text())
+    assert kept == {"epoch": 2}
+    with pytest.raises(UserError, match=r"kept.json is missing: `dvc repro`"):
+        training.draw(tmp_path, tmp_path / "nowhere", list(CLASSES), 32)

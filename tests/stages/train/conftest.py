@@ -21,19 +21,12 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def train(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Train:
-    """Run the stage with settings changed; gives the folder with `model` and `plots`.
+    """Run the stage with settings changed; gives the folder with `model` and `plots`."""
 
-    Without the pictures unless asked for: they take longer than such a small training.
-    """
-
-    def run(out: str = "out", inputs: Path = small, pictures: bool = False, **changes: Any) -> Path:
+    def run(out: str = "out", inputs: Path = small, **changes: Any) -> Path:
         folder = tmp_path / out
         monkeypatch.setattr(sys, "argv", ["train", *arguments(folder, inputs, **changes)])
-        with monkeypatch.context() as patch:
-            if not pictures:
-                for name in ("draw_curves", "draw_augmented"):
-                    patch.setattr(f"stages.train.__main__.{name}", lambda *_: None)
-            main()
+        main()
         return folder
 
     return run

@@ -18,7 +18,7 @@ def test_writes_a_model_that_describes_itself_and_its_curves(train, small, tmp_p
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    folder = train(epochs=3, pictures=True)
+    folder = train(epochs=3)
 
     _, card = models.load(folder / "model")
     pixels = np.load(small / "pixels.npy")[:36] / 255
@@ -36,18 +36,13 @@ def test_writes_a_model_that_describes_itself_and_its_curves(train, small, tmp_p
     metrics = folder / "plots/plots/metrics"
     assert sorted(str(path.relative_to(metrics)) for path in metrics.rglob("*.tsv")) == CURVES
     assert all(len(curve(folder, name.removesuffix(".tsv"))) == 3 for name in CURVES)
-    for name in ("learning_curves.png", "augmented.png"):
-        assert (folder / "plots" / name).stat().st_size > 10_000
     assert list(elsewhere.iterdir()) == []
     assert {path.name for path in folder.iterdir()} == {"params.yaml", "model", "plots"}
 
 
 def test_the_same_bytes_again_with_any_number_of_workers(train):
-    first = contents(train("first", model="mobilenetv2", batch_size=18, pictures=True))
-    assert (
-        contents(train("again", model="mobilenetv2", batch_size=18, pictures=True, workers=2))
-        == first
-    )
+    first = contents(train("first", model="mobilenetv2", batch_size=18))
+    assert contents(train("again", model="mobilenetv2", batch_size=18, workers=2)) == first
 
 
 def test_another_seed_gives_another_network(train):

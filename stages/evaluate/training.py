@@ -1,0 +1,92 @@
+"""How training went, as pictures: its curves, and images as the network saw them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+from cxr.pipeline.cli import UserError
+from cxr.pipeline.files import file_name
+from cxr.plotting.figures import contact_sheet, figure
+
+METRICS = {
+    "loss": "Loss (class-weighted)",
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "auroc": "AUROC",
+}
+
+
+def draw(folder: Path, training: Path, classes: list[str], size: int) -> None:
+    """Draw learning_curves.png and augmented.png from what training left.
+
+    Args:
+        training: its folder of plots.
+        classes: of the network.
+        size: side of its images in pixels.
+
+    Raises:
+        UserError: if one of its files is not there.
+    """
+    try:
+        draw_curves(folder / "learning_curves.png", training)
+        draw_augmented(folder / "augmented.png", training / "augmented", classes, size)
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename} is missing: `dvc repro` writes it.") from error
+
+
+def draw_curves(path: Path, training: Path) -> None:
+    """Draw the four curves of training and validation, the kept epoch marked."""
+    kept: dict[str, Any] = json.loads((training / "kept.json").read_text(encoding="utf-8"))
+    with figure(path, 2, 2, figsize=(9, 6.5), sharex=True) as (drawing, axes):
+        for axis, (metric, title) in zip(axes.flat, METRICS.items(), strict=True):
+            for side, name in (("train", "training"), ("val", "validation")):
+                curve = training / "plots" / "metrics" / side / f"{metric}.tsv"
+                values = pd.read_csv(curve, sep="\t")[metric]
+                marker = "o" if len(values) < 30 else ""
+                epochs = range(1, len(values) + 1)
+                axis.plot(epochs, values, marker=marker, markersize=3.5, label=name)
+            axis.axvline(
+                kept["epoch"], color="0.4", linestyle="--", linewidth=1, label="epoch kept"
+            )
+            axis.set_title(title)
+            axis.xaxis.get_major_locator().set_params(integer=True)
+            axis.set_ylim(*((0, None) if metric == "loss" else (0, 1.02)))
+        for axis in axes[1]:
+            axis.set_xlabel("Epoch")
+        axes[0, 0].legend()
+        drawing.suptitle("Learning curves (training images augmented)")
+
+
+def draw_augmented(path: Path, examples: Path, classes: list[str], size: int) -> None:
+    """Draw training images as they are, and below each what became of it in the first epochs.
+
+    Args:
+        examples: the folder of <class>.png, images of `size` edge to edge.
+    """
+    grids = [cells(examples / f"{file_name(name)}.png", size) for name in classes]
+    originals = [image for grid in grids for image in grid[0]]
+    sheet = [*originals]
+    captions = [name for name, grid in zip(classes, grids, strict=True) for _ in grid[0]]
+    for epoch in range(1, len(grids[0])):
+        sheet += [image for grid in grids for image in grid[epoch]]
+        captions += [f"epoch {epoch}"] * len(originals)
+    contact_sheet(
+        path,
+        sheet,
+        captions,
+        len(originals),
+        "Training images: original, and as the network sees them",
+    )
+
+
+def cells(path: Path, size: int) -> NDArray[np.uint8]:
+    """The images of a picture that stand in it edge to edge, (rows, columns, size, size)."""
+    with Image.open(path) as image:
+        grid = np.asarray(image)
+    rows, columns = (side // size for side in grid.shape)
+    return grid.reshape(rows, size, columns, size).swapaxes(1, 2)
