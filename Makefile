@@ -24,7 +24,7 @@ repro: env
 	@cxr summary
 	@echo
 	@echo "All of it on one page: report/index.html"
-	@echo "Pictures: plots/dedupe plots/split plots/train plots/evaluate plots/gradcam"
+	@echo "Pictures: plots/dedupe plots/split plots/evaluate plots/gradcam"
 	@echo "All metrics: dvc metrics show"
 
 sweep: env

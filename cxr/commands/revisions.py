@@ -213,7 +213,7 @@ class Files:
             UserError: if only a remote has it, which can't be asked.
         """
         try:
-            content: bytes = self.system.read_bytes(path)
+            content: bytes = self.system.read_bytes(f"/{path}")
         except FileNotFoundError:
             return None
         # The client of each remote has exceptions of its own.

@@ -86,6 +86,15 @@ def test_report_says_what_dvc_says(here: Project, capsys, tmp_path: Path) -> Non
             assert picture.read_bytes() == (folder / "plots/evaluate/confusion.png").read_bytes()
 
 
+def test_a_folder_of_the_project_will_do_too(here: Project, monkeypatch, capsys) -> None:
+    printed = []
+    for place in (here.folder, here.folder / "data" / "inbox"):
+        monkeypatch.chdir(place)
+        call("report", "--against", "main")
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1]
+
+
 def test_what_is_not_there_is_one_line_with_the_remedy(here: Project) -> None:
     with pytest.raises(UserError, match="no revision or experiment 'othr'"):
         call("compare", "main", "othr")

@@ -4,11 +4,17 @@ import pandas as pd
 import pytest
 
 from cxr.pipeline.cli import UserError
+from cxr.pipeline.datasets import DATASETS as NAMES
+from stages.download.datasets import DATASETS
 from stages.download.fetch import inbox
 from stages.download.sources import layouts
 from stages.download.sources.covid_chestxray import covid_chestxray
 from stages.download.sources.layouts import class_folders
 from tests.helpers.sets import lay
+
+
+def test_the_settings_know_every_data_set_by_its_name() -> None:
+    assert tuple(DATASETS) == NAMES
 
 
 def by_image(table: pd.DataFrame) -> dict[str, tuple[str, str]]:
