@@ -238,10 +238,10 @@ def test_a_union_finds_copies_across_its_data_sets(project: Project) -> None:
     project.set(**{"dataset": "union", "union.datasets": ["folder", "radiography"]})
     project.dvc("repro", "split")
     duplicates = tables.read(project.folder / "data/duplicates.csv", tables.Duplicates)
-    members = duplicates.groupby("group")["image"].agg(set)
+    members = duplicates.groupby("duplicate_group")["image"].agg(set)
     assert {len({image.split("/")[0] for image in group}) for group in members} == {2}
     split = tables.read(project.folder / "data/split.csv", tables.Split)
-    assert set(split["label"]) == {"COVID", "normal"}
+    assert set(split["target"]) == {"COVID", "normal"}
 
 
 def test_a_relative_inbox_outside_is_refused_in_a_temporary_directory(project: Project) -> None:
@@ -267,11 +267,11 @@ def test_planted_faults_are_all_found_and_no_others(reproduced: tuple[Project, s
     assert set(images["image"][images["label"] == ""]) == planted("unlabelled")
     pairs = truth[truth["kind"].isin(["exact", "reencoded", "resized", "brightened", "relabelled"])]
     assert len(pairs)
-    group = duplicates.set_index("image")["group"]
+    group = duplicates.set_index("image")["duplicate_group"]
     assert (group[pairs["image"]].to_numpy() == group[pairs["of"]].to_numpy()).all()
     assert len(group) - group.nunique() == len(pairs)
     relabelled = truth[truth["kind"] == "relabelled"]
     conflict = set(duplicates["image"][duplicates["reason"] == "conflict"])
     assert conflict == set(
-        duplicates["image"][duplicates["group"].isin(group[relabelled["image"]])]
+        duplicates["image"][duplicates["duplicate_group"].isin(group[relabelled["image"]])]
     )

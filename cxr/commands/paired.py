@@ -113,7 +113,9 @@ def resample(configurations: list[list[Run]], settings: Evaluate) -> list[Scores
     test set, these are drawn too, as what repeats it would also give other networks.
     """
     groups = {
-        run.test_set: run.test["group"].to_numpy() for repeats in configurations for run in repeats
+        run.test_set: run.test["split_group"].to_numpy()
+        for repeats in configurations
+        for run in repeats
     }
     ends = np.cumsum([len(members) for members in groups.values()])[:-1]
     randoms = [random_of(repeats, settings.seed) for repeats in configurations]
@@ -178,11 +180,13 @@ def joined(blocks: list[BySet]) -> BySet:
 def groups_of_shares(repeats: list[Run], settings: Evaluate) -> dict[str, int]:
     """How many patients or groups a score is a share of, where it is one of some."""
     images = pd.concat([run.test for run in repeats])
-    found = classification.groups_of_shares(images["label"].to_numpy(), images["group"].to_numpy())
+    found = classification.groups_of_shares(
+        images["target"].to_numpy(), images["split_group"].to_numpy()
+    )
     positive = operating_point.positive_class(settings.positive, repeats[0].classes)
     if positive is not None:
-        of_class = images[images["label"] == positive]
-        found[f"sensitivity_{positive}"] = of_class["group"].nunique()
+        of_class = images[images["target"] == positive]
+        found[f"sensitivity_{positive}"] = of_class["split_group"].nunique()
     return found
 
 

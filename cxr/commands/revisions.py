@@ -44,7 +44,7 @@ class Run:
         settings: all of its params.yaml, under dotted keys.
         origin: identifies the code and the inbox that it was made from.
         measures: the code that measures it, a checksum by path.
-        test: `image`, `label`, `group` and `sha256` of each test image, sorted by image.
+        test: `image`, `target`, `split_group` and `sha256` of each test image, sorted by image.
         probabilities: (N, classes), in the order of `test`.
     """
 
@@ -59,12 +59,12 @@ class Run:
     @cached_property
     def actual(self) -> NDArray[np.int64]:
         """Numbers of the test images' classes, (N,)."""
-        return pd.Index(self.classes).get_indexer(self.test["label"]).astype(np.int64)
+        return pd.Index(self.classes).get_indexer(self.test["target"]).astype(np.int64)
 
     @cached_property
     def test_set(self) -> str:
         """The same for two runs if and only if they were tested on the same images."""
-        files = self.test[["image", "label", "sha256"]].to_csv(index=False)
+        files = self.test[["image", "target", "sha256"]].to_csv(index=False)
         return hashlib.sha256(f"{self.classes}\n{files}".encode()).hexdigest()
 
 
@@ -104,8 +104,8 @@ def read(name: str, measured: Sequence[str] = ("evaluate",)) -> Run:
     settings = flatten(nested, "dot", keep_empty_types=(dict,))
     check_settings(name, nested, lock)
     check_order(name, stage_names(settings["model"], (*MADE_BY, *measured)), lock)
-    predictions = files.table("data/predictions.csv")
-    split = files.table("data/split.csv", "image", "group")
+    predictions = files.table("data/predictions.csv", "image", "target", "split")
+    split = files.table("data/split.csv", "image", "split_group")
     images = files.table("data/images.csv", "image", "sha256")
     test = predictions[predictions["split"] == "test"].sort_values("image", ignore_index=True)
     for known in (split, images):
@@ -117,7 +117,7 @@ def read(name: str, measured: Sequence[str] = ("evaluate",)) -> Run:
         origin(lock, settings["model"]),
         measuring_code(lock, settings["model"]),
         [column.removeprefix("p_") for column in columns],
-        test[["image", "label", "group", "sha256"]],
+        test[["image", "target", "split_group", "sha256"]],
         test[columns].to_numpy(np.float64),
     )
 
@@ -225,14 +225,24 @@ class Files:
         return content
 
     def table(self, path: str, *columns: str) -> pd.DataFrame:
-        """A table of `cxr.pipeline.tables`; of an older revision, which may lack columns."""
-        return pd.read_csv(
+        """The columns named, and those that begin with `p_`, of a table of `cxr.pipeline.tables`.
+
+        Raises:
+            UserError: if it lacks one, because an older state of the code wrote it.
+        """
+        table = pd.read_csv(
             io.StringIO(self.text(path)),
-            usecols=list(columns) or None,
-            dtype=dict.fromkeys(("image", "label", "group", "sha256", "split"), str),
+            usecols=lambda name: name in columns or name.startswith("p_"),
+            dtype=dict.fromkeys(columns, str),
             keep_default_na=False,
             na_values={},
         )
+        if missing := [name for name in columns if name not in table]:
+            raise UserError(
+                f"{self.name}: {path} has no column {', '.join(missing)}: an older state of the "
+                "code wrote it, whose results can't be compared with those of today."
+            )
+        return table
 
 
 def origin(lock: dict[str, Any], model: str) -> str:
@@ -275,7 +285,7 @@ def differences(one: Run, other: Run) -> str:
     found = {
         f"only in {one.name}": both[both["_merge"] == "left_only"],
         f"only in {other.name}": both[both["_merge"] == "right_only"],
-        "labelled differently": shared[shared["label_x"] != shared["label_y"]],
+        "labelled differently": shared[shared["target_x"] != shared["target_y"]],
         "of the same name, but other files": shared[shared["sha256_x"] != shared["sha256_y"]],
     }
     return ", ".join(

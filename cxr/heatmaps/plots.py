@@ -30,14 +30,14 @@ def draw(folder: Path, shown: pd.DataFrame, images: Images, maps: Maps, masks: I
     """Write a sheet for each class, `<class>.png`: a row for each side of the split.
 
     Args:
-        shown: N rows with `image`, `split`, `label`, `slot`, `correct`, `predicted`, `p_label` and
-            `p_predicted`.
+        shown: N rows with `image`, `split`, `target`, `slot`, `correct`, `predicted`, `p_target`
+            and `p_predicted`.
         images, masks: (N, S, S); a mask that is all zero is not drawn.
         maps: (N, S, S), 0 to 1.
     """
     cells = list(zip(shown.itertuples(), images, maps, masks, strict=True))
-    for label in sorted(shown["label"].unique()):
-        own = [cell for cell in cells if cell[0].label == label]
+    for label in sorted(shown["target"].unique()):
+        own = [cell for cell in cells if cell[0].target == label]
         rows = [(NAMES[side], [cell for cell in own if cell[0].split == side]) for side in SPLITS]
         title = f"{label}: what speaks for the predicted class (errors in red)"
         # Quoted, because a class may be called "bacterial/viral".
@@ -70,7 +70,7 @@ def sheet(path: Path, rows: list[tuple[str, list[Cell]]], title: str) -> None:
                 plain(places[2 * slot], image, mask)
                 places[2 * slot].set_title(short_name(row.image), fontsize=8)
                 last = overlay(places[2 * slot + 1], image, heat, mask)
-                wrong = bool(row.label) and not row.correct
+                wrong = bool(row.target) and not row.correct
                 places[2 * slot + 1].set_title(
                     caption(row, "\n"), color="#C00000" if wrong else "black", fontsize=8
                 )
@@ -111,4 +111,6 @@ def overlay(axes: Any, image: Images, heat: Maps, mask: Images) -> Any:
 def caption(row: Any, separator: str) -> str:
     """True class, where it is known, and predicted class with their probabilities."""
     predicted = f"predicted {row.predicted} {row.p_predicted:.0%}"
-    return f"true {row.label} {row.p_label:.0%}{separator}{predicted}" if row.label else predicted
+    return (
+        f"true {row.target} {row.p_target:.0%}{separator}{predicted}" if row.target else predicted
+    )

@@ -74,7 +74,7 @@ class Images(Index):
 class Duplicates(Table):
     """One row for each usable image. `of` is the member that stands for a dropped one."""
 
-    group: Series[str] = pa.Field(description="name of the group's first image")
+    duplicate_group: Series[str] = pa.Field(description="name of the group's first image")
     keep: Series[bool]
     reason: Series[str] = pa.Field(isin=["kept", "exact", "near", "conflict"])
     of: Series[str]
@@ -82,12 +82,12 @@ class Duplicates(Table):
 
 
 class Split(Table):
-    """One row for each image that is kept. `group` never stands on two sides."""
+    """One row for each image that is kept. `split_group` never stands on two sides."""
 
     row: Series[int] = pa.Field(ge=0)
-    label: Series[str]
+    target: Series[str] = pa.Field(description="class of the task")
     patient: Series[str]
-    group: Series[str] = pa.Field(description="union of patient and duplicate group")
+    split_group: Series[str] = pa.Field(description="union of patient and duplicate group")
     source: Series[str]
     split: Series[str] = pa.Field(isin=[*SPLITS, ""], description="empty = set aside")
 
@@ -95,7 +95,7 @@ class Split(Table):
 class Predictions(Table):
     """Calibrated probabilities: one column `p_<class>` for each class, summing to 1."""
 
-    label: Series[str]
+    target: Series[str] = pa.Field(description="class of the task")
     split: Series[str] = pa.Field(isin=list(SPLITS))
     probabilities: Series[float] = pa.Field(alias="^p_.+$", regex=True, ge=0, le=1, coerce=True)
 

@@ -20,7 +20,7 @@ def main() -> None:
     files = cli.paths(__doc__, "params", "images", "pixels", "duplicates", "metrics", "plots")
     params = load(files.params)
     images = tables.read(files.images, tables.Images)
-    images["label"] = classes(images, params)
+    images["target"] = classes(images, params)
     usable = images[images["row"] >= 0].reset_index(drop=True)
 
     pixels = np.load(files.pixels, mmap_mode="r")
@@ -41,7 +41,7 @@ def main() -> None:
 def summary(duplicates: pd.DataFrame, pairs: NDArray[np.int64]) -> dict[str, int]:
     """Counts for metrics/dedupe.json."""
     reasons = duplicates["reason"].value_counts()
-    sizes = duplicates["group"].value_counts()
+    sizes = duplicates["duplicate_group"].value_counts()
     return {
         "images": len(duplicates),
         "kept": int(duplicates["keep"].sum()),

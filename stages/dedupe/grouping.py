@@ -22,7 +22,7 @@ def group_duplicates(
     of its labels is wrong, and nobody here can say which.
 
     Args:
-        images: table `Images`, usable rows only, `label` = class; index 0 to N-1.
+        images: table `Images`, usable rows only, `target` = class; index 0 to N-1.
         pairs: int (P, 2), positions of images that show the same picture.
 
     Returns:
@@ -33,7 +33,7 @@ def group_duplicates(
         {
             "component": component,
             "official": images["official_split"].map(OFFICIAL_ORDER),
-            "unlabelled": images["label"] == "",
+            "unlabelled": images["target"] == "",
             "pixels": -images["width"] * images["height"],
             "image": images["image"],
         }
@@ -45,13 +45,13 @@ def group_duplicates(
     same_file = images["sha256"].to_numpy() == images["sha256"].loc[keeper].to_numpy()
     reason = pd.Series("near", images.index).mask(same_file, "exact")
     reason = reason.mask(images["image"] == kept, "kept")
-    classes = images["label"].where(images["label"] != "").groupby(component).transform("nunique")
+    classes = images["target"].where(images["target"] != "").groupby(component).transform("nunique")
     if drop_conflicts:
         reason = reason.mask(classes > 1, "conflict")
     table = pd.DataFrame(
         {
             "image": images["image"],
-            "group": images.groupby(component)["image"].transform("min"),
+            "duplicate_group": images.groupby(component)["image"].transform("min"),
             "keep": reason == "kept",
             "reason": reason,
             "of": pd.Series(kept, images.index).mask(images["image"] == kept, ""),

@@ -23,7 +23,7 @@ def draw_groups(
         duplicates, images: row for row the same images; `images.row` counts into `pixels`.
         pixels: uint8 (N, S, S).
     """
-    groups = duplicates.groupby("group").agg(
+    groups = duplicates.groupby("duplicate_group").agg(
         conflict=("reason", lambda reasons: (reasons == "conflict").any()),
         distance=("distance", "max"),
         size=("image", "size"),
@@ -36,10 +36,12 @@ def draw_groups(
     blank = np.full(pixels.shape[1:], 255, np.uint8)
     columns = min(MEMBERS, groups["size"][:GROUPS].max()) if len(groups) else 1
     for group in groups.index[:GROUPS]:
-        members = duplicates[duplicates["group"] == group].sort_values("distance")[:columns]
+        members = duplicates[duplicates["duplicate_group"] == group].sort_values("distance")[
+            :columns
+        ]
         for position in members.index:
             cells.append(pixels[images.loc[position, "row"]])
-            captions.append(caption(duplicates.loc[position], images.loc[position, "label"]))
+            captions.append(caption(duplicates.loc[position], images.loc[position, "target"]))
         cells += [blank] * (columns - len(members))
         captions += [""] * (columns - len(members))
     title = f"{len(groups)} duplicate groups, {min(GROUPS, len(groups))} shown, one a line"

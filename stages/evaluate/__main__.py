@@ -39,14 +39,14 @@ def main() -> None:
     held_out = images[images["split"].isin(["val", "test"])]
     logits, features = models.logits_and_features(network, card, pixels, held_out["row"].to_numpy())
     probabilities = calibration.probabilities(logits, card.temperature)
-    predictions = held_out[["image", "label", "split"]].assign(
+    predictions = held_out[["image", "target", "split"]].assign(
         **{f"p_{name}": probabilities[:, number] for number, name in enumerate(card.classes)}
     )
 
     side = (held_out["split"] == "test").to_numpy()
     test, believed = held_out[side], probabilities[side]
     uncalibrated = calibration.probabilities(logits[side], 1.0)
-    actual, groups = numbers(test["label"], card.classes), test["group"].to_numpy()
+    actual, groups = numbers(test["target"], card.classes), test["split_group"].to_numpy()
     headline, by_class = metrics.measure(actual, believed, groups, card.classes, settings)
     point = metrics.operating_point(actual, believed, groups, card, settings)
     by_subgroup = subgroups.measure(test, actual, believed, metrics.positive(card, point), settings)
@@ -71,7 +71,7 @@ def main() -> None:
         headline
         | {
             "images": len(actual),
-            "groups": test["group"].nunique(),
+            "groups": test["split_group"].nunique(),
             "calibration": metrics.calibration(actual, uncalibrated, card.temperature),
             "operating_point": point,
         },
@@ -98,7 +98,7 @@ def check(images: pd.DataFrame, classes: list[str]) -> None:
             "split.csv has no test images: the data set is too small for split.folds, or its "
             "official split has none (set split.official to false)."
         )
-    unknown = sorted(set(images["label"][images["split"] != ""]) - set(classes))
+    unknown = sorted(set(images["target"][images["split"] != ""]) - set(classes))
     if unknown:
         raise UserError(
             f"split.csv: class '{unknown[0]}' is not among the network's classes "

@@ -87,9 +87,9 @@ def audit(
         `suspicious`, how many probes are; `network`, what it finds in the whole images; and the
         probes by name.
     """
-    labels = pd.Index(card.classes).get_indexer(images["label"])
+    labels = pd.Index(card.classes).get_indexer(images["target"])
     rows, train = images["row"].to_numpy(), (images["split"] == "train").to_numpy()
-    task = Task(rows, labels, images["group"].to_numpy(), settings).part(~train)
+    task = Task(rows, labels, images["split_group"].to_numpy(), settings).part(~train)
     whole = judge(task, probabilities)
 
     file, thumbnail, border = (

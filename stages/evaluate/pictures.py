@@ -157,17 +157,17 @@ def projection(folder: Path, images: pd.DataFrame, plane: Floats) -> None:
     """Draw the features' plane twice: coloured by class and by source.
 
     Args:
-        images: N rows with `image`, `label` and `source`.
+        images: N rows with `image`, `target` and `source`.
         plane: (N, 2).
     """
-    points = images[["image", "label", "source"]].assign(x=plane[:, 0], y=plane[:, 1])
+    points = images[["image", "target", "source"]].assign(x=plane[:, 0], y=plane[:, 1])
     write(folder / "projection.csv", points)
     path = folder / "projection.png"
     most = points["source"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
     sources = points["source"].where(points["source"].isin(most.index[:SOURCES]), "others")
     with figure(path, 1, 2, figsize=(10.5, 5.4)) as (drawing, axes):
         for axis, title, values in zip(
-            axes, ("class", "source"), (points["label"], sources), strict=True
+            axes, ("class", "source"), (points["target"], sources), strict=True
         ):
             for value in sorted(values.unique()):
                 part = points[values == value]

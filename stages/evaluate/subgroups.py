@@ -55,7 +55,7 @@ def measure(
     between subgroups of the same `classes` only.
 
     Args:
-        images: N rows with `group` and what is known of each.
+        images: N rows with `split_group` and what is known of each.
         actual: (N,), numbers of classes.
         probabilities: (N, K).
         positive: number and threshold of the positive class; None for no operating point.
@@ -69,7 +69,7 @@ def measure(
     for by, values in kinds(images).items():
         for value in sorted(values.unique()):
             part = (values == value).to_numpy()
-            groups = images["group"][part].to_numpy()
+            groups = images["split_group"][part].to_numpy()
             rows.append(
                 {
                     "by": by,

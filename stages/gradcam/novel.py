@@ -16,8 +16,8 @@ def sampled(folder: Path, card: Card, most: int) -> tuple[pd.DataFrame, NDArray[
     """At most so many images of a folder, in an order that does not depend on the others.
 
     Returns:
-        `image` (its path in the folder), `row`, `label` (empty: unknown) and `group` (each its
-        own); the pixels, uint8 (N, S, S); and how many could not be used, which are printed.
+        `image` (its path in the folder), `row`, `target` (empty: unknown) and `split_group`
+        (each its own); the pixels, uint8 (N, S, S); and how many could not be used, which are printed.
 
     Raises:
         UserError: if there is no such folder.
@@ -31,7 +31,7 @@ def sampled(folder: Path, card: Card, most: int) -> tuple[pd.DataFrame, NDArray[
     for name in sorted(outcomes.keys() - usable.keys()):
         print(f"{folder / name}: {outcomes[name].facts['reason']}")
     images = pd.DataFrame({"image": list(usable)}, dtype=str)
-    images = images.assign(row=range(len(usable)), label="", group=images["image"])
+    images = images.assign(row=range(len(usable)), target="", split_group=images["image"])
     pixels = np.empty((len(usable), card.size, card.size), np.uint8)
     pixels[:] = list(usable.values()) or pixels
     return sample.shuffled(images), pixels, len(outcomes) - len(usable)

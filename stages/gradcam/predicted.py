@@ -34,12 +34,12 @@ def predicted(
     """The images with what the network makes of them.
 
     Args:
-        images: with `image`, `row` and `label` (empty = unknown).
+        images: with `image`, `row` and `target` (empty = unknown).
         predictions: table `Predictions`; images that it lacks, such as those of training, are
             shown to the network.
 
     Returns:
-        the images with `predicted`, `correct`, and `p_label` and `p_predicted`, the calibrated
+        the images with `predicted`, `correct`, and `p_target` and `p_predicted`, the calibrated
         probabilities of the true and of the predicted class (NaN and False where the true one is
         unknown).
     """
@@ -49,11 +49,11 @@ def predicted(
     believed = np.where(new[:, None], 0.0, believed)
     believed[new] = probabilities(logits, card.temperature)
     best, each = believed.argmax(1), np.arange(len(images))
-    actual = pd.Index(card.classes).get_indexer(images["label"])
+    actual = pd.Index(card.classes).get_indexer(images["target"])
     return images.assign(
         predicted=np.array(card.classes)[best],
         correct=actual == best,
-        p_label=np.where(actual >= 0, believed[each, actual], np.nan),
+        p_target=np.where(actual >= 0, believed[each, actual], np.nan),
         p_predicted=believed[each, best],
     )
 

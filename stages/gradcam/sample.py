@@ -14,10 +14,10 @@ def spread(images: pd.DataFrame, most: int) -> pd.DataFrame:
     few are spread over the classes too.
 
     Args:
-        images: with `image` and `label`.
+        images: with `image` and `target`.
     """
     ordered = shuffled(images)
-    turn = ordered.groupby("label").cumcount().to_numpy()
+    turn = ordered.groupby("target").cumcount().to_numpy()
     return ordered.iloc[np.argsort(turn, kind="stable")[:most]]
 
 
@@ -25,7 +25,7 @@ def choose(images: pd.DataFrame, per_class: int) -> pd.DataFrame:
     """A fixed number of images for each class: half of them errors, if there are so many.
 
     Args:
-        images: with `image`, `label` and `correct` (bool).
+        images: with `image`, `target` and `correct` (bool).
 
     Returns:
         the chosen rows, by label, in the order of `spread`, with `slot`: 1 to at most `per_class`
@@ -33,7 +33,7 @@ def choose(images: pd.DataFrame, per_class: int) -> pd.DataFrame:
     """
     images = shuffled(images)
     chosen = []
-    for _, members in images.groupby("label"):
+    for _, members in images.groupby("target"):
         right, wrong = members[members["correct"]], members[~members["correct"]]
         errors = min(len(wrong), max(per_class // 2, per_class - len(right)))
         shown = pd.concat([right.head(per_class - errors), wrong.head(errors)])

@@ -23,10 +23,10 @@ def by_class(measured: pd.DataFrame, classes: list[str], settings: Evaluate) -> 
     """The summary of some images, and of those of each class.
 
     Args:
-        measured: a row for each image, with `label`, `group`, `empty`, `perturbed` and all of
-            `MEASURES`, NaN where a number is unknown.
+        measured: a row for each image, with `target`, `split_group`, `empty`, `perturbed` and
+            all of `MEASURES`, NaN where a number is unknown.
     """
-    parts = {name: measured[measured["label"] == name] for name in classes}
+    parts = {name: measured[measured["target"] == name] for name in classes}
     of_classes = {name: summary(part, settings) for name, part in parts.items()}
     return summary(measured, settings) | {"class": of_classes}
 
@@ -37,7 +37,7 @@ def summary(measured: pd.DataFrame, settings: Evaluate) -> Summary:
     means = measured[list(MEASURES)].mean()
     return {
         "images": len(measured),
-        "groups": measured["group"].nunique(),
+        "groups": measured["split_group"].nunique(),
         "empty": int(measured["empty"].sum()),
         "perturbed": int(measured["perturbed"].sum()),
         **{name: defined(means[name]) for name in MEASURES},
@@ -52,7 +52,7 @@ def intervals(measured: pd.DataFrame, settings: Evaluate) -> dict[str, Summary]:
     values = measured[list(MEASURES)].to_numpy(np.float64)
     found = bootstrap.intervals(
         lambda weights: dict(zip(MEASURES, means(values, weights), strict=True)),
-        measured["group"].to_numpy(str),
+        measured["split_group"].to_numpy(str),
         settings,
     )
     hits = groups(measured)["lungs_hit"]
@@ -74,7 +74,7 @@ def difference(one: pd.DataFrame, other: pd.DataFrame, settings: Evaluate) -> Su
         return dict(zip(MEASURES, higher, strict=True))
 
     here = statistics(np.ones((1, len(both))))
-    found = bootstrap.intervals(statistics, both["group"].to_numpy(str), settings)
+    found = bootstrap.intervals(statistics, both["split_group"].to_numpy(str), settings)
     return {
         **{name: defined(here[name][0]) for name in MEASURES},
         "interval": spread(found, groups(one).combine(groups(other), min)),
@@ -84,7 +84,7 @@ def difference(one: pd.DataFrame, other: pd.DataFrame, settings: Evaluate) -> Su
 def groups(measured: pd.DataFrame) -> "pd.Series[int]":
     """In how many groups each measure is known."""
     known = measured[list(MEASURES)].notna()
-    return known.groupby(measured["group"]).any().sum()
+    return known.groupby(measured["split_group"]).any().sum()
 
 
 def spread(ends: Mapping[str, Floats], known: "pd.Series[int]") -> dict[str, Summary]:

@@ -40,7 +40,7 @@ def characteristics(kept: pd.DataFrame) -> Lines:
     sides = [kept[kept["split"] == side] for side in SPLITS]
     lines: Lines = [
         ("Images", [str(len(side)) for side in sides]),
-        ("Patients or groups", [str(side["group"].nunique()) for side in sides]),
+        ("Patients or groups", [str(side["split_group"].nunique()) for side in sides]),
         ("Images whose patient is known", [share(side["patient"] != "") for side in sides]),
         ("Age in years: median (range)", [ages(side["age"]) for side in sides]),
         ("Age unknown", [share(side["age"] == "") for side in sides]),

@@ -12,7 +12,7 @@ from cxr.pipeline.files import whole, write_json
 from cxr.pipeline.labels import classes
 from cxr.pipeline.params import load
 from stages.split import flow, gate
-from stages.split.assign import assign, groups
+from stages.split.assign import assign, split_groups
 
 
 def main() -> None:
@@ -21,7 +21,7 @@ def main() -> None:
     )
     params = load(files.params)
     images = tables.read(files.images, tables.Images)
-    images["label"] = classes(images, params)
+    images["target"] = classes(images, params)
     duplicates = tables.read(files.duplicates, tables.Duplicates)
 
     usable = with_groups(images, duplicates)
@@ -32,7 +32,7 @@ def main() -> None:
         duplicates[["image", "reason"]].rename(columns={"reason": "reason_duplicate"}), "left"
     ).merge(kept[["image", "split"]], "left")
     fate = flow.fates(everything)
-    gate.check_classes(flow.count(fate, images["label"]), params.split.test_sources)
+    gate.check_classes(flow.count(fate, images["target"]), params.split.test_sources)
     pixels = np.load(files.pixels, mmap_mode="r")
     leaks = gate.check_leaks(gate.leaks(kept, pixels, params.dedupe))
 
@@ -53,20 +53,18 @@ def main() -> None:
         plots.mkdir()
         draw_classes(plots / "classes.png", kept)
         draw_samples(plots / "samples.png", kept, pixels)
-    print(flow.count(fate, images["label"].replace("", "unlabelled")).T.to_string())
+    print(flow.count(fate, images["target"].replace("", "unlabelled")).T.to_string())
 
 
 def with_groups(images: pd.DataFrame, duplicates: pd.DataFrame) -> pd.DataFrame:
-    """Usable images with `keep`, which takes a label too, and `group`.
+    """Usable images with `keep`, which takes a label too, and `split_group`.
 
     Groups are formed before duplicates are dropped: a dropped copy still ties its patient to
     the patient of the image that was kept.
     """
-    usable = images.merge(
-        duplicates[["image", "group", "keep"]].rename(columns={"group": "duplicates"})
-    )
-    keep = usable["keep"] & (usable["label"] != "")
-    return usable.assign(keep=keep, group=groups(usable))
+    usable = images.merge(duplicates[["image", "duplicate_group", "keep"]])
+    keep = usable["keep"] & (usable["target"] != "")
+    return usable.assign(keep=keep, split_group=split_groups(usable))
 
 
 if __name__ == "__main__":

@@ -14,11 +14,11 @@ from cxr.pipeline.params import SplitSettings
 PRECEDENCE = {"test": 0, "val": 1, "train": 2}
 
 
-def groups(images: pd.DataFrame) -> pd.Series:
+def split_groups(images: pd.DataFrame) -> pd.Series:
     """The union of patient and duplicate group: images that share either are one group.
 
     Args:
-        images: with `image`, `patient` ("" = unknown, joins nobody) and `duplicates`, the name
+        images: with `image`, `patient` ("" = unknown, joins nobody) and `duplicate_group`, the name
             of the duplicate group; index 0 to N-1.
 
     Returns:
@@ -27,7 +27,7 @@ def groups(images: pd.DataFrame) -> pd.Series:
     position = images.index.to_series()
     of_patient = position.groupby(images["patient"]).transform("first")
     links = [
-        position.groupby(images["duplicates"]).transform("first"),
+        position.groupby(images["duplicate_group"]).transform("first"),
         of_patient.where(images["patient"] != "", position),
     ]
     pairs = np.concatenate([np.stack([position, first], axis=1) for first in links])
@@ -44,9 +44,9 @@ def assign(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:
     others are set aside.
 
     Args:
-        images: with `label`, `dataset`, `source`, `group`, `official_split`, `patient`, `sha256`
-            and `keep`, in an order that does not depend on the machine. Those that are not kept
-            take part in no count, but tie their group to the side that they would be on.
+        images: with `target`, `dataset`, `source`, `split_group`, `official_split`, `patient`,
+            `sha256` and `keep`, in an order that does not depend on the machine. Those that are
+            not kept are not counted, but tie their group to the side that they would be on.
 
     Returns:
         str, index as given: train, val, test, or "" for images set aside.
@@ -62,7 +62,7 @@ def assign(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:
         side[chosen] = name
     side = side.replace("", "train")
     rank = side.map(PRECEDENCE)
-    return side.where(rank == rank.groupby(images["group"]).transform("min"), "")
+    return side.where(rank == rank.groupby(images["split_group"]).transform("min"), "")
 
 
 def official_sides(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:
@@ -96,16 +96,16 @@ def folds(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:
 
     kept = images[images["keep"]]
     fold = pd.Series(0, kept.index)
-    if kept["group"].nunique() >= settings.folds:
-        stratum = kept["label"] + (" " + kept["source"] if settings.stratify_source else "")
+    if kept["split_group"].nunique() >= settings.folds:
+        stratum = kept["target"] + (" " + kept["source"] if settings.stratify_source else "")
         cutter = StratifiedGroupKFold(settings.folds, shuffle=True, random_state=settings.seed)
         with warnings.catch_warnings():
             # A class smaller than the number of folds is told of by `check_classes`.
             warnings.simplefilter("ignore", UserWarning)
-            for number, (_, chosen) in enumerate(cutter.split(kept, stratum, kept["group"])):
+            for number, (_, chosen) in enumerate(cutter.split(kept, stratum, kept["split_group"])):
                 fold.iloc[chosen] = number
-    of_group = fold.groupby(kept["group"]).first()
-    return images["group"].map(of_group).fillna(-1).astype(int)
+    of_group = fold.groupby(kept["split_group"]).first()
+    return images["split_group"].map(of_group).fillna(-1).astype(int)
 
 
 def stable_folds(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:

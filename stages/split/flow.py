@@ -6,14 +6,14 @@ import pandas as pd
 
 from cxr.pipeline.params import SplitSettings
 from cxr.pipeline.tables import FATES
-from stages.split.assign import assign, groups
+from stages.split.assign import assign, split_groups
 
 
 def fates(images: pd.DataFrame) -> pd.Series:
     """The one thing that became of each image.
 
     Args:
-        images: all rows of table `Images`, with `label` = class, and, where they have them,
+        images: all rows of table `Images`, with `target` = class, and, where they have them,
             `reason_duplicate` of table `Duplicates` and `split` of table `Split`.
 
     Returns:
@@ -23,7 +23,7 @@ def fates(images: pd.DataFrame) -> pd.Series:
     dropped = {"exact": "duplicate", "near": "duplicate", "conflict": "conflict"}
     duplicate = images["reason_duplicate"].map(dropped)
     fate = fate.mask(duplicate.notna(), duplicate)
-    fate = fate.mask(images["label"] == "", "unlabelled")
+    fate = fate.mask(images["target"] == "", "unlabelled")
     return fate.mask(images["status"] != "ok", images["status"])
 
 
@@ -37,7 +37,7 @@ def summary(images: pd.DataFrame, fate: pd.Series) -> dict[str, Any]:
     total = fate.value_counts().reindex(list(FATES), fill_value=0)
     return {
         "flow": {"found": len(images), **as_counts(total)},
-        "class": by_value(fate, images["label"].replace("", "unlabelled")),
+        "class": by_value(fate, images["target"].replace("", "unlabelled")),
         "source": by_value(fate, images["source"].replace("", "unknown")),
     }
 
@@ -74,11 +74,11 @@ def without_dedupe(usable: pd.DataFrame, settings: SplitSettings) -> dict[str, i
     The same split is made once more with every copy kept and only patients held together.
 
     Args:
-        usable: with what `assign` needs, and `duplicates`, the name of the duplicate group.
+        usable: with what `assign` needs, and `duplicate_group`, the name of the duplicate group.
     """
-    labelled = usable[usable["label"] != ""].reset_index(drop=True)
-    alone = labelled.assign(duplicates=labelled["image"], keep=True)
-    side = assign(alone.assign(group=groups(alone)), settings)
-    trained = set(labelled["duplicates"][side == "train"])
-    tested = labelled["duplicates"][side == "test"]
+    labelled = usable[usable["target"] != ""].reset_index(drop=True)
+    alone = labelled.assign(duplicate_group=labelled["image"], keep=True)
+    side = assign(alone.assign(split_group=split_groups(alone)), settings)
+    trained = set(labelled["duplicate_group"][side == "train"])
+    tested = labelled["duplicate_group"][side == "test"]
     return {"test": len(tested), "with_twin_in_train": int(tested.isin(trained).sum())}

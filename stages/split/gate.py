@@ -19,7 +19,7 @@ def leaks(
     Everything is looked up afresh: nothing that assigned the sides is trusted.
 
     Args:
-        images: with `image`, `row`, `patient`, `group`, `sha256`, `phash` and `split`.
+        images: with `image`, `row`, `patient`, `split_group`, `sha256`, `phash` and `split`.
         pixels: uint8 (rows, S, S).
         settings: what counts as a near duplicate.
 
@@ -27,7 +27,7 @@ def leaks(
         for patient, group, sha256 and near: pairs of image names.
     """
     images = images[images["split"] != ""].reset_index(drop=True)
-    found = {key: shared(images, key) for key in ("patient", "group", "sha256")}
+    found = {key: shared(images, key) for key in ("patient", "split_group", "sha256")}
     pairs = twins(images, pixels, settings)
     first, second = (images.loc[pairs[side]].reset_index() for side in ("first", "second"))
     apart = (first["split"] != second["split"]).to_numpy()

@@ -14,7 +14,7 @@ SAMPLES = 6
 
 def draw_classes(path: Path, split: pd.DataFrame) -> None:
     """Bars: number of images of each class on each side."""
-    table = pd.crosstab(split["label"], split["split"]).reindex(columns=list(SPLITS), fill_value=0)
+    table = pd.crosstab(split["target"], split["split"]).reindex(columns=list(SPLITS), fill_value=0)
     height = 0.24
     with figure(path, figsize=(7, 1 + 0.8 * len(table))) as (_, axes):
         for number, side in enumerate(SPLITS):
@@ -35,7 +35,7 @@ def draw_samples(path: Path, split: pd.DataFrame, pixels: NDArray[np.uint8]) -> 
     captions: list[str] = []
     training = split[split["split"] == "train"]
     blank = np.full(pixels.shape[1:], 255, np.uint8)
-    for label, members in training.groupby("label"):
+    for label, members in training.groupby("target"):
         # Spread over the table: neighbours in it are often one patient.
         chosen = members.iloc[np.linspace(0, len(members) - 1, SAMPLES).astype(int)]
         chosen = chosen.drop_duplicates("image")

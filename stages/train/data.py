@@ -50,8 +50,8 @@ def sides(split: pd.DataFrame) -> tuple[Side, Side, list[str]]:
                 f"data/split.csv has no {name} images: change split.folds or split.official "
                 "in params.yaml, or add images."
             )
-    classes = sorted(training["label"].unique())
-    unknown = sorted(set(validation["label"]) - set(classes))
+    classes = sorted(training["target"].unique())
+    unknown = sorted(set(validation["target"]) - set(classes))
     if len(classes) < 2 or unknown:
         what = f"no training images of class '{unknown[0]}'" if unknown else "one class only"
         raise UserError(
@@ -65,7 +65,7 @@ def side(table: pd.DataFrame, classes: list[str]) -> Side:
     number = {name: index for index, name in enumerate(classes)}
     return Side(
         rows=table["row"].to_numpy(np.int64),
-        labels=table["label"].map(number).to_numpy(np.int64),
+        labels=table["target"].map(number).to_numpy(np.int64),
     )
 
 

@@ -41,9 +41,9 @@ def prepared(
         {
             "image": [f"{classes[label[row]]}/{row:03}.png" for row in range(images)],
             "row": range(images),
-            "label": [classes[number] for number in label],
+            "target": [classes[number] for number in label],
             "patient": [f"p{number}" for number in patient],
-            "group": [f"p{number}" for number in patient],
+            "split_group": [f"p{number}" for number in patient],
             "source": ["hospital-a" if number % 2 else "hospital-b" for number in patient],
             "split": sides,
         }

@@ -17,7 +17,7 @@ def fit(folder: Path, steps: int = 8, temperature: float = 1.0, batch: int | Non
     torch.set_num_threads(1)
     pixels = np.load(folder / "pixels.npy")
     split = tables.read(folder / "split.csv", tables.Split)
-    classes = sorted(set(split["label"]))
+    classes = sorted(set(split["target"]))
     card = models.Card(
         *("simple_cnn", "simple_cnn", classes, pixels.shape[1], 0.4, 0.15),
         temperature=temperature,
@@ -27,7 +27,7 @@ def fit(folder: Path, steps: int = 8, temperature: float = 1.0, batch: int | Non
     network = models.build("simple_cnn", len(classes))
     train = split[split["split"] == "train"]
     images = models.to_input(pixels[train["row"]], card, torch.device("cpu"))
-    labels = torch.tensor([classes.index(label) for label in train["label"]])
+    labels = torch.tensor([classes.index(label) for label in train["target"]])
     optimizer = torch.optim.Adam(network.parameters(), 0.002)
     for _ in range(steps):
         some = slice(None) if batch is None else torch.randperm(len(labels))[:batch]

@@ -57,7 +57,7 @@ def written(
     everything = with_losses(table[list(tables.Images.to_schema().columns)])
     tables.write(folder / "images.csv", everything, tables.Images)
     fate = everything["image"].map(table.set_index("image")["split"]).fillna("unusable")
-    leaks = dict.fromkeys(("patient", "group", "sha256", "near"), 0)
+    leaks = dict.fromkeys(("patient", "split_group", "sha256", "near"), 0)
     write_json(
         folder / "flow.json",
         flow.summary(everything, fate)
@@ -67,7 +67,7 @@ def written(
     write_json(folder / "duplicates.json", dict.fromkeys(counts, 2))
 
     test = table[table["split"] == "test"]
-    actual = pd.Index(classes).get_indexer(test["label"]).astype(np.int64)
+    actual = pd.Index(classes).get_indexer(test["target"]).astype(np.int64)
     logits = random.normal(0, 1, (len(test), len(classes)))
     logits[np.arange(len(test)), actual] += 1.5
     believed = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
@@ -81,7 +81,7 @@ def written(
     write_json(folder / "audit.json", audited(test, actual, believed, masks))
     write_json(folder / "gradcam.json", measured(classes, masks))
 
-    pairs = {"actual": test["label"], "predicted": np.array(classes)[believed.argmax(1)]}
+    pairs = {"actual": test["target"], "predicted": np.array(classes)[believed.argmax(1)]}
     write(folder / "evaluate_plots" / "confusion.csv", pd.DataFrame(pairs))
     bins = calibration_error.table(actual, believed)
     write(folder / "evaluate_plots" / "reliability" / "after.csv", bins)
@@ -103,8 +103,9 @@ def described(images: int, classes: tuple[str, ...]) -> pd.DataFrame:
             "image": [f"{one:03}.png" for one in number],
             "dataset": "phantom",
             "label": np.array(classes)[patient % len(classes)],
+            "target": np.array(classes)[patient % len(classes)],
             "patient": [f"p{one}" for one in patient],
-            "group": [f"p{one}" for one in patient],
+            "split_group": [f"p{one}" for one in patient],
             "source": np.where(patient % 3, "north", "south & <i>sons</i>"),
             "official_split": "",
             "view": "PA",
@@ -137,13 +138,13 @@ def scores(
     folder: Path, test: pd.DataFrame, actual: np.ndarray, believed: np.ndarray, card: models.Card
 ) -> None:
     """Write test.json and breakdown.json as evaluate does."""
-    groups = test["group"].to_numpy()
+    groups = test["split_group"].to_numpy()
     headline, by_class = metrics.measure(actual, believed, groups, card.classes, SETTINGS)
     point = metrics.operating_point(actual, believed, groups, card, SETTINGS)
     parts = subgroups.measure(test, actual, believed, metrics.positive(card, point), SETTINGS)
     summary = {
         "images": len(actual),
-        "groups": test["group"].nunique(),
+        "groups": test["split_group"].nunique(),
         "calibration": metrics.calibration(actual, believed, card.temperature),
         "operating_point": point,
     }
@@ -160,7 +161,7 @@ def audited(
     test: pd.DataFrame, actual: np.ndarray, believed: np.ndarray, masks: bool
 ) -> dict[str, object]:
     """The border tells the classes apart as well as the network; the other probes find nothing."""
-    task = audit.Task(test["row"].to_numpy(), actual, test["group"].to_numpy(), SETTINGS)
+    task = audit.Task(test["row"].to_numpy(), actual, test["split_group"].to_numpy(), SETTINGS)
     nothing = task.part(np.zeros(len(actual), bool))
     even = np.full_like(believed, 1 / believed.shape[1])
     found = {
@@ -179,8 +180,8 @@ def measured(classes: tuple[str, ...], masks: bool) -> dict[str, object]:
     sides = {}
     for side in tables.SPLITS:
         found = pd.DataFrame(random.random((12, len(summary.MEASURES))), columns=summary.MEASURES)
-        found["group"] = [f"{side}{number // 2}" for number in range(12)]
-        found["label"] = [classes[number % len(classes)] for number in range(12)]
+        found["split_group"] = [f"{side}{number // 2}" for number in range(12)]
+        found["target"] = [classes[number % len(classes)] for number in range(12)]
         found[["lungs_heat", "lungs_area", "lungs_excess", "lungs_hit"]] *= 1.0 if masks else np.nan
         sides[side] = found.assign(empty=False, perturbed=True)
     facts = {"layer": "features", "feature_map": "4 x 4", "method": "GradCAM"}

@@ -38,8 +38,8 @@ def run(
         pd.DataFrame(
             {
                 "image": names,
-                "label": [CLASSES[number] for number in actual],
-                "group": [f"{prefix}p{number // each:03}" for number in range(images)],
+                "target": [CLASSES[number] for number in actual],
+                "split_group": [f"{prefix}p{number // each:03}" for number in range(images)],
                 "sha256": [f"of {name}" for name in names],
             }
         ),

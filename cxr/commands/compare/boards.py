@@ -124,7 +124,7 @@ def board(part: Part, others: list[Part]) -> Board:
     configurations = named(part)
     sets = {run.test_set: run for one in configurations for run in one.runs}
     images = sum(len(run.test) for run in sets.values())
-    groups = len({group for run in sets.values() for group in run.test["group"]})
+    groups = len({group for run in sets.values() for group in run.test["split_group"]})
     several = f" in {len(sets)} test sets" if len(sets) > 1 else ""
     title = f"{data(part[0][0])}: {images} test images of {groups} patients or groups{several}"
     return Board(title, configurations, [*spread(configurations), *apart(part, others)])

@@ -110,7 +110,7 @@ def draw(
     blank = np.zeros_like(pixels[0])
     for one, image, heat in zip(findings, pixels, explain(pixels, classes), strict=True):
         believed = one.probabilities[one.decision]
-        row = SimpleNamespace(label="", predicted=one.decision, p_predicted=believed)
+        row = SimpleNamespace(target="", predicted=one.decision, p_predicted=believed)
         plots.single(places[one.image], row, image, heat, blank)
 
 

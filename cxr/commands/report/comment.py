@@ -22,7 +22,7 @@ LEFT_OUT = (
     "Too long for a comment: `dvc params diff`, `dvc metrics diff` and `dvc plots diff` show it."
 )
 FLOW = ("found", *FATES)
-LEAKS = ("patient", "group", "sha256", "near")
+LEAKS = ("patient", "split_group", "sha256", "near")
 
 Sides = dict[str, Any]
 """A number as `dvc metrics diff` and `dvc params diff` give it: `old` and `new`."""

@@ -17,7 +17,7 @@ SETTINGS = load(ROOT / "params.yaml").evaluate.model_copy(update={"resamples": 1
 def test_a_single_run_has_the_interval_of_the_evaluate_stage(right):
     one = run("one", right)
     expected, by_class = metrics.measure(
-        one.actual, one.probabilities, one.test["group"].to_numpy(), one.classes, SETTINGS
+        one.actual, one.probabilities, one.test["split_group"].to_numpy(), one.classes, SETTINGS
     )
     (found,) = paired.resample([[one]], SETTINGS)
     for name, ends in expected["interval"].items():
@@ -49,7 +49,7 @@ def test_the_difference_of_accuracies_has_the_interval_of_scipy():
 def test_the_difference_of_other_scores_has_the_interval_of_a_plain_loop():
     runs = [run("one", 0.7, seed=1), run("other", 0.6, seed=2)]
     random, drawn = np.random.default_rng(1), []
-    groups = runs[0].test["group"].to_numpy()
+    groups = runs[0].test["split_group"].to_numpy()
     members = {group: np.flatnonzero(groups == group) for group in np.unique(groups)}
     for _ in range(2000):
         some = np.concatenate([members[name] for name in random.choice([*members], len(members))])

@@ -14,9 +14,9 @@ def test_a_table_is_sorted_and_comes_back_as_it_was(tmp_path: Path) -> None:
         {
             "image": ["b", "a"],
             "row": [1, 0],
-            "label": ["NA", ""],
+            "target": ["NA", ""],
             "patient": ["007", "1e5"],
-            "group": ["b", "a"],
+            "split_group": ["b", "a"],
             "source": ["", "true"],
             "split": ["train", ""],
         }
@@ -25,7 +25,7 @@ def test_a_table_is_sorted_and_comes_back_as_it_was(tmp_path: Path) -> None:
     back = tables.read(tmp_path / "split.csv", tables.Split)
     assert back["image"].tolist() == ["a", "b"]
     assert back["patient"].tolist() == ["1e5", "007"]
-    assert back["label"].tolist() == ["", "NA"]
+    assert back["target"].tolist() == ["", "NA"]
     assert b"\r" not in (tmp_path / "split.csv").read_bytes()
 
 
@@ -51,7 +51,7 @@ def test_a_file_that_is_no_such_table_is_one_line(tmp_path: Path) -> None:
 
 
 def test_probabilities_that_print_as_whole_numbers_come_back(tmp_path: Path) -> None:
-    table = pd.DataFrame({"image": ["a", "b"], "label": "x", "split": "test"})
+    table = pd.DataFrame({"image": ["a", "b"], "target": "x", "split": "test"})
     table = table.assign(p_x=[1 - 1e-9, 1e-12], p_y=[0.0, 1.0])
     tables.write(tmp_path / "p.csv", table, tables.Predictions)
     assert tables.read(tmp_path / "p.csv", tables.Predictions)["p_x"].tolist() == [1.0, 1e-12]

@@ -12,7 +12,7 @@ def code(*flipped: int) -> str:
 
 
 def images(*rows: dict[str, object]) -> pd.DataFrame:
-    plain = {"label": "a", "official_split": "", "width": 10, "height": 10, "sha256": ""}
+    plain = {"target": "a", "official_split": "", "width": 10, "height": 10, "sha256": ""}
     table = pd.DataFrame([{**plain, **row} for row in rows])
     unique = [f"own-{number}" for number in range(len(table))]
     return table.assign(sha256=table["sha256"].where(table["sha256"] != "", pd.Series(unique)))
@@ -32,7 +32,7 @@ FAR = code(*range(100, 140))
 def test_unlike_images_are_each_their_own_group() -> None:
     table = outcome({"image": "x", "phash": code()}, {"image": "y", "phash": FAR})
     assert table["keep"].all()
-    assert table["group"].tolist() == ["x", "y"]
+    assert table["duplicate_group"].tolist() == ["x", "y"]
     assert table["distance"].tolist() == [-1, -1]
 
 
@@ -53,7 +53,7 @@ def test_groups_join_through_a_third_image() -> None:
         {"image": "b", "phash": code(*range(8))},
         {"image": "c", "phash": code(*range(16))},
     )
-    assert table["group"].nunique() == 1
+    assert table["duplicate_group"].nunique() == 1
     assert table["keep"].sum() == 1
 
 
@@ -71,7 +71,7 @@ def test_what_is_kept_official_test_then_labelled_then_largest_then_name() -> No
         {"image": "c", **same, "official_split": "val"},
     )["keep"].to_dict() == {"a": False, "b": True, "c": False}
     assert outcome(
-        {"image": "a", **same, "label": "", "width": 99}, {"image": "b", **same}
+        {"image": "a", **same, "target": "", "width": 99}, {"image": "b", **same}
     )["keep"].to_dict() == {"a": False, "b": True}  # fmt: skip
     assert outcome({"image": "a", **same}, {"image": "b", **same, "height": 11})[
         "keep"
@@ -87,10 +87,10 @@ def test_what_is_kept_official_test_then_labelled_then_largest_then_name() -> No
 
 def test_copies_under_two_labels_are_all_set_aside() -> None:
     table = outcome(
-        {"image": "a", "phash": code(), "label": "COVID"},
-        {"image": "b", "phash": code(1), "label": "Normal"},
-        {"image": "c", "phash": code(2), "label": ""},
-        {"image": "d", "phash": FAR, "label": "Normal"},
+        {"image": "a", "phash": code(), "target": "COVID"},
+        {"image": "b", "phash": code(1), "target": "Normal"},
+        {"image": "c", "phash": code(2), "target": ""},
+        {"image": "d", "phash": FAR, "target": "Normal"},
     )
     assert table["reason"].to_dict() == {
         "a": "conflict",
@@ -103,8 +103,8 @@ def test_copies_under_two_labels_are_all_set_aside() -> None:
 
 def test_conflicts_can_be_kept() -> None:
     rows = [
-        {"image": "a", "phash": code(), "label": "COVID"},
-        {"image": "b", "phash": code(1), "label": "Normal"},
+        {"image": "a", "phash": code(), "target": "COVID"},
+        {"image": "b", "phash": code(1), "target": "Normal"},
     ]
     assert outcome(*rows, drop=False)["reason"].to_dict() == {"a": "kept", "b": "near"}
 
@@ -116,5 +116,5 @@ def test_the_longest_chain_is_that_of_steps_within_a_group() -> None:
 
 
 def test_an_unlabelled_copy_is_no_conflict() -> None:
-    table = outcome({"image": "a", "phash": code(), "label": ""}, {"image": "b", "phash": code(1)})
+    table = outcome({"image": "a", "phash": code(), "target": ""}, {"image": "b", "phash": code(1)})
     assert table["reason"].to_dict() == {"a": "near", "b": "kept"}

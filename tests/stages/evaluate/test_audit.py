@@ -35,7 +35,9 @@ def drawn(folder, marker):
     usable = images[(images["status"] == "ok") & ~images["image"].isin(truth["image"])]
     patients = pd.factorize(usable["patient"])[0]
     side = np.array(["train", "train", "test"])[patients % 3]
-    images = usable.assign(group=usable["patient"], split=side).reset_index(drop=True)
+    images = usable.assign(
+        target=usable["label"], split_group=usable["patient"], split=side
+    ).reset_index(drop=True)
     tables.write(folder / "split.csv", images[list(tables.Split.to_schema().columns)], tables.Split)
     fit(folder, steps=200, batch=32)
     return images

@@ -21,7 +21,9 @@ def test_a_mean_over_classes_is_no_surer_than_the_rarest_class():
     for name in ("balanced_accuracy", "auroc", "average_precision"):
         assert found["interval"][name] == pytest.approx({"low": 0.025, "high": 1})
     assert of_classes["a"]["interval"]["auroc"]["low"] == pytest.approx(0.025 ** (1 / 30))
-    images = pd.DataFrame({"group": patients, "view": np.where(np.arange(31) % 2, "AP", "PA")})
+    images = pd.DataFrame(
+        {"split_group": patients, "view": np.where(np.arange(31) % 2, "AP", "PA")}
+    )
     parts = subgroups.measure(images, actual, perfect, None, drawn(100)).set_index("value")
     assert parts.loc["PA", "balanced_accuracy_low"] == pytest.approx(0.025)
     assert parts.loc["AP", "balanced_accuracy_low"] == pytest.approx(0.025 ** (1 / 15))

@@ -105,7 +105,7 @@ def calibrated(folder):
     logits = models.logits(
         network, card, np.load(folder / "pixels.npy"), validation["row"].to_numpy()
     )
-    labels = np.array([card.classes.index(label) for label in validation["label"]])
+    labels = np.array([card.classes.index(label) for label in validation["target"]])
     models.save(network, calibration.calibrated(card, logits, labels), folder / "model")
     return folder
 
@@ -139,18 +139,18 @@ def test_every_score_can_be_computed_again_from_the_predictions(outputs):
     assert scores["images"] == len(test) == 24
     assert scores["groups"] == 12
     expected = {
-        "accuracy": metrics.accuracy_score(test["label"], predicted),
-        "balanced_accuracy": metrics.balanced_accuracy_score(test["label"], predicted),
-        "macro_f1": metrics.f1_score(test["label"], predicted, average="macro"),
+        "accuracy": metrics.accuracy_score(test["target"], predicted),
+        "balanced_accuracy": metrics.balanced_accuracy_score(test["target"], predicted),
+        "macro_f1": metrics.f1_score(test["target"], predicted, average="macro"),
         "auroc": metrics.roc_auc_score(
-            test["label"], belief / belief.sum(1, keepdims=True), multi_class="ovr"
+            test["target"], belief / belief.sum(1, keepdims=True), multi_class="ovr"
         ),
         "average_precision": metrics.average_precision_score(
-            pd.get_dummies(test["label"]).to_numpy(), belief
+            pd.get_dummies(test["target"]).to_numpy(), belief
         ),
-        "mcc": metrics.matthews_corrcoef(test["label"], predicted),
+        "mcc": metrics.matthews_corrcoef(test["target"], predicted),
         "brier": metrics.brier_score_loss(
-            test["label"], belief, labels=sorted(CLASSES), scale_by_half=False
+            test["target"], belief, labels=sorted(CLASSES), scale_by_half=False
         ),
     }
     assert {name: scores[name] for name in expected} == pytest.approx(expected, abs=1e-5)
@@ -191,12 +191,12 @@ def test_the_operating_point_can_be_computed_again_from_the_predictions(outputs)
     table = tables.read(outputs / "predictions.csv", tables.Predictions)
     validation, test = (table[table["split"] == side] for side in ("val", "test"))
     _, found, cuts = metrics.roc_curve(
-        validation["label"] == "COVID", validation["p_COVID"], drop_intermediate=False
+        validation["target"] == "COVID", validation["p_COVID"], drop_intermediate=False
     )
     assert point["class"] == "COVID"
-    assert point["validation_images"] == (validation["label"] == "COVID").sum()
+    assert point["validation_images"] == (validation["target"] == "COVID").sum()
     assert point["threshold"] == pytest.approx(cuts[found >= 0.95].max(), abs=2e-6)
-    called, positive = test["p_COVID"] >= point["threshold"], test["label"] == "COVID"
+    called, positive = test["p_COVID"] >= point["threshold"], test["target"] == "COVID"
     assert point["sensitivity"] == pytest.approx(called[positive].mean(), abs=1e-6)
     assert point["specificity"] == pytest.approx((~called[~positive]).mean(), abs=1e-6)
     for name, interval in point["interval"].items():
@@ -214,7 +214,7 @@ def test_subgroups_are_the_scores_of_their_images(outputs, inputs):
         predicted = part[[f"p_{name}" for name in CLASSES]].to_numpy().argmax(1)
         assert scores["images"] == len(part)
         assert scores["accuracy"] == pytest.approx(
-            (np.array(CLASSES)[predicted] == part["label"]).mean(), abs=1e-6
+            (np.array(CLASSES)[predicted] == part["target"]).mean(), abs=1e-6
         )
     written = pd.read_csv(outputs / "plots" / "subgroups.csv")
     assert written["value"].tolist() == [value for by in found.values() for value in by]
@@ -246,7 +246,7 @@ def test_again_gives_the_same_bytes(inputs, outputs, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("column", "value", "message"),
-    [("split", "train", "no test images"), ("label", "measles", "class 'measles' is not among")],
+    [("split", "train", "no test images"), ("target", "measles", "class 'measles' is not among")],
 )
 def test_a_split_that_the_network_cannot_be_measured_on_is_refused(
     inputs, tmp_path, monkeypatch, column, value, message

@@ -14,7 +14,7 @@ def images(count=120):
     number = np.arange(count)
     return pd.DataFrame(
         {
-            "group": [f"p{one // 2}" for one in number],
+            "split_group": [f"p{one // 2}" for one in number],
             "source": ["a", "b", ""] * (count // 3),
             "sex": ["F", "M"] * (count // 2),
             "age": ["7", "18", "39.5", "", "80", "104"] * (count // 6),
@@ -54,7 +54,7 @@ def test_scores_are_those_of_the_subgroups_images_alone():
 
 def test_what_cannot_be_told_apart_has_no_subgroups():
     actual, probabilities = task(images=120)
-    same = images()[["group", "view"]]
+    same = images()[["split_group", "view"]]
     table = subgroups.measure(same, actual, probabilities, None, SETTINGS)
     assert subgroups.nested(table) == {}
 

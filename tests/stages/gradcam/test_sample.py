@@ -8,7 +8,7 @@ def images(right, wrong, label="COVID"):
     return pd.DataFrame(
         {
             "image": [f"{label}/{number:03}.png" for number in range(right + wrong)],
-            "label": label,
+            "target": label,
             "correct": [True] * right + [False] * wrong,
         }
     )
@@ -33,7 +33,7 @@ def test_half_are_errors_where_there_are_so_many(right, wrong, shown):
 
 def test_each_class_has_its_own_slots():
     chosen = choose(pd.concat([images(5, 5), images(9, 0, "Normal")], ignore_index=True), 3)
-    assert chosen.groupby("label")["slot"].apply(list).to_dict() == {
+    assert chosen.groupby("target")["slot"].apply(list).to_dict() == {
         "COVID": [1, 2, 3],
         "Normal": [1, 2, 3],
     }
@@ -50,8 +50,8 @@ def test_the_choice_does_not_depend_on_the_order_or_on_other_images():
 def test_classes_take_turns_until_they_are_used_up():
     table = pd.concat([images(30, 0), images(3, 0, "Normal")], ignore_index=True)
     chosen = spread(table, 12)
-    assert chosen["label"].value_counts().to_dict() == {"COVID": 9, "Normal": 3}
-    assert sorted(chosen["label"].head(4)) == ["COVID", "COVID", "Normal", "Normal"]
+    assert chosen["target"].value_counts().to_dict() == {"COVID": 9, "Normal": 3}
+    assert sorted(chosen["target"].head(4)) == ["COVID", "COVID", "Normal", "Normal"]
     assert len(spread(table, 100)) == 33
 
 

@@ -56,11 +56,11 @@ def predictions(folder):
     """
     split = tables.read(folder / "split.csv", tables.Split)
     table = split[split["split"] != "train"].reset_index(drop=True)
-    belief = np.array([np.where(np.array(CLASSES) == label, 0.8, 0.1) for label in table["label"]])
-    missed = (table["label"] == "COVID") & (table.index % 3 == 0)
+    belief = np.array([np.where(np.array(CLASSES) == label, 0.8, 0.1) for label in table["target"]])
+    missed = (table["target"] == "COVID") & (table.index % 3 == 0)
     belief[missed] = [0.25, 0.6, 0.15]
     columns = {f"p_{name}": belief[:, number] for number, name in enumerate(CLASSES)}
-    return table[["image", "label", "split"]].assign(**columns)
+    return table[["image", "target", "split"]].assign(**columns)
 
 
 @pytest.fixture(scope="module")
@@ -122,8 +122,8 @@ def test_what_is_explained_is_the_predicted_class(inputs):
 
     held_out = images[images["split"] != "train"]
     missed = held_out[~held_out["correct"]]
-    assert set(missed["label"]) == {"COVID"}
-    assert set(missed["p_label"]) == {0.25}
+    assert set(missed["target"]) == {"COVID"}
+    assert set(missed["p_target"]) == {0.25}
     assert set(missed["p_predicted"]) == {0.6}
     rows, classes = targets(missed, card)
     assert rows.tolist() == missed["row"].tolist()

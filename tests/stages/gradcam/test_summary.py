@@ -14,8 +14,8 @@ def measured(images=60, seed=0, **columns):
     random = np.random.default_rng(seed)
     table = pd.DataFrame({name: random.random(images) for name in MEASURES})
     table = table.assign(
-        label=np.where(np.arange(images) % 3, "a", "b"),
-        group=[f"{seed}-{number}" for number in range(images)],
+        target=np.where(np.arange(images) % 3, "a", "b"),
+        split_group=[f"{seed}-{number}" for number in range(images)],
         empty=False,
         perturbed=True,
     )
@@ -38,7 +38,7 @@ def test_images_of_one_group_are_one_observation():
     single = summary.summary(measured(), SETTINGS)
     values = np.repeat(np.random.default_rng(0).random(20), 3)
     groups = np.repeat([f"p{number}" for number in range(20)], 3)
-    table = measured(lungs_heat=values, group=groups)
+    table = measured(lungs_heat=values, split_group=groups)
     assert summary.summary(table, SETTINGS)["groups"] == 20
     ends = summary.summary(table, SETTINGS)["interval"]["lungs_heat"]
     error = values.std() / np.sqrt(20)

@@ -4,7 +4,7 @@ import pytest
 
 from cxr.pipeline.cli import UserError
 from cxr.pipeline.params import SplitSettings
-from stages.split.assign import assign, groups
+from stages.split.assign import assign, split_groups
 
 SETTINGS = SplitSettings(
     seed=0,
@@ -25,8 +25,10 @@ def images(count: int = 400, seed: int = 0, **columns: object) -> pd.DataFrame:
     label = random.choice(["a", "b", "c"], patient.max() + 1, p=[0.6, 0.3, 0.1])[patient]
     names = [f"i{number:04}" for number in range(count)]
     group = [f"p{number}" for number in patient]
-    table = pd.DataFrame({"image": names, "label": label, "group": group, "official_split": ""})
-    table["patient"] = table["group"]
+    table = pd.DataFrame(
+        {"image": names, "target": label, "split_group": group, "official_split": ""}
+    )
+    table["patient"] = table["split_group"]
     table["sha256"] = [f"sha-{name}" for name in names]
     table["source"] = random.choice(["north", "south"], count, p=[0.8, 0.2])
     return table.assign(dataset="d", keep=True).assign(**columns)
@@ -37,23 +39,23 @@ def test_groups_unite_patients_and_duplicates_and_no_others() -> None:
         {
             "image": ["a", "b", "c", "d", "e", "f"],
             "patient": ["1", "1", "2", "", "", "3"],
-            "duplicates": ["a", "b", "b", "d", "d", "f"],
+            "duplicate_group": ["a", "b", "b", "d", "d", "f"],
         }
     )
-    assert groups(table).tolist() == ["a", "a", "a", "d", "d", "f"]
+    assert split_groups(table).tolist() == ["a", "a", "a", "d", "d", "f"]
 
 
 def test_unknown_patients_are_not_one_patient() -> None:
-    table = pd.DataFrame({"image": ["a", "b"], "patient": ["", ""], "duplicates": ["a", "b"]})
-    assert groups(table).tolist() == ["a", "b"]
+    table = pd.DataFrame({"image": ["a", "b"], "patient": ["", ""], "duplicate_group": ["a", "b"]})
+    assert split_groups(table).tolist() == ["a", "b"]
 
 
 @pytest.mark.parametrize("fold", range(5))
 def test_groups_stay_whole_and_classes_are_spread(fold: int) -> None:
     table = images()
     side = assign(table, SETTINGS.model_copy(update={"fold": fold}))
-    assert (side.groupby(table["group"]).nunique() == 1).all()
-    shares = pd.crosstab(table["label"], side, normalize="index")
+    assert (side.groupby(table["split_group"]).nunique() == 1).all()
+    shares = pd.crosstab(table["target"], side, normalize="index")
     assert shares["test"].between(0.12, 0.28).all()
     assert shares["val"].between(0.12, 0.28).all()
     assert side.value_counts(normalize=True)["train"] == pytest.approx(0.6, abs=0.03)
@@ -76,15 +78,15 @@ def test_the_split_is_the_seeds_and_no_accidents() -> None:
 
 def test_a_whole_official_split_is_taken_as_it_is() -> None:
     table = images()
-    official = pd.Series(np.where(table["group"].str[-1].isin(list("01")), "test", "train"))
-    official[table["group"].str[-1] == "2"] = "val"
+    official = pd.Series(np.where(table["split_group"].str[-1].isin(list("01")), "test", "train"))
+    official[table["split_group"].str[-1] == "2"] = "val"
     side = assign(table.assign(official_split=official), SETTINGS)
     assert side.equals(official.rename(side.name))
 
 
 def test_validation_is_cut_from_training_if_there_is_no_official_one() -> None:
     table = images()
-    official = pd.Series(np.where(table["group"].str[-1].isin(list("01")), "test", "train"))
+    official = pd.Series(np.where(table["split_group"].str[-1].isin(list("01")), "test", "train"))
     side = assign(table.assign(official_split=official), SETTINGS)
     assert ((side == "test") == (official == "test")).all()
     share = (side == "val").sum() / (official == "train").sum()
@@ -93,7 +95,7 @@ def test_validation_is_cut_from_training_if_there_is_no_official_one() -> None:
 
 def test_test_is_cut_from_training_if_there_is_no_official_one() -> None:
     table = images()
-    official = pd.Series(np.where(table["group"].str[-1] == "0", "val", "train"))
+    official = pd.Series(np.where(table["split_group"].str[-1] == "0", "val", "train"))
     side = assign(table.assign(official_split=official), SETTINGS)
     assert ((side == "val") == (official == "val")).all()
     assert (side == "test").sum() / (official == "train").sum() == pytest.approx(0.2, abs=0.05)
@@ -101,10 +103,10 @@ def test_test_is_cut_from_training_if_there_is_no_official_one() -> None:
 
 def test_a_group_across_an_official_split_loses_its_training_members() -> None:
     table = images(40)
-    table["group"] = table["image"]
+    table["split_group"] = table["image"]
     table["official_split"] = ["train"] * 20 + ["val"] * 10 + ["test"] * 10
-    table.loc[[0, 20, 30], "group"] = "shared"
-    table.loc[[1, 21], "group"] = "other"
+    table.loc[[0, 20, 30], "split_group"] = "shared"
+    table.loc[[1, 21], "split_group"] = "other"
     side = assign(table, SETTINGS)
     assert side[[0, 20, 30]].tolist() == ["", "", "test"]
     assert side[[1, 21]].tolist() == ["", "val"]
@@ -127,16 +129,16 @@ def test_what_is_not_kept_takes_no_part_in_the_counts() -> None:
 
 def test_sources_are_spread_where_asked() -> None:
     table = images(800)
-    table["source"] = np.where(table["group"].str[-1].isin(list("012")), "south", "north")
+    table["source"] = np.where(table["split_group"].str[-1].isin(list("012")), "south", "north")
     side = assign(table, SETTINGS.model_copy(update={"stratify_source": True}))
-    shares = pd.crosstab([table["label"], table["source"]], side, normalize="index")
+    shares = pd.crosstab([table["target"], table["source"]], side, normalize="index")
     assert shares["test"].between(0.1, 0.3).all()
 
 
 def test_test_sources_are_tested_on_alone() -> None:
-    table = images(patient=[f"q{n}" for n in range(400)], group=[f"q{n}" for n in range(400)])
-    table.loc[table.index[table["source"] == "north"][:2], "group"] = "shared"
-    table.loc[table.index[table["source"] == "south"][0], "group"] = "shared"
+    table = images(patient=[f"q{n}" for n in range(400)], split_group=[f"q{n}" for n in range(400)])
+    table.loc[table.index[table["source"] == "north"][:2], "split_group"] = "shared"
+    table.loc[table.index[table["source"] == "south"][0], "split_group"] = "shared"
     side = assign(table, SETTINGS.model_copy(update={"test_sources": ["south"]}))
     assert set(table["source"][side == "test"]) == {"south"}
     assert set(table["source"][side == "train"]) == {"north"}
@@ -147,7 +149,9 @@ def test_test_sources_are_tested_on_alone() -> None:
 
 def test_a_test_source_may_be_a_whole_data_set() -> None:
     table = images()
-    table["dataset"] = np.where(table["group"].str[-1].isin(list("012")), "chest4_tb", "other")
+    table["dataset"] = np.where(
+        table["split_group"].str[-1].isin(list("012")), "chest4_tb", "other"
+    )
     side = assign(table, SETTINGS.model_copy(update={"test_sources": ["chest4_tb"]}))
     assert ((side == "test") == (table["dataset"] == "chest4_tb")).all()
 
@@ -160,7 +164,9 @@ def test_a_growing_set_moves_no_image() -> None:
     before.index = old.index
     links = np.random.default_rng(2).integers(0, 400, (15, 2))
     for first, second in links:
-        grown["group"] = grown["group"].replace(grown["group"][second], grown["group"][first])
+        grown["split_group"] = grown["split_group"].replace(
+            grown["split_group"][second], grown["split_group"][first]
+        )
     after = assign(grown, STABLE)[old.index]
     assert ((after == before) | (after == "")).all()
     assert (after == "").mean() < 0.1
@@ -170,9 +176,9 @@ def test_a_growing_set_moves_no_image() -> None:
 def test_a_better_copy_of_a_test_image_is_not_trained_on() -> None:
     """The old image is dropped in favour of the new one, which would be on another side."""
     table = images(60, patient="")
-    side = assign(table.assign(group=table["image"]), STABLE)
+    side = assign(table.assign(split_group=table["image"]), STABLE)
     tested, trained = side.index[side == "test"][0], side.index[side == "train"][0]
-    table["group"] = table["image"].where(table.index != trained, table["image"][tested])
+    table["split_group"] = table["image"].where(table.index != trained, table["image"][tested])
     table.loc[tested, "keep"] = False
     assert assign(table, STABLE)[trained] == ""
 

@@ -16,8 +16,8 @@ PIXELS[2] = PIXELS[0] // 2 + 40
 
 def images(**second: object) -> pd.DataFrame:
     """A training and a test image that share nothing, but for what is given."""
-    first = {"image": "x", "row": 0, "patient": "p1", "group": "g1", "sha256": "s1"}
-    other = {"image": "y", "row": 1, "patient": "p2", "group": "g2", "sha256": "s2"}
+    first = {"image": "x", "row": 0, "patient": "p1", "split_group": "g1", "sha256": "s1"}
+    other = {"image": "y", "row": 1, "patient": "p2", "split_group": "g2", "sha256": "s2"}
     rows = [
         {**first, "phash": "0" * 64, "split": "train"},
         {**other, "phash": FAR, "split": "test", **second},
@@ -27,14 +27,14 @@ def images(**second: object) -> pd.DataFrame:
 
 def test_nothing_shared_passes() -> None:
     found = leaks(images(), PIXELS, SETTINGS)
-    assert check_leaks(found) == {"patient": 0, "group": 0, "sha256": 0, "near": 0}
+    assert check_leaks(found) == {"patient": 0, "split_group": 0, "sha256": 0, "near": 0}
 
 
 @pytest.mark.parametrize(
     ("shared", "kind"),
     [
         ({"patient": "p1"}, "patient"),
-        ({"group": "g1"}, "group"),
+        ({"split_group": "g1"}, "split_group"),
         ({"sha256": "s1"}, "sha256"),
         ({"phash": NEAR, "row": 2}, "near"),
     ],
@@ -75,7 +75,7 @@ def everything() -> pd.DataFrame:
         ("ok", "a", "kept", "val"),
         ("ok", "b", "kept", "test"),
     ]
-    table = pd.DataFrame(rows, columns=["status", "label", "reason_duplicate", "split"])
+    table = pd.DataFrame(rows, columns=["status", "target", "reason_duplicate", "split"])
     return table.assign(source="s")
 
 
@@ -100,13 +100,13 @@ def test_every_image_has_one_fate_and_the_counts_add_up() -> None:
 def test_a_class_that_is_missing_on_a_side_is_named_with_what_became_of_it() -> None:
     table = everything()
     with pytest.raises(UserError, match=r"class 'a' can't stand.*of its 6 images.*1 unusable"):
-        check_classes(count(fates(table), table["label"]), [])
+        check_classes(count(fates(table), table["target"]), [])
 
 
 def test_a_class_that_the_test_sources_lack_has_its_own_remedy() -> None:
-    table = everything().query("split != 'test' or label != 'b'")
+    table = everything().query("split != 'test' or target != 'b'")
     with pytest.raises(UserError, match=r"class 'a' can't .* Choose other split.test_sources"):
-        check_classes(count(fates(table), table["label"]), ["south"])
+        check_classes(count(fates(table), table["target"]), ["south"])
 
 
 @pytest.mark.parametrize("labels", [["", ""], ["a", "a"]])
@@ -135,7 +135,7 @@ def test_without_dedupe_counts_test_images_with_a_twin_in_train() -> None:
         ("f", "", "test", "e"),
         ("g", "y", "val", "a"),
     ]
-    usable = pd.DataFrame(rows, columns=["image", "label", "official_split", "duplicates"])
+    usable = pd.DataFrame(rows, columns=["image", "target", "official_split", "duplicate_group"])
     usable = usable.assign(patient="", source="s", sha256=usable["image"])
     settings = load(ROOT / "params.yaml").split
     assert without_dedupe(usable, settings) == {"test": 3, "with_twin_in_train": 1}

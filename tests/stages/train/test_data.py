@@ -55,7 +55,7 @@ def test_validation_images_come_as_they_are_in_order(small, split):
     pixels, labels = (torch.cat(parts) for parts in zip(*loader, strict=True))
     rows = split[split["split"] == "val"]
     assert np.array_equal(pixels, np.load(small / "pixels.npy")[rows["row"]])
-    assert [classes[label] for label in labels] == list(rows["label"])
+    assert [classes[label] for label in labels] == list(rows["target"])
 
 
 def test_a_last_batch_of_one_image_is_left_out(small, split):
@@ -82,11 +82,11 @@ def test_mean_and_std(small, split):
         (lambda split: split["split"].replace("val", ""), "no validation images"),
         (
             lambda split: split["split"].where(
-                (split["label"] != "Normal") | (split["split"] != "train"), ""
+                (split["target"] != "Normal") | (split["split"] != "train"), ""
             ),
             "no training images of class 'Normal'",
         ),
-        (lambda split: split["split"].where(split["label"] == "Normal", ""), "one class only"),
+        (lambda split: split["split"].where(split["target"] == "Normal", ""), "one class only"),
     ],
 )
 def test_a_side_that_nothing_can_be_learned_from_is_refused(split: pd.DataFrame, change, message):

@@ -38,7 +38,7 @@ def beginning(folder: Path, inputs: Path) -> tuple[torch.nn.Module, torch.Tensor
     pixels = np.load(inputs / "pixels.npy")[split["row"]]
     torch.manual_seed(0)
     model = models.build("simple_cnn", 3, 0.0)
-    labels = torch.tensor([card.classes.index(label) for label in split["label"]])
+    labels = torch.tensor([card.classes.index(label) for label in split["target"]])
     return model, models.to_input(pixels, card, torch.device("cpu")), labels
 
 

@@ -64,7 +64,7 @@ def test_keeps_the_epoch_that_was_best(train, small, monitor):
     split = tables.read(small / "split.csv", tables.Split)
     rows = split[split["split"] == "val"]
     found = models.logits(model, card, np.load(small / "pixels.npy"), rows["row"].to_numpy())
-    labels = torch.tensor([card.classes.index(label) for label in rows["label"]])
+    labels = torch.tensor([card.classes.index(label) for label in rows["target"]])
     loss = torch.nn.functional.cross_entropy(torch.from_numpy(found), labels)
     assert loss.item() == pytest.approx(curve(folder, "val/loss")[best], abs=1e-4)
 
@@ -140,7 +140,7 @@ def test_a_monitor_that_validation_does_not_define_is_refused(train, small, tmp_
     np.save(inputs / "pixels.npy", np.load(small / "pixels.npy"))
     split = tables.read(small / "split.csv", tables.Split)
     split["split"] = split["split"].where(
-        (split["split"] != "val") | (split["label"] == "Normal"), ""
+        (split["split"] != "val") | (split["target"] == "Normal"), ""
     )
     tables.write(inputs / "split.csv", split, tables.Split)
     with pytest.raises(UserError, match=r"train\.monitor: auroc"):

@@ -81,7 +81,7 @@ def test_other_code_is_no_repeat():
 def test_other_test_images_are_another_board_that_says_how_they_differ():
     ours, theirs = run("a"), run("b", dedupe__distance=30)
     theirs.test.loc[0, ["image", "sha256"]] = "a000b.png"
-    theirs.test.loc[1, "label"] = "Normal"
+    theirs.test.loc[1, "target"] = "Normal"
     theirs.test.loc[2, "sha256"] = "another"
     first, second = boards([ours, theirs])
     (said,) = [note for note in first.notes if "other images" in note]
@@ -125,7 +125,7 @@ def test_a_configuration_that_lacks_a_fold_is_pointed_out():
     assert board.title.endswith("120 test images of 60 patients or groups in 2 test sets")
 
 
-@pytest.mark.parametrize("column", ["image", "label", "sha256"])
+@pytest.mark.parametrize("column", ["image", "target", "sha256"])
 def test_one_image_of_another_name_label_or_content_is_not_the_same_test(column):
     ours, theirs = run("a"), run("b", model="densenet121")
     assert len(boards([ours, theirs])) == 1
