@@ -1,10 +1,4 @@
-# make repro   run the pipeline and print what came out
-# make sweep   MODELS="resnet18 densenet121": an experiment for each, and a table of them all.
-#              SET="train.seed=0,1,2": each with these too. JOBS=2: so many at a time.
-# make test    linters, types and tests
-# make lock    requirements.lock from requirements.txt: the whole environment, with hashes
-# make bench-data, make bench-train, make bench-use   the figures of the README
-# All create the environment in .venv first if it is not there.
+# `make help` lists the targets. They create the environment in .venv first if it is not there.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -15,10 +9,18 @@ comma := ,
 empty :=
 space := $(empty) $(empty)
 
-.PHONY: repro sweep test lock bench-data bench-train bench-use env
+PIP_INSTALL := python -m pip install --quiet --disable-pip-version-check
+# Versions that are in a lock stay unless the requirements forbid them: delete it to renew all.
+COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --universal \
+  --python-version 3.11 --generate-hashes --annotation-style line
+
+.PHONY: help repro sweep test test-slow coverage lock bench-data bench-train bench-use env env-dev
 .DELETE_ON_ERROR:
 
-repro: env
+help:  ## List the targets
+	@awk -F ':.*##' '/^[a-z-]+:.*##/ {printf "make %-12s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+repro: env  ## Run the pipeline and print the results
 	dvc repro
 	@echo
 	@cxr summary
@@ -27,54 +29,52 @@ repro: env
 	@echo "Pictures: plots/dedupe plots/split plots/evaluate plots/gradcam"
 	@echo "All metrics: dvc metrics show"
 
-sweep: env
+sweep: env  ## MODELS="resnet18 densenet121" [SET="train.seed=0,1,2"] [JOBS=2]: compare networks
 	@test -n "$(MODELS)" || { echo 'error: make sweep MODELS="resnet18 densenet121"'; exit 1; }
 	dvc exp run --queue $(SET:%=-S %) -S "model=$(subst $(space),$(comma),$(strip $(MODELS)))"
 	dvc exp run --run-all --jobs $(JOBS)
 	cxr compare
 
-test: env
+test: env-dev  ## Run the linters, the type checker and the tests
 	ruff check .
 	ruff format --check .
 	mypy
-	pytest -n 2
+	pytest -n 2 -m "not slow"
 
-bench-data: env
+test-slow: env-dev  ## Run the slow tests
+	pytest -n 2 -m slow
+
+coverage: env-dev  ## Run the tests and report which lines they reach
+	pytest -n 2 -m "not slow" --cov --cov-report term:skip-covered --cov-report xml
+
+lock: env-dev  ## Resolve requirements*.txt into the locks
+	$(COMPILE) requirements.txt --output-file requirements.lock
+	$(COMPILE) requirements.txt requirements-dev.txt --constraint requirements.lock \
+	  --output-file requirements-dev.lock
+
+bench-data: env  ## Benchmark dedupe and prepare
 	python -m benchmarks.dedupe --speed 100000
 	python -m benchmarks.prepare
 
-bench-train: env
+bench-train: env  ## Benchmark training
 	python -m benchmarks.train
 
-bench-use: env
+bench-use: env  ## Benchmark heatmaps and predictions
 	python -m benchmarks.gradcam
 	python -m benchmarks.predict
 
-lock: env
-	python -m pip install --quiet --dry-run --ignore-installed --report .report.part --requirement requirements.txt
-	python -c "$$PRINT_LOCK" > .requirements.part
-	mv .requirements.part requirements.lock
-	rm .report.part
+env: $(VENV)/installed  ## Install what running needs
 
-define PRINT_LOCK
-import json, platform, re
-where = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
-print(f"# The whole environment of requirements.txt, to the byte: {where}.")
-print("# pip install --require-hashes --requirement requirements.lock; written by `make lock`.")
-found = json.load(open(".report.part"))["install"]
-for one in sorted(found, key=lambda one: re.sub("[._-]+", "-", one["metadata"]["name"].lower())):
-    name = re.sub("[._-]+", "-", one["metadata"]["name"].lower())
-    digest = one["download_info"]["archive_info"]["hashes"]["sha256"]
-    print(f"{name}=={one['metadata']['version']} --hash=sha256:{digest}")
-endef
-export PRINT_LOCK
+env-dev: $(VENV)/installed-dev  ## Install what running, tests and linters need
 
-env: $(VENV)/installed
-
-$(VENV)/installed: requirements.txt pyproject.toml
+$(VENV)/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "error: $(PYTHON) is older than 3.11: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
-	python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	cp requirements.txt $@
+	$(PIP_INSTALL) --require-hashes --requirement requirements.lock
+	$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/installed-dev: requirements-dev.lock $(VENV)/installed
+	$(PIP_INSTALL) --require-hashes --requirement requirements-dev.lock
+	touch $@

@@ -42,7 +42,7 @@ CLAIM = (
     Item("20", "Level at which partitions are disjoint", FILLED, "patients and duplicates united"),
     Item("21", "Intended sample size", PERSON, "the intervals show what this size can tell"),
     Item("22", "The model in detail", FILLED, "“The network”; its code is in the repository"),
-    Item("23", "Software", FILLED, "requirements.txt in the repository pins every version"),
+    Item("23", "Software", FILLED, "requirements.lock in the repository pins every version"),
     Item("24", "Initial parameters", FILLED, "“The network”: weights"),
     Item("25", "Training", FILLED, "“The network”, “All settings”"),
     Item("26", "How the final model was selected", FILLED, "“The network”: epoch kept"),
