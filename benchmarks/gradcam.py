@@ -4,7 +4,7 @@
 
 For each network: the heatmaps as the stage computes them, beside pytorch-grad-cam on the whole
 network, one image at a time (as in its examples) and in the same batches, with the largest
-difference between the maps; and `cxr.models.model.logits` from a memory-mapped array beside the
+difference between the maps; and `Classifier.logits` from a memory-mapped array beside the
 network alone on a batch that is on the device already (the ceiling). The variants take turns,
 because the speed of a shared machine drifts.
 """
@@ -27,12 +27,11 @@ import torch
 from numpy.typing import NDArray
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
-from torch import nn
 
-from benchmarks.train import draw, network, report, synchronise
+from benchmarks.train import build, draw, report, synchronise
 from cxr.heatmaps.explainer import BATCH, Explainer, all_maps
-from cxr.models import model as models
-from cxr.models.model import Card
+from cxr.models.classifier import Classifier
+from cxr.models.devices import default_device
 from cxr.pipeline.params import load
 
 INFERENCE_BATCH = 64
@@ -52,9 +51,9 @@ def main() -> None:
         pixels = np.load(folder / "pixels.npy", mmap_mode="r")
         classes = np.arange(len(rows)) % 2
         for model in options.models:
-            net, card, _ = network(params, model, options.size)
-            explain = Explainer(net, card, "GradCAM")
-            library = Library(net, card, explain.layer)
+            classifier, _ = build(params, model, options.size)
+            explain = Explainer(classifier, "GradCAM")
+            library = Library(classifier, explain.layer)
             same = (pixels, rows, classes)
             one_by_one, ours = library.maps(*same, 1), all_maps(explain, *same)
             away = np.abs(one_by_one - ours).max()
@@ -70,8 +69,8 @@ def main() -> None:
             report(
                 f"{model}: inference",
                 {
-                    "ceiling": partial(ceiling, net, card, pixels, rows),
-                    "logits": partial(timed, partial(models.logits, net, card, pixels, rows), rows),
+                    "ceiling": partial(ceiling, classifier, pixels, rows),
+                    "logits": partial(timed, partial(classifier.logits, pixels, rows), rows),
                 },
                 options.repeats,
             )
@@ -91,10 +90,10 @@ def arguments() -> argparse.Namespace:
 class Library:
     """pytorch-grad-cam on the whole network."""
 
-    def __init__(self, net: nn.Module, card: Card, layer: str) -> None:
-        self.card = card
+    def __init__(self, classifier: Classifier, layer: str) -> None:
+        self.classifier = classifier
         # A copy, whose hooks slow nothing else.
-        own = deepcopy(net).eval()
+        own = deepcopy(classifier.network).eval()
         self.cam = GradCAM(own, target_layers=[own.get_submodule(layer)])
 
     def maps(
@@ -108,7 +107,7 @@ class Library:
         found = []
         for start in range(0, len(rows), batch):
             part = slice(start, start + batch)
-            inputs = models.to_input(pixels[rows[part]], self.card, models.device())
+            inputs = self.classifier.to_input(pixels[rows[part]])
             found.append(self.cam(inputs, [ClassifierOutputTarget(c) for c in classes[part]]))
         return np.concatenate(found)
 
@@ -117,19 +116,18 @@ def timed(work: Callable[[], object], rows: NDArray[np.int64]) -> list[float]:
     """Images/s."""
     started = time.perf_counter()
     work()
-    synchronise(models.device())
+    synchronise(default_device())
     return [len(rows) / (time.perf_counter() - started)]
 
 
 def ceiling(
-    net: nn.Module, card: Card, pixels: NDArray[np.uint8], rows: NDArray[np.int64]
+    classifier: Classifier, pixels: NDArray[np.uint8], rows: NDArray[np.int64]
 ) -> list[float]:
     """Images/s of the network alone, on a batch that is on the device already."""
-    device = models.device()
-    batch = models.to_input(pixels[rows[:INFERENCE_BATCH]], card, device)
+    batch = classifier.to_input(pixels[rows[:INFERENCE_BATCH]])
     with torch.inference_mode():
         return timed(
-            lambda: [net(batch) for _ in range(len(rows) // INFERENCE_BATCH)],
+            lambda: [classifier.network(batch) for _ in range(len(rows) // INFERENCE_BATCH)],
             rows[: len(rows) // INFERENCE_BATCH * INFERENCE_BATCH],
         )
 

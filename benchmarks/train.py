@@ -36,13 +36,14 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torchvision.transforms import v2
 
-from cxr.models import model as models
-from cxr.models.model import Card
+from cxr.models.classifier import Classifier
+from cxr.models.devices import default_device
+from cxr.models.info import ModelInfo
 from cxr.pipeline.params import Params, Train, load
 from stages.train.augment import pipeline
 from stages.train.data import Images, Side, loader
 from stages.train.loop import choose_precision, fit
-from stages.train.module import Classifier
+from stages.train.module import TrainingModule
 from stages.train.optimizer import create
 from stages.train.records import Records
 
@@ -50,7 +51,7 @@ CLASSES = ["a", "b"]
 Batches = Iterable[tuple[Tensor, Tensor]]
 
 
-class Timed(Classifier):
+class Timed(TrainingModule):
     """A network in training that keeps the seconds of each step, the wait for its images in it."""
 
     ends: list[float]
@@ -188,50 +189,52 @@ def image_folder(folder: Path, settings: Train, size: int) -> Batches:
     )
 
 
-def network(params: Params, name: str, size: int) -> tuple[nn.Module, Card, str]:
-    """A network on its device, its card, and the precision that the stage would take."""
+def build(params: Params, name: str, size: int) -> tuple[Classifier, str]:
+    """Return an untrained classifier on its device, and the precision that the stage would use."""
     architecture = params.architectures[name]
-    model = models.build(architecture.timm, len(CLASSES), architecture.drop_rate, size)
-    precision = choose_precision(params.train.precision, model, models.device())
-    card = Card(name, architecture.timm, CLASSES, size, 0.5, 0.25)
-    model = model.to(models.device()).to(memory_format=torch.channels_last)
-    return model, card, precision
+    info = ModelInfo(name, architecture.timm, CLASSES, size, 0.5, 0.25)
+    classifier = Classifier.build(info, architecture.drop_rate)
+    precision = choose_precision(params.train.precision, classifier.network, default_device())
+    classifier.network.to(default_device()).to(memory_format=torch.channels_last)
+    return classifier, precision
 
 
 def stage(
     params: Params, name: str, settings: Train, training: Images, validation: Images
 ) -> list[float]:
     """The train stage, second epoch: in the first, workers start and kernels are chosen."""
-    model, card, precision = network(params, name, size_of(training))
+    classifier, precision = build(params, name, size_of(training))
     records = Records(settings.epochs, settings.monitor)
     lr = params.architectures[name].lr
-    classifier = Timed(model, card, settings, lr, torch.ones(len(CLASSES)), records)
-    pin = models.device().type == "cuda"
+    module = Timed(
+        classifier.network, classifier.info, settings, lr, torch.ones(len(CLASSES)), records
+    )
+    pin = default_device().type == "cuda"
     batches, held_out = (loader(images, settings, pin) for images in (training, validation))
     with redirect_stdout(None):
-        fit(classifier, batches, held_out, precision, training.path.with_name("state.ckpt"))
+        fit(module, batches, held_out, precision, training.path.with_name("state.ckpt"))
     training.path.with_name("state.ckpt").unlink()
-    return [settings.batch_size / seconds for seconds in np.diff(classifier.ends)]
+    return [settings.batch_size / seconds for seconds in np.diff(module.ends)]
 
 
 def ceiling(params: Params, name: str, settings: Train, training: Images) -> list[float]:
     """The same step on one batch that is on the device already."""
-    model, card, precision = network(params, name, size_of(training))
+    classifier, precision = build(params, name, size_of(training))
     keys = [(0, position, 0) for position in range(settings.batch_size)]
-    images, labels = (part.to(models.device()) for part in training.__getitems__(keys))
-    batch = (models.normalised(images, card), labels)
+    images, labels = (part.to(default_device()) for part in training.__getitems__(keys))
+    batch = (classifier.info.normalize(images), labels)
     steps = len(training.side) // settings.batch_size
-    return stepped(model, precision, settings, (batch for _ in range(steps + 2)))
+    return stepped(classifier.network, precision, settings, (batch for _ in range(steps + 2)))
 
 
 def fed(
     params: Params, name: str, settings: Train, training: Images, make: Callable[[], Batches]
 ) -> list[float]:
     """The same step, fed by another loader."""
-    model, _, precision = network(params, name, size_of(training))
+    classifier, precision = build(params, name, size_of(training))
     batches = ((images[:, :1], labels) for images, labels in repeated(make()))
     steps = len(training.side) // settings.batch_size
-    return stepped(model, precision, settings, islice(batches, steps + 2))
+    return stepped(classifier.network, precision, settings, islice(batches, steps + 2))
 
 
 def repeated(batches: Batches) -> Iterator[tuple[Tensor, Tensor]]:
@@ -242,7 +245,7 @@ def repeated(batches: Batches) -> Iterator[tuple[Tensor, Tensor]]:
 
 def stepped(model: nn.Module, precision: str, settings: Train, batches: Batches) -> list[float]:
     """Images/s of each training step, the first two (starting, choosing kernels) apart."""
-    device = models.device()
+    device = default_device()
     optimizer = create(model.train(), settings, lr=1e-4)
     ends = []
     for images, labels in batches:

@@ -132,7 +132,7 @@ def export(model: Path, onnx: Path) -> None:
 
     For programs without PyTorch. The file takes 8-bit grey squares, as `prepare` makes them, and
     gives logits and calibrated probabilities; normalisation and temperature are part of it. Its
-    metadata hold the model's card.
+    metadata describe the model.
     """
     from cxr.commands.export import export_folder
 

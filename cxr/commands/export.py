@@ -1,7 +1,7 @@
 """A trained network as one ONNX file, for programs without PyTorch.
 
 The file takes 8-bit grey squares, as `prepare` makes them, and gives logits and calibrated
-probabilities; normalisation and temperature are part of it. Its metadata hold the model's card.
+probabilities. Normalization and temperature are part of it. Its metadata describe the model.
 """
 
 import json
@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cxr.models import model as models
-from cxr.models.model import Card
+from cxr.models.classifier import Classifier
+from cxr.models.info import ModelInfo
 from cxr.pipeline.cli import UserError
 from cxr.pipeline.files import whole
 
@@ -30,31 +30,32 @@ INPUT = (
 )
 
 
-class Whole(nn.Module):
-    """A network with all that stands before and behind it: 8-bit squares to probabilities."""
+class InferenceModel(nn.Module):
+    """A network with normalization and calibration: 8-bit squares to probabilities."""
 
-    def __init__(self, network: nn.Module, card: Card) -> None:
+    def __init__(self, classifier: Classifier) -> None:
         super().__init__()
-        self.network = network
-        self.card = card
+        self.network = classifier.network
+        self.info = classifier.info
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """uint8 (N, S, S) to logits and calibrated probabilities, float32 (N, classes)."""
-        logits = self.network(models.normalised(images, self.card))
-        return logits, torch.softmax(logits / self.card.temperature, dim=1)
+        logits = self.network(self.info.normalize(images))
+        return logits, torch.softmax(logits / self.info.temperature, dim=1)
 
 
 def export_folder(folder: Path, path: Path) -> None:
     """Write the network of a model folder, check the file, say what it is."""
-    network, card = models.load(folder)
-    apart = export(Whole(network, card).eval(), card, path)
+    classifier = Classifier.load(folder)
+    info = classifier.info
+    difference = export(classifier, path)
     print(
-        f"{path}: {card.architecture} (timm {card.timm}), {INPUT.format(size=card.size)}. "
-        f"Within {apart:.1e} of PyTorch (at most {TOLERANCE:.0e} is allowed)."
+        f"{path}: {info.architecture} (timm {info.timm}), {INPUT.format(size=info.size)}. "
+        f"Within {difference:.1e} of PyTorch (at most {TOLERANCE:.0e} is allowed)."
     )
 
 
-def export(network: Whole, card: Card, path: Path) -> float:
+def export(classifier: Classifier, path: Path) -> float:
     """Write the ONNX file, if it computes the same.
 
     Returns:
@@ -63,29 +64,30 @@ def export(network: Whole, card: Card, path: Path) -> float:
     Raises:
         UserError: if it is too large, or the network can't be written as ONNX.
     """
-    images = torch.from_numpy(noise(card.size))
+    model, info = InferenceModel(classifier).eval(), classifier.info
+    images = torch.from_numpy(noise(info.size))
     with whole(path) as part:
         try:
-            write(network, images, part)
+            write(model, images, part)
         # Which error it is depends on the operation that ONNX lacks.
         except Exception as error:
             raise UserError(
-                f"{card.architecture} ({card.timm}) can't be written as ONNX: "
+                f"{info.architecture} ({info.timm}) can't be written as ONNX: "
                 f"{' '.join(str(error).split())[:200]}"
             ) from error
-        describe(part, card)
+        describe(part, info)
         with torch.no_grad():
-            wanted = [output.numpy() for output in network(images)]
-        apart = max(
+            wanted = [output.numpy() for output in model(images)]
+        difference = max(
             float(np.abs(given - right).max())
             for given, right in zip(run(part, images.numpy()), wanted, strict=True)
         )
-        if not apart <= TOLERANCE:
+        if not difference <= TOLERANCE:
             raise UserError(
-                f"{card.architecture} ({card.timm}) gives other results as ONNX: they differ by "
-                f"{apart:.1e}, more than {TOLERANCE:.0e}. Nothing was written."
+                f"{info.architecture} ({info.timm}) gives other results as ONNX: they differ by "
+                f"{difference:.1e}, more than {TOLERANCE:.0e}. Nothing was written."
             )
-    return apart
+    return difference
 
 
 def noise(size: int) -> NDArray[np.uint8]:
@@ -93,13 +95,13 @@ def noise(size: int) -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (3, size, size), np.uint8)
 
 
-def write(network: Whole, images: Tensor, path: Path) -> None:
+def write(model: InferenceModel, images: Tensor, path: Path) -> None:
     """Trace the network, for any number of images."""
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            network,
+            model,
             (images,),
             dynamo=True,
             dynamic_shapes={"images": {0: torch.export.Dim("count")}},
@@ -111,7 +113,7 @@ def write(network: Whole, images: Tensor, path: Path) -> None:
     program.save(path)
 
 
-def describe(path: Path, card: Card) -> None:
+def describe(path: Path, info: ModelInfo) -> None:
     """Write into the file's metadata what a program must know to use it."""
     model = onnx.load(path)
     # The exporter notes for each operation the line of code, with the path on this machine.
@@ -121,9 +123,9 @@ def describe(path: Path, card: Card) -> None:
     onnx.helper.set_model_props(
         model,
         {
-            "card": json.dumps(asdict(card), sort_keys=True),
-            "classes": ", ".join(card.classes),
-            "input": INPUT.format(size=card.size),
+            "model_info": json.dumps(asdict(info), sort_keys=True),
+            "classes": ", ".join(info.classes),
+            "input": INPUT.format(size=info.size),
         },
     )
     onnx.save(model, path)

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from cxr.models import model as models
+from cxr.models.devices import default_device
 from cxr.pipeline.cli import UserError
 from cxr.pipeline.files import whole
 from cxr.pipeline.params import Train, load
@@ -21,7 +21,7 @@ from cxr.plotting.figures import figure
 from stages.train.data import Loader, loader
 from stages.train.loss import loss_of
 from stages.train.optimizer import create
-from stages.train.setup import Beginning, begin
+from stages.train.setup import TrainingSetup, build_setup
 
 STEPS = 100
 LOWEST, HIGHEST = 1e-6, 10.0
@@ -37,8 +37,8 @@ def find_lr(params_path: Path, pixels: Path, split: Path, plots: Path) -> None:
     """Search, write the curve, print the suggestion."""
     params = load(params_path)
     lr = params.architectures[params.model].lr
-    start = begin(params, pixels, split)
-    curve = search(start, params.train, models.device())
+    start = build_setup(params, pixels, split)
+    curve = search(start, params.train, default_device())
     with whole(plots) as folder:
         folder.mkdir()
         curve.to_csv(folder / "find_lr.csv", index=False, lineterminator="\n", float_format="%.6g")
@@ -47,15 +47,15 @@ def find_lr(params_path: Path, pixels: Path, split: Path, plots: Path) -> None:
     print(f"suggested: architectures.{params.model}.lr: {found:.1g} (now {lr:g})")
 
 
-def search(start: Beginning, settings: Train, device: torch.device) -> pd.DataFrame:
+def search(start: TrainingSetup, settings: Train, device: torch.device) -> pd.DataFrame:
     """Train for up to 100 steps, in fp32, each at a higher learning rate than the last.
 
     Returns:
         a row for each step: `lr`, `loss` of the batch, `smoothed` loss.
     """
-    model = start.model.to(device).train()
+    network = start.classifier.network.to(device).train()
     weights = start.class_weights.to(device)
-    optimizer = create(model, settings, lr=1.0)
+    optimizer = create(network, settings, lr=1.0)
     relative = [group["lr"] for group in optimizer.param_groups]
     rows: list[tuple[float, float, float]] = []
     average = 0.0
@@ -64,7 +64,7 @@ def search(start: Beginning, settings: Train, device: torch.device) -> pd.DataFr
         lr = LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1))
         for group, share in zip(optimizer.param_groups, relative, strict=True):
             group["lr"] = lr * share
-        logits = model(models.normalised(images.to(device), start.card))
+        logits = network(start.classifier.info.normalize(images.to(device)))
         loss = loss_of(logits, labels.to(device), weights, settings)
         optimizer.zero_grad()
         loss.backward()

@@ -11,7 +11,8 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from cxr.models.model import Card, device, to_input
+from cxr.models.classifier import Classifier
+from cxr.models.devices import default_device
 from cxr.pipeline.cli import UserError
 from cxr.pipeline.params import nearest
 
@@ -58,14 +59,13 @@ class Explainer:
         UserError: if the network has no such layer, or none that gives a feature map.
     """
 
-    def __init__(self, network: nn.Module, card: Card, method: str, layer: str = "") -> None:
-        self.card = card
-        self.device = device()
-        self.network = network.to(self.device).eval()
-        self.layer, self.height, self.width = feature_layer(self.network, card, layer)
+    def __init__(self, classifier: Classifier, method: str, layer: str = "") -> None:
+        self.classifier = classifier
+        classifier.network.to(default_device()).eval()
+        self.layer, self.height, self.width = feature_layer(classifier, layer)
         self.whole = bool(layer)
         # A copy of the whole network: the library's hooks keep what passes through it.
-        model = deepcopy(self.network) if self.whole else Head(self.network)
+        model = deepcopy(classifier.network) if self.whole else Head(classifier.network)
         target = model.get_submodule(layer) if self.whole else model.entry
         # Not in a `with` block, which would swallow an IndexError.
         self.cam = METHODS[method](model, target_layers=[target])
@@ -84,16 +84,17 @@ class Explainer:
         Raises:
             UserError: if maps are infinite or undefined.
         """
-        inputs = to_input(images, self.card, self.device)
+        info = self.classifier.info
+        inputs = self.classifier.to_input(images)
         if not self.whole:
-            inputs = feature_map(self.network, inputs, self.card)
+            inputs = feature_map(self.classifier, inputs)
         goals = [ClassifierOutputTarget(int(number)) for number in classes]
         maps = self.cam(inputs.requires_grad_(), goals)
-        size = (self.card.size, self.card.size)
+        size = (info.size, info.size)
         maps = scale_cam_image(scale_cam_image(maps, size)) if maps.shape[1:] != size else maps
         if not np.isfinite(maps).all():
             raise UserError(
-                f"{self.card.architecture} gives heatmaps that are not finite: its training "
+                f"{info.architecture} gives heatmaps that are not finite: its training "
                 "diverged. Lower its learning rate (params.yaml: architectures) and train it again."
             )
         return np.asarray(maps, np.float32)
@@ -123,23 +124,24 @@ def all_maps(
 
 
 @torch.no_grad()
-def feature_map(network: nn.Module, images: Tensor, card: Card) -> Tensor:
-    """The last feature map (N, C, h, w) of images (N, 1, S, S).
+def feature_map(classifier: Classifier, inputs: Tensor) -> Tensor:
+    """The last feature map (N, C, h, w) of inputs (N, 1, S, S).
 
     Raises:
         UserError: if there is none, as in a vision transformer.
     """
-    features: Tensor = network.forward_features(images)  # type: ignore[operator]
+    network, info = classifier.network, classifier.info
+    features: Tensor = network.forward_features(inputs)  # type: ignore[operator]
     if features.ndim != 4 or features.shape[1] != network.num_features:
         raise UserError(
-            f"{card.architecture} ({card.timm}) has no feature map for a heatmap: its features "
+            f"{info.architecture} ({info.timm}) has no feature map for a heatmap: its features "
             f"are {tuple(features.shape[1:])}, not channels x height x width. Choose a "
             "convolutional network in params.yaml."
         )
     return features
 
 
-def feature_layer(network: nn.Module, card: Card, layer: str = "") -> tuple[str, int, int]:
+def feature_layer(classifier: Classifier, layer: str = "") -> tuple[str, int, int]:
     """Name of the module whose output is explained, and its feature map's height and width.
 
     Without a name it is the module whose output is the last feature map. Where several give this
@@ -149,10 +151,11 @@ def feature_layer(network: nn.Module, card: Card, layer: str = "") -> tuple[str,
     Raises:
         UserError: if the network has no module of this name, or its output is no feature map.
     """
+    network, info = classifier.network, classifier.info
     modules = {name: module for name, module in network.named_modules() if name}
     if layer and layer not in modules:
         raise UserError(
-            f"params.yaml: gradcam.layer: {card.timm} has no layer '{layer}'"
+            f"params.yaml: gradcam.layer: {info.timm} has no layer '{layer}'"
             f"{nearest(layer, list(modules))}. Its parts are: "
             f"{', '.join(name for name, _ in network.named_children())}."
         )
@@ -163,8 +166,8 @@ def feature_layer(network: nn.Module, card: Card, layer: str = "") -> tuple[str,
 
     handles = [watch(name, module) for name, module in modules.items()]
     try:
-        blank = to_input(np.zeros((1, card.size, card.size), np.uint8), card, device())
-        features = feature_map(network, blank, card)
+        blank = classifier.to_input(np.zeros((1, info.size, info.size), np.uint8))
+        features = feature_map(classifier, blank)
         if layer:
             with torch.no_grad():
                 network.forward_head(features)  # type: ignore[operator]

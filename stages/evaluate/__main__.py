@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cxr.models import calibration, gpus
-from cxr.models import model as models
+from cxr.models.calibration import scaled_softmax
+from cxr.models.classifier import Classifier
+from cxr.models.devices import reserve_gpus
 from cxr.pipeline import tables
 from cxr.pipeline.cli import UserError, paths, run
 from cxr.pipeline.files import whole, write_json
@@ -27,59 +28,62 @@ def main() -> None:
     )
     params = load(files.params)
     settings = params.evaluate
-    gpus.reserve(1, params.gpu.when_busy)
-    network, card = models.load(files.model)
+    reserve_gpus(1, params.gpu.when_busy)
+    classifier = Classifier.load(files.model)
+    info = classifier.info
     images = tables.described(
         tables.read(files.split, tables.Split), tables.read(files.images, tables.Images)
     )
-    check(images, card.classes)
+    check(images, info.classes)
     pixels = np.load(files.pixels, mmap_mode="r")
     masks = np.load(files.masks, mmap_mode="r")
 
     held_out = images[images["split"].isin(["val", "test"])]
-    logits, features = models.logits_and_features(network, card, pixels, held_out["row"].to_numpy())
-    probabilities = calibration.probabilities(logits, card.temperature)
+    logits, features = classifier.logits_and_features(pixels, held_out["row"].to_numpy())
+    probs = scaled_softmax(logits, info.temperature)
     predictions = held_out[["image", "target", "split"]].assign(
-        **{f"p_{name}": probabilities[:, number] for number, name in enumerate(card.classes)}
+        **{f"p_{name}": probs[:, index] for index, name in enumerate(info.classes)}
     )
 
     side = (held_out["split"] == "test").to_numpy()
-    test, believed = held_out[side], probabilities[side]
-    uncalibrated = calibration.probabilities(logits[side], 1.0)
-    actual, groups = numbers(test["target"], card.classes), test["split_group"].to_numpy()
-    headline, by_class = metrics.measure(actual, believed, groups, card.classes, settings)
-    point = metrics.operating_point(actual, believed, groups, card, settings)
-    by_subgroup = subgroups.measure(test, actual, believed, metrics.positive(card, point), settings)
+    test, test_probs = held_out[side], probs[side]
+    uncalibrated = scaled_softmax(logits[side], 1.0)
+    actual, groups = numbers(test["target"], info.classes), test["split_group"].to_numpy()
+    headline, by_class = metrics.measure(actual, test_probs, groups, info.classes, settings)
+    point = metrics.operating_point(actual, test_probs, groups, info, settings)
+    by_subgroup = subgroups.measure(
+        test, actual, test_probs, metrics.positive(info, point), settings
+    )
     shown = images[images["split"].isin(["train", "test"])]
-    audited = audit(network, card, shown, pixels, masks, believed, settings)
+    audited = audit(classifier, shown, pixels, masks, test_probs, settings)
     sampled = projection.sample(len(test))
     plane = projection.plane(features[side][sampled], settings.seed)
 
     tables.write(files.predictions, predictions, tables.Predictions)
     with whole(files.plots) as folder:
-        plots.draw(folder, actual, believed, card.classes)
-        pictures.reliability(folder, actual, uncalibrated, believed, card.temperature)
+        plots.draw(folder, actual, test_probs, info.classes)
+        pictures.reliability(folder, actual, uncalibrated, test_probs, info.temperature)
         if point is not None:
-            pictures.operating_point(folder, actual, believed, card.classes, point)
+            pictures.operating_point(folder, actual, test_probs, info.classes, point)
         pictures.audit(folder, audited)
         pictures.projection(folder, test.iloc[sampled], plane)
-        pictures.mistakes(folder, test, pixels, actual, believed, card.classes)
+        pictures.mistakes(folder, test, pixels, actual, test_probs, info.classes)
         plots.write(folder / "subgroups.csv", by_subgroup)
-        training.draw(folder, files.training, card.classes, card.size)
+        training.draw(folder, files.training, info.classes, info.size)
     write_json(
         files.metrics,
         headline
         | {
             "images": len(actual),
             "groups": test["split_group"].nunique(),
-            "calibration": metrics.calibration(actual, uncalibrated, card.temperature),
+            "calibration": metrics.calibration(actual, uncalibrated, info.temperature),
             "operating_point": point,
         },
     )
     write_json(
         files.breakdown,
         {
-            "macro": metrics.macro(actual, believed),
+            "macro": metrics.macro(actual, test_probs),
             "class": by_class,
             "subgroup": subgroups.nested(by_subgroup),
         },

@@ -25,7 +25,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from torch import nn
 
 from cxr.metrics import bootstrap
 from cxr.metrics.bootstrap import defined, interval
@@ -38,9 +37,7 @@ from cxr.metrics.classification import (
     mean,
     rates,
 )
-from cxr.models import model as models
-from cxr.models.calibration import probabilities as softmaxed
-from cxr.models.model import Card
+from cxr.models.classifier import Classifier
 from cxr.pipeline.params import Evaluate
 from stages.evaluate import probes
 
@@ -67,8 +64,7 @@ class Task:
 
 
 def audit(
-    network: nn.Module,
-    card: Card,
+    classifier: Classifier,
     images: pd.DataFrame,
     pixels: NDArray[np.uint8],
     masks: NDArray[np.uint8],
@@ -87,7 +83,7 @@ def audit(
         `suspicious`, how many probes are; `network`, what it finds in the whole images; and the
         probes by name.
     """
-    labels = pd.Index(card.classes).get_indexer(images["target"])
+    labels = pd.Index(classifier.info.classes).get_indexer(images["target"])
     rows, train = images["row"].to_numpy(), (images["split"] == "train").to_numpy()
     task = Task(rows, labels, images["split_group"].to_numpy(), settings).part(~train)
     whole = judge(task, probabilities)
@@ -100,7 +96,7 @@ def audit(
             probes.borders(pixels, rows),
         )
     )
-    without_lungs, lungs_only, masked = on_lungs(network, card, task, pixels, masks, probabilities)
+    without_lungs, lungs_only, masked = on_lungs(classifier, task, pixels, masks, probabilities)
     verdicts = {
         "file": above_chance(file, MARGIN),
         "thumbnail": above_chance(thumbnail, HALF),
@@ -122,8 +118,7 @@ def audit(
 
 
 def on_lungs(
-    network: nn.Module,
-    card: Card,
+    classifier: Classifier,
     task: Task,
     pixels: NDArray[np.uint8],
     masks: NDArray[np.uint8],
@@ -139,12 +134,12 @@ def on_lungs(
     masked = task.part(has_mask)
 
     def show(blank_lungs: bool) -> Result:
-        logits = [np.empty((0, len(card.classes)), np.float32)]
+        probs = [np.empty((0, len(classifier.info.classes)))]
         for start in range(0, len(masked.rows), BATCH):
             rows = masked.rows[start : start + BATCH]
             shown = probes.blanked(pixels[rows], (masks[rows] > 0) == blank_lungs)
-            logits.append(models.logits(network, card, shown, np.arange(len(rows))))
-        return judge(masked, softmaxed(np.concatenate(logits), card.temperature))
+            probs.append(classifier.probs(shown))
+        return judge(masked, np.concatenate(probs))
 
     return show(True), show(False), judge(masked, probabilities[has_mask])
 
@@ -164,8 +159,8 @@ def judge(task: Task, probabilities: Floats, network: Floats | None = None) -> R
     def statistics(weights: Floats) -> dict[str, Floats]:
         drawn = np.stack([weights @ (task.actual == one) > 0 for one in present], axis=1)
 
-        def balanced(believed: Floats) -> Floats:
-            matrix = confusion(task.actual, believed.argmax(1), believed.shape[1], weights)
+        def balanced(probs: Floats) -> Floats:
+            matrix = confusion(task.actual, probs.argmax(1), probs.shape[1], weights)
             return mean(rates(matrix)["sensitivity"][:, present], drawn)
 
         areas = [

@@ -10,7 +10,7 @@ from cxr.metrics import operating_point as operating
 from cxr.metrics.bootstrap import defined, interval
 from cxr.metrics.classification import Floats, Labels
 from cxr.models.calibration import threshold
-from cxr.models.model import Card
+from cxr.models.info import ModelInfo
 from cxr.pipeline.params import Evaluate
 
 Report = dict[str, Any]
@@ -94,7 +94,7 @@ def operating_point(
     actual: Labels,
     probabilities: Floats,
     groups: NDArray[np.str_],
-    card: Card,
+    info: ModelInfo,
     settings: Evaluate,
 ) -> Report | None:
     """What the threshold that validation gives for `evaluate.sensitivity` does on test.
@@ -106,25 +106,25 @@ def operating_point(
         when those below the threshold get the best other class, and in `most_probable` sensitivity
         and specificity without a threshold.
     """
-    name = operating.positive_class(settings.positive, card.classes)
-    if name is None or not card.thresholds.get(name):
+    name = operating.positive_class(settings.positive, info.classes)
+    if name is None or not info.validation_probs.get(name):
         why = "no validation images" if name else f"no class {' or '.join(settings.positive)}"
         print(f"no operating point: {why} (evaluate.positive in params.yaml)")
         return None
-    number = card.classes.index(name)
-    cut = threshold(card.thresholds[name], settings.sensitivity)
+    number = info.classes.index(name)
+    cut = threshold(info.validation_probs[name], settings.sensitivity)
     is_positive, called = actual == number, probabilities[:, number] >= cut
     ends = operating.intervals(is_positive, called, groups, settings)
     return {
         "class": name,
         "target": settings.sensitivity,
         "threshold": cut,
-        "validation_images": len(card.thresholds[name]),
+        "validation_images": len(info.validation_probs[name]),
         **operating.summary(actual, probabilities, number, cut),
         "interval": {score: interval(values) for score, values in ends.items()},
     }
 
 
-def positive(card: Card, point: Report | None) -> tuple[int, float] | None:
+def positive(info: ModelInfo, point: Report | None) -> tuple[int, float] | None:
     """Number and threshold of the positive class, if there is an operating point."""
-    return None if point is None else (card.classes.index(point["class"]), point["threshold"])
+    return None if point is None else (info.classes.index(point["class"]), point["threshold"])

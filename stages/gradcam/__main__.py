@@ -11,8 +11,8 @@ import pandas as pd
 
 from cxr.heatmaps import plots
 from cxr.heatmaps.explainer import Explainer, all_maps
-from cxr.models import gpus
-from cxr.models import model as models
+from cxr.models.classifier import Classifier
+from cxr.models.devices import reserve_gpus
 from cxr.pipeline import tables
 from cxr.pipeline.cli import paths, run
 from cxr.pipeline.experiment import check_place
@@ -34,37 +34,38 @@ def main() -> None:
     params = load(files.params)
     settings = params.gradcam
     check_place("gradcam.novel", settings.novel)
-    gpus.reserve(1, params.gpu.when_busy)
-    network, card = models.load(files.model)
+    reserve_gpus(1, params.gpu.when_busy)
+    classifier = Classifier.load(files.model)
+    info = classifier.info
     predictions = tables.read(files.predictions, tables.Predictions)
-    check(predictions, card)
+    check(predictions, info)
     split = tables.read(files.split, tables.Split)
     pixels = np.load(files.pixels, mmap_mode="r")
     masks = np.load(files.masks, mmap_mode="r")
-    strange, strange_pixels, unusable = novel.sampled(files.novel, card, settings.measured)
+    strange, strange_pixels, unusable = novel.sampled(files.novel, info, settings.measured)
 
     seed = params.evaluate.seed
     explain, *chances = (
-        Explainer(one, card, settings.method, settings.layer)
-        for one in (network, *random_weights(card, seed))
+        Explainer(model, settings.method, settings.layer)
+        for model in (classifier, *random_weights(info, seed))
     )
-    tools = Instruments(network, card, explain, chances, seed)
+    tools = Instruments(classifier, explain, chances, seed)
     measured, shown = {}, []
     for side in tables.SPLITS:
         images = sample.spread(split[split["split"] == side], settings.measured)
-        images = predicted(images, predictions, network, card, pixels)
+        images = predicted(images, predictions, classifier, pixels)
         measured[side] = measure(tools, images, pixels, masks, settings.perturbed)
         shown.append(sample.choose(images, settings.per_class))
-    strange = predicted(strange, predictions.iloc[:0], network, card, strange_pixels)
+    strange = predicted(strange, predictions.iloc[:0], classifier, strange_pixels)
     measured["novel"] = measure(tools, strange, strange_pixels, masks[:0], settings.perturbed)
 
     with whole(files.plots) as folder:
         some = pd.concat(shown)
-        rows, classes = targets(some, card)
+        rows, classes = targets(some, info.classes)
         maps = all_maps(explain, pixels, rows, classes)
-        plots.draw(folder, some, pixels[rows], maps, lungs(masks, rows, card.size))
-        few = sample.first(strange, settings.per_class * len(card.classes))
-        rows, classes = targets(few, card)
+        plots.draw(folder, some, pixels[rows], maps, lungs(masks, rows, info.size))
+        few = sample.first(strange, settings.per_class * len(info.classes))
+        rows, classes = targets(few, info.classes)
         maps = all_maps(explain, strange_pixels, rows, classes)
         plots.draw_novel(folder, few, strange_pixels[rows], maps)
     write_json(
@@ -73,7 +74,7 @@ def main() -> None:
             "layer": explain.layer,
             "feature_map": f"{explain.height} x {explain.width}",
             "method": settings.method,
-            **report(measured, card.classes, params.evaluate),
+            **report(measured, info.classes, params.evaluate),
             "novel": {"unusable": unusable} | summary.summary(measured["novel"], params.evaluate),
         },
     )

@@ -19,11 +19,10 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from cxr.heatmaps.explainer import Explainer, Maps
-from cxr.models import model as models
-from cxr.models.model import Card
+from cxr.models.classifier import Classifier
+from cxr.models.info import ModelInfo
 
 SHIFT = 0.05
 """To the right and down, as a share of the image's side."""
@@ -110,9 +109,9 @@ def even(maps: Maps) -> NDArray[np.bool_]:
     return np.ptp(maps, axis=(-2, -1)) < 1e-6
 
 
-def random_weights(card: Card, seed: int) -> Iterator[nn.Module]:
+def random_weights(info: ModelInfo, seed: int) -> Iterator[Classifier]:
     """The same architecture with random weights, `STARTS` times."""
     for start in range(STARTS):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(np.random.SeedSequence([seed, start]).generate_state(1)[0]))
-            yield models.build(card.timm, len(card.classes), size=card.size).eval()
+            yield Classifier.build(info)

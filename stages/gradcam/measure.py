@@ -6,12 +6,9 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from torch import nn
 
 from cxr.heatmaps.explainer import BATCH, Explainer
-from cxr.models import model as models
-from cxr.models.calibration import probabilities
-from cxr.models.model import Card
+from cxr.models.classifier import Classifier
 from stages.gradcam import agreement, faithfulness, sample, shares
 from stages.gradcam.summary import MEASURES
 
@@ -25,17 +22,14 @@ class Instruments:
         seed: of the random maps.
     """
 
-    network: nn.Module
-    card: Card
+    classifier: Classifier
     explain: Explainer
     explain_random: list[Explainer]
     seed: int
 
     def believe(self, images: NDArray[np.uint8], classes: NDArray[np.int64]) -> NDArray[np.float64]:
         """The calibrated probability of a class in each image, (N,)."""
-        each = np.arange(len(images))
-        logits = models.logits(self.network, self.card, images, each)
-        return probabilities(logits, self.card.temperature)[each, classes]
+        return self.classifier.probs(images)[np.arange(len(images)), classes]
 
 
 def measure(
@@ -78,31 +72,35 @@ def located(
     tools: Instruments, images: pd.DataFrame, pixels: NDArray[np.uint8], masks: NDArray[np.uint8]
 ) -> pd.DataFrame:
     """Where the heat lies, in one batch."""
-    rows, classes = targets(images, tools.card)
+    rows, classes = targets(images, tools.classifier.info.classes)
     maps = tools.explain(pixels[rows], classes)
-    found = shares.measure(maps, lungs(masks, rows, tools.card.size))
+    found = shares.measure(maps, lungs(masks, rows, tools.classifier.info.size))
     return found.assign(empty=~maps.any(axis=(1, 2))).set_index(images.index)
 
 
 def questioned(tools: Instruments, images: pd.DataFrame, pixels: NDArray[np.uint8]) -> pd.DataFrame:
     """How the maps of one batch stand up to changes of the image and of the network."""
-    rows, classes = targets(images, tools.card)
+    rows, classes = targets(images, tools.classifier.info.classes)
     shown = pixels[rows]
     maps = tools.explain(shown, classes)
     seeds = [[tools.seed, sample.number(name)] for name in images["image"]]
-    explain = tools.explain
-    randoms = faithfulness.random_maps(seeds, explain.height, explain.width, tools.card.size)
+    explain, info = tools.explain, tools.classifier.info
+    randoms = faithfulness.random_maps(
+        seeds, explain.height, explain.width, tools.classifier.info.size
+    )
     agreed = agreement.measure(explain, tools.explain_random, shown, classes, maps)
     decided = faithfulness.measure(
         partial(tools.believe, classes=classes),
-        *(shown, maps, randoms, round(tools.card.mean * 255)),
+        *(shown, maps, randoms, round(info.mean * 255)),
     )
     return agreed.join(decided).set_index(images.index)
 
 
-def targets(images: pd.DataFrame, card: Card) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def targets(
+    images: pd.DataFrame, class_names: list[str]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows of the images, and the number of the class predicted for each."""
-    return images["row"].to_numpy(), pd.Index(card.classes).get_indexer(images["predicted"])
+    return images["row"].to_numpy(), pd.Index(class_names).get_indexer(images["predicted"])
 
 
 def lungs(masks: NDArray[np.uint8], rows: NDArray[np.int64], side: int) -> NDArray[np.uint8]:

@@ -3,32 +3,29 @@
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from torch import nn
 
-from cxr.models import model as models
-from cxr.models.calibration import probabilities
-from cxr.models.model import Card
+from cxr.models.classifier import Classifier
+from cxr.models.info import ModelInfo
 from cxr.pipeline.cli import UserError
 
 
-def check(predictions: pd.DataFrame, card: Card) -> None:
+def check(predictions: pd.DataFrame, info: ModelInfo) -> None:
     """Refuse predictions of a network with other classes.
 
     Raises:
         UserError: if they are.
     """
-    if [name for name in predictions if name.startswith("p_")] != columns(card):
+    if [name for name in predictions if name.startswith("p_")] != columns(info):
         raise UserError(
             "predictions.csv is not of this network, whose classes are "
-            f"{', '.join(card.classes)}: run `dvc repro`."
+            f"{', '.join(info.classes)}: run `dvc repro`."
         )
 
 
 def predicted(
     images: pd.DataFrame,
     predictions: pd.DataFrame,
-    network: nn.Module,
-    card: Card,
+    classifier: Classifier,
     pixels: NDArray[np.uint8],
 ) -> pd.DataFrame:
     """The images with what the network makes of them.
@@ -43,21 +40,21 @@ def predicted(
         probabilities of the true and of the predicted class (NaN and False where the true one is
         unknown).
     """
-    believed = predictions.set_index("image")[columns(card)].reindex(images["image"]).to_numpy()
-    new = np.isnan(believed).any(axis=1)
-    logits = models.logits(network, card, pixels, images["row"].to_numpy()[new])
-    believed = np.where(new[:, None], 0.0, believed)
-    believed[new] = probabilities(logits, card.temperature)
-    best, each = believed.argmax(1), np.arange(len(images))
-    actual = pd.Index(card.classes).get_indexer(images["target"])
+    info = classifier.info
+    probs = predictions.set_index("image")[columns(info)].reindex(images["image"]).to_numpy()
+    new = np.isnan(probs).any(axis=1)
+    probs = np.where(new[:, None], 0.0, probs)
+    probs[new] = classifier.probs(pixels, images["row"].to_numpy()[new])
+    best, each = probs.argmax(1), np.arange(len(images))
+    actual = pd.Index(info.classes).get_indexer(images["target"])
     return images.assign(
-        predicted=np.array(card.classes)[best],
+        predicted=np.array(info.classes)[best],
         correct=actual == best,
-        p_target=np.where(actual >= 0, believed[each, actual], np.nan),
-        p_predicted=believed[each, best],
+        p_target=np.where(actual >= 0, probs[each, actual], np.nan),
+        p_predicted=probs[each, best],
     )
 
 
-def columns(card: Card) -> list[str]:
+def columns(info: ModelInfo) -> list[str]:
     """The columns of predictions.csv for this network."""
-    return [f"p_{name}" for name in card.classes]
+    return [f"p_{name}" for name in info.classes]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from cxr.models import model as models
+from cxr.models.classifier import MODEL_FILE, Classifier
 from cxr.pipeline import tables
 from cxr.pipeline.cli import UserError, paths, run
 from cxr.pipeline.files import sha256, whole
@@ -48,26 +48,27 @@ def main() -> None:
     kept = data.used(images, tables.read(files.split, tables.Split))
     confusion = read_csv(files.evaluate_plots / "confusion.csv", str)
     reliability = read_csv(files.evaluate_plots / "reliability" / "after.csv", float)
-    network, card = models.load(files.model)
-    matrix = data.confusion(confusion, card.classes)
+    classifier = Classifier.load(files.model)
+    info = classifier.info
+    matrix = data.confusion(confusion, info.classes)
     chance = audit["network"]["chance"]
 
     page = render(
         **metrics,
         params=params,
-        settings=settings.lines(params, card.architecture),
-        card=card,
-        weights=Path(card.weights).name,
-        digest=sha256(files.model / models.FILE),
-        parameters=sum(weight.numel() for weight in network.parameters()),
+        settings=settings.lines(params, info.architecture),
+        info=info,
+        weights=Path(info.weights).name,
+        digest=sha256(files.model / MODEL_FILE),
+        parameters=sum(weight.numel() for weight in classifier.network.parameters()),
         fates=data.fates(metrics["flow"]["flow"]),
         labels=data.labels(params),
         reasons=data.reasons(images),
         characteristics=data.characteristics(kept),
         confusion=matrix,
-        mixed_up=data.mixed_up(matrix, card.classes),
+        mixed_up=data.mixed_up(matrix, info.classes),
         pictures=pictures(files, test["operating_point"] is not None),
-        heatmaps=heatmaps(files.gradcam_plots, card.classes),
+        heatmaps=heatmaps(files.gradcam_plots, info.classes),
         chance=chance,
         baselines=verdicts.baselines(breakdown["class"], chance),
         calibration=verdicts.calibration(test, data.sureness(reliability)),

@@ -8,19 +8,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from cxr.models import gpus, ood
-from cxr.models import model as models
-from cxr.models.calibration import calibrated
+from cxr.models import ood
+from cxr.models.calibration import calibrate
+from cxr.models.devices import default_device, reserve_gpus
 from cxr.pipeline import cli
 from cxr.pipeline.files import whole
 from cxr.pipeline.params import load
 from stages.train.augmentation_examples import write_examples
 from stages.train.data import loader
 from stages.train.loop import choose_precision, fit, one_voice, synchronised
-from stages.train.module import Classifier
+from stages.train.module import TrainingModule
 from stages.train.records import Records, write_curves
 from stages.train.resume import state_file
-from stages.train.setup import begin
+from stages.train.setup import build_setup
 
 
 def main() -> None:
@@ -29,16 +29,16 @@ def main() -> None:
     first = one_voice() == 0
     params = load(paths.params)
     settings, architecture = params.train, params.architectures[params.model]
-    gpus.reserve(settings.devices, params.gpu.when_busy)
-    start = begin(params, paths.pixels, paths.split)
-    model, card = start.model, start.card
+    reserve_gpus(settings.devices, params.gpu.when_busy)
+    setup = build_setup(params, paths.pixels, paths.split)
+    classifier = setup.classifier
 
-    device = models.device()
-    precision = choose_precision(settings.precision, model, device)
+    device = default_device()
+    precision = choose_precision(settings.precision, classifier.network, device)
     print(
         f"{params.model} (timm {architecture.timm}) on {device.type} in {precision}: "
-        f"{len(start.training.side)} training and {len(start.validation.side)} validation images "
-        f"of {len(card.classes)} classes, {card.size} px",
+        f"{len(setup.training.side)} training and {len(setup.validation.side)} validation images "
+        f"of {len(classifier.info.classes)} classes, {classifier.info.size} px",
         flush=True,
     )
     state = state_file(
@@ -48,39 +48,40 @@ def main() -> None:
         {
             "train": settings.model_dump(exclude={"workers"}),
             "architecture": architecture.model_dump(),
-            "weights": card.weights,
+            "weights": classifier.info.weights,
             "device": device.type,
             "precision": precision,
         },
     )
     records = Records(settings.epochs, settings.monitor)
-    classifier = Classifier(
-        synchronised(model, settings, device),
-        card,
+    module = TrainingModule(
+        synchronised(classifier.network, settings, device),
+        classifier.info,
         settings,
         architecture.lr,
-        start.class_weights,
+        setup.class_weights,
         records,
     )
     training, validation = (
         loader(images, settings, pin_memory=device.type == "cuda")
-        for images in (start.training, start.validation)
+        for images in (setup.training, setup.validation)
     )
-    fit(classifier, training, validation, precision, state)
+    fit(module, training, validation, precision, state)
     if not first:
         return
 
     best_epoch, best_score = records.best()
     with whole(paths.plots) as plots:
         write_curves(plots, records)
-        write_examples(plots / "augmented", start.training, card.classes)
-    model.load_state_dict(classifier.best_state)
-    side, pixels = start.validation.side, np.load(paths.pixels, mmap_mode="r")
-    card = replace(card, precision=precision)
-    card = calibrated(card, models.logits(model, card, pixels, side.rows), side.labels)
+        write_examples(plots / "augmented", setup.training, classifier.info.classes)
+    classifier.network.load_state_dict(module.best_state)
+    side, pixels = setup.validation.side, np.load(paths.pixels, mmap_mode="r")
+    logits = classifier.logits(pixels, side.rows)
+    info = replace(classifier.info, precision=precision)
+    classifier.info = calibrate(info, logits, side.labels)
     with whole(paths.model) as folder:
-        models.save(model, card, folder)
-        ood.save(ood.learn(pixels, start.training.side.rows, side.rows), folder)
+        classifier.save(folder)
+        ood.save(ood.learn(pixels, setup.training.side.rows, side.rows), folder)
     state.unlink()
     print(
         f"best epoch {best_epoch} of {len(records.history)} by validation "

@@ -17,14 +17,14 @@ from torch import nn
 from cxr.pipeline.cli import UserError
 from cxr.pipeline.params import Train
 from stages.train.data import Loader
-from stages.train.module import Classifier
+from stages.train.module import TrainingModule
 from stages.train.resume import KeepState, WholeFile
 
 
 def fit(
-    classifier: Classifier, training: Loader, validation: Loader, precision: str, state: Path
+    module: TrainingModule, training: Loader, validation: Loader, precision: str, state: Path
 ) -> None:
-    """Train for the epochs of the settings; the result is `classifier.best_state`.
+    """Train for the epochs of the settings; the result is `module.best_state`.
 
     Args:
         precision: fp32 or bf16, see `choose_precision`.
@@ -33,7 +33,7 @@ def fit(
     Raises:
         UserError: if the loss diverges or memory is too small.
     """
-    settings = classifier.settings
+    settings = module.settings
     check_devices(settings)
     quiet()
     # For finding mistakes only: what is read is written first. It costs 7 % of a step.
@@ -62,7 +62,7 @@ def fit(
     )
     try:
         trainer.fit(
-            classifier,
+            module,
             training,
             validation,
             ckpt_path=state if state.is_file() else None,
@@ -73,7 +73,7 @@ def fit(
             raise
         raise UserError(
             f"out of memory with train.batch_size: {settings.batch_size} and "
-            f"prepare.side: {classifier.card.size}: lower one of them in params.yaml."
+            f"prepare.side: {module.info.size}: lower one of them in params.yaml."
         ) from error
     # Lightning returns as if all were done; the next run goes on from the last whole epoch.
     if trainer.received_sigterm:

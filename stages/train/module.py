@@ -10,7 +10,7 @@ import torch.distributed
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
-from cxr.models.model import Card, normalised
+from cxr.models.info import ModelInfo
 from cxr.pipeline.cli import UserError
 from cxr.pipeline.params import Train
 from stages.train.loss import loss_of, mixed
@@ -26,11 +26,11 @@ CHECK_EVERY = 20
 Batch = tuple[Tensor, Tensor]
 
 
-class Classifier(lightning.LightningModule):
+class TrainingModule(lightning.LightningModule):
     """A network in training. `best_state` holds the state of the best epoch.
 
     Args:
-        card: its classes and normalisation.
+        info: its class names and normalization.
         class_weights: float32 (classes,), for the loss.
         records: told of each epoch.
     """
@@ -38,7 +38,7 @@ class Classifier(lightning.LightningModule):
     def __init__(
         self,
         model: nn.Module,
-        card: Card,
+        info: ModelInfo,
         settings: Train,
         lr: float,
         class_weights: Tensor,
@@ -46,7 +46,7 @@ class Classifier(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.model = model
-        self.card = card
+        self.info = info
         self.settings = settings
         self.lr = lr
         self.register_buffer("class_weights", class_weights, persistent=False)
@@ -81,7 +81,7 @@ class Classifier(lightning.LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         images, labels = batch
-        inputs = normalised(images, self.card)
+        inputs = self.info.normalize(images)
         if self.settings.mixup:
             inputs, others, share = mixed(
                 inputs, labels, self.settings.mixup, seeded("mixup", *self.identity(), index)
@@ -134,7 +134,7 @@ class Classifier(lightning.LightningModule):
         """What to say when training blew up."""
         return UserError(
             f"the loss is no number any more in {where}: lower "
-            f"architectures.{self.card.architecture}.lr ({self.lr}) in params.yaml."
+            f"architectures.{self.info.architecture}.lr ({self.lr}) in params.yaml."
         )
 
     def on_validation_start(self) -> None:
@@ -144,7 +144,7 @@ class Classifier(lightning.LightningModule):
     def validation_step(self, batch: Batch, index: int) -> None:
         images, labels = batch
         with torch.autocast(self.device.type, enabled=False):
-            logits = self.kept(normalised(images, self.card))
+            logits = self.kept(self.info.normalize(images))
         self.seen["val"].append((logits, labels))
 
     def on_train_epoch_end(self) -> None:

@@ -13,8 +13,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from cxr.models import model as models
-from cxr.models.model import Card
+from cxr.models.classifier import Classifier
+from cxr.models.info import ModelInfo
+from cxr.models.networks import size_options
 from cxr.pipeline.cli import UserError
 from cxr.pipeline.files import sha256
 from stages.train.adapt import State, channels, renamed, tensors, to_grey
@@ -28,7 +29,7 @@ UNREADABLE = (
     RuntimeError,
     EOFError,
     ValueError,
-    TypeError,  # another project's "card" in the metadata
+    TypeError,  # another project's "model_info" in the metadata
 )
 
 
@@ -37,72 +38,71 @@ class Pretrained:
     """Weights that were found, under the names they came with.
 
     Attributes:
-        origin: what the model card says; no path.
-        card: of a model of this project, else None.
+        origin: as recorded in the model's description; without a path.
+        info: description, if the file is a model of this project.
     """
 
     state: State
     origin: str
-    card: Card | None = None
+    info: ModelInfo | None = None
 
 
-def start(model: nn.Module, card: Card, weights: str) -> Card:
-    """Give a randomly initialised network the weights that `train.weights` asks for.
+def load_initial_weights(classifier: Classifier, weights: str) -> None:
+    """Load the weights that `train.weights` asks for into a randomly initialized network.
+
+    The network is changed in place. Its description gets the origin of the weights and the
+    normalization that they expect.
 
     Args:
-        model: built by `cxr.models.model.build`; changed in place.
-        card: its card, with the normalisation for training from scratch.
         weights: scratch, imagenet or the path of a .safetensors or .pth file.
 
-    Returns:
-        the card, with the origin of the weights and the normalisation that they expect.
-
     Raises:
-        UserError: if the weights can't be had, or are not for this network.
+        UserError: if the weights are not available or do not fit the network.
     """
     if weights == "scratch":
-        return card
-    found = imagenet(card) if weights == "imagenet" else read(Path(weights))
+        return
+    model, info = classifier.network, classifier.info
+    found = imagenet(info) if weights == "imagenet" else read(Path(weights))
     state = found.state
     if len(state.keys() & tensors(model).keys()) < len(tensors(model)) / 2:
         state = renamed(state, model)
-    if found.card is not None:
-        mean, std = found.card.mean, found.card.std
-        if found.card.classes != card.classes:
-            state = {name: state[name] for name in state if name not in classifier(model)}
+    if found.info is not None:
+        mean, std = found.info.mean, found.info.std
+        if found.info.classes != info.classes:
+            state = {name: state[name] for name in state if name not in head_tensors(model)}
     elif channels(state, model) == 3:
         state, mean, std = to_grey(state, model)
     else:
-        mean, std = card.mean, card.std
-    load(model, state, found.origin, card.timm)
-    return replace(card, mean=mean, std=std, weights=found.origin)
+        mean, std = info.mean, info.std
+    load(model, state, found.origin, info.timm)
+    classifier.info = replace(info, mean=mean, std=std, weights=found.origin)
 
 
-def imagenet(card: Card) -> Pretrained:
+def imagenet(info: ModelInfo) -> Pretrained:
     """ImageNet weights from timm's cache, or the network.
 
     Raises:
         UserError: if timm has none for this network, or they can't be downloaded.
     """
-    config = timm.get_pretrained_cfg(card.timm)
+    config = timm.get_pretrained_cfg(info.timm)
     if config is None or not config.has_weights:
         raise UserError(
-            f"train.weights: there are no ImageNet weights for {card.timm}: "
+            f"train.weights: there are no ImageNet weights for {info.timm}: "
             "use scratch or the path of a file."
         )
-    print(f"fetching the ImageNet weights of {card.timm} ({config.hf_hub_id})", flush=True)
+    print(f"fetching the ImageNet weights of {info.timm} ({config.hf_hub_id})", flush=True)
     if not reachable():
         # Else it tries for most of a minute, even where the weights are in its cache.
         huggingface_hub.constants.HF_HUB_OFFLINE = True
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         reference = timm.create_model(
-            card.timm, pretrained=True, **models.options(card.timm, card.size)
+            info.timm, pretrained=True, **size_options(info.timm, info.size)
         )
     # Which error it is depends on the way that timm gets the file.
     except Exception as error:
         raise UserError(
-            f"train.weights: the ImageNet weights of {card.timm} can't be downloaded "
+            f"train.weights: the ImageNet weights of {info.timm} can't be downloaded "
             f"({type(error).__name__}): get model.safetensors of {config.hf_hub_id} where there is "
             "a network, and set train.weights to its path."
         ) from error
@@ -131,7 +131,7 @@ def read(path: Path) -> Pretrained:
             ".safetensors or .pth file (absolute for queued experiments)."
         )
     try:
-        state, card = (
+        state, info = (
             read_safetensors(path) if path.suffix == ".safetensors" else (read_pth(path), None)
         )
     except UNREADABLE as error:
@@ -140,15 +140,15 @@ def read(path: Path) -> Pretrained:
             f"({' '.join(str(error).split())[:120]}): save the state dict alone, "
             "best as .safetensors."
         ) from error
-    return Pretrained(state, f"{path.name} sha256:{sha256(path)}", card)
+    return Pretrained(state, f"{path.name} sha256:{sha256(path)}", info)
 
 
-def read_safetensors(path: Path) -> tuple[State, Card | None]:
-    """The tensors, and the card if it is a model of this project."""
+def read_safetensors(path: Path) -> tuple[State, ModelInfo | None]:
+    """The tensors, and the description if it is a model of this project."""
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
-        card = Card(**json.loads(metadata["card"])) if "card" in metadata else None
-        return {name: file.get_tensor(name) for name in file.keys()}, card  # noqa: SIM118
+        info = ModelInfo(**json.loads(metadata["model_info"])) if "model_info" in metadata else None
+        return {name: file.get_tensor(name) for name in file.keys()}, info  # noqa: SIM118
 
 
 def read_pth(path: Path) -> State:
@@ -201,7 +201,7 @@ def matching(state: State, model: nn.Module) -> State:
     }
 
 
-def classifier(model: nn.Module) -> list[str]:
+def head_tensors(model: nn.Module) -> list[str]:
     """Names of the tensors of the last layer."""
     last: nn.Module = model.get_classifier()  # type: ignore[operator]
     prefix = next(name for name, module in model.named_modules() if module is last)

@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from cxr.models import model as models
 from cxr.models import ood
+from cxr.models.classifier import Classifier
+from cxr.models.info import ModelInfo
 from cxr.pipeline import tables
 
 
@@ -18,23 +19,23 @@ def fit(folder: Path, steps: int = 8, temperature: float = 1.0, batch: int | Non
     pixels = np.load(folder / "pixels.npy")
     split = tables.read(folder / "split.csv", tables.Split)
     classes = sorted(set(split["target"]))
-    card = models.Card(
+    info = ModelInfo(
         *("simple_cnn", "simple_cnn", classes, pixels.shape[1], 0.4, 0.15),
         temperature=temperature,
-        thresholds={name: [0.3, 0.6] for name in classes},
+        validation_probs={name: [0.3, 0.6] for name in classes},
         prepare={"fit": "crop", "views": ["PA", "AP"], "min_side": 32, "max_megapixels": 100.0},
     )
-    network = models.build("simple_cnn", len(classes))
+    classifier = Classifier.build(info)
     train = split[split["split"] == "train"]
-    images = models.to_input(pixels[train["row"]], card, torch.device("cpu"))
+    images = classifier.to_input(pixels[train["row"]])
     labels = torch.tensor([classes.index(label) for label in train["target"]])
-    optimizer = torch.optim.Adam(network.parameters(), 0.002)
+    optimizer = torch.optim.Adam(classifier.network.parameters(), 0.002)
     for _ in range(steps):
         some = slice(None) if batch is None else torch.randperm(len(labels))[:batch]
         optimizer.zero_grad()
-        cross_entropy(network(images[some]), labels[some]).backward()
+        cross_entropy(classifier.network(images[some]), labels[some]).backward()
         optimizer.step()
-    models.save(network, card, folder / "model")
+    classifier.save(folder / "model")
     training, held_out = (split["row"][split["split"] == side] for side in ("train", "val"))
     if len(held_out):
         learnt = ood.learn(pixels, training.to_numpy(), held_out.to_numpy())

@@ -9,7 +9,8 @@ import pandas as pd
 from PIL import Image
 
 from cxr.metrics import calibration_error
-from cxr.models import model as models
+from cxr.models.classifier import Classifier
+from cxr.models.info import ModelInfo
 from cxr.pipeline import tables
 from cxr.pipeline.files import write_json
 from cxr.pipeline.params import Evaluate
@@ -70,20 +71,20 @@ def written(
     actual = pd.Index(classes).get_indexer(test["target"]).astype(np.int64)
     logits = random.normal(0, 1, (len(test), len(classes)))
     logits[np.arange(len(test)), actual] += 1.5
-    believed = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    card = models.Card(
+    probs = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    info = ModelInfo(
         *("simple_cnn", "simple_cnn", list(classes), 32, 0.4, 0.15),
         temperature=1.25,
-        thresholds={classes[0]: [0.2, 0.5, 0.7]},
+        validation_probs={classes[0]: [0.2, 0.5, 0.7]},
     )
-    models.save(models.build("simple_cnn", len(classes)), card, folder / "model")
-    scores(folder, test, actual, believed, card)
-    write_json(folder / "audit.json", audited(test, actual, believed, masks))
+    Classifier.build(info).save(folder / "model")
+    scores(folder, test, actual, probs, info)
+    write_json(folder / "audit.json", audited(test, actual, probs, masks))
     write_json(folder / "gradcam.json", measured(classes, masks))
 
-    pairs = {"actual": test["target"], "predicted": np.array(classes)[believed.argmax(1)]}
+    pairs = {"actual": test["target"], "predicted": np.array(classes)[probs.argmax(1)]}
     write(folder / "evaluate_plots" / "confusion.csv", pd.DataFrame(pairs))
-    bins = calibration_error.table(actual, believed)
+    bins = calibration_error.table(actual, probs)
     write(folder / "evaluate_plots" / "reliability" / "after.csv", bins)
     sheet = quote(classes[0], safe=" ,")
     for place, names in (PLOTS | {"gradcam_plots": [sheet]}).items():
@@ -135,22 +136,22 @@ def with_losses(images: pd.DataFrame) -> pd.DataFrame:
 
 
 def scores(
-    folder: Path, test: pd.DataFrame, actual: np.ndarray, believed: np.ndarray, card: models.Card
+    folder: Path, test: pd.DataFrame, actual: np.ndarray, probs: np.ndarray, info: ModelInfo
 ) -> None:
     """Write test.json and breakdown.json as evaluate does."""
     groups = test["split_group"].to_numpy()
-    headline, by_class = metrics.measure(actual, believed, groups, card.classes, SETTINGS)
-    point = metrics.operating_point(actual, believed, groups, card, SETTINGS)
-    parts = subgroups.measure(test, actual, believed, metrics.positive(card, point), SETTINGS)
+    headline, by_class = metrics.measure(actual, probs, groups, info.classes, SETTINGS)
+    point = metrics.operating_point(actual, probs, groups, info, SETTINGS)
+    parts = subgroups.measure(test, actual, probs, metrics.positive(info, point), SETTINGS)
     summary = {
         "images": len(actual),
         "groups": test["split_group"].nunique(),
-        "calibration": metrics.calibration(actual, believed, card.temperature),
+        "calibration": metrics.calibration(actual, probs, info.temperature),
         "operating_point": point,
     }
     write_json(folder / "test.json", headline | summary)
     breakdown = {
-        "macro": metrics.macro(actual, believed),
+        "macro": metrics.macro(actual, probs),
         "class": by_class,
         "subgroup": subgroups.nested(parts),
     }
@@ -158,20 +159,20 @@ def scores(
 
 
 def audited(
-    test: pd.DataFrame, actual: np.ndarray, believed: np.ndarray, masks: bool
+    test: pd.DataFrame, actual: np.ndarray, probs: np.ndarray, masks: bool
 ) -> dict[str, object]:
     """The border tells the classes apart as well as the network; the other probes find nothing."""
     task = audit.Task(test["row"].to_numpy(), actual, test["split_group"].to_numpy(), SETTINGS)
     nothing = task.part(np.zeros(len(actual), bool))
-    even = np.full_like(believed, 1 / believed.shape[1])
+    even = np.full_like(probs, 1 / probs.shape[1])
     found = {
-        name: {"suspicious": name == "border", **audit.judge(task, seen, believed)}
-        for name, seen in (("file", even), ("thumbnail", even), ("border", believed))
+        name: {"suspicious": name == "border", **audit.judge(task, seen, probs)}
+        for name, seen in (("file", even), ("thumbnail", even), ("border", probs))
     }
     for name in ("lungs_blanked", "lungs_only"):
         part = audit.judge(task, even) if masks else audit.judge(nothing, even[:0])
         found[name] = {"suspicious": False, **part}
-    return {"suspicious": 1, "network": audit.judge(task, believed), **found}
+    return {"suspicious": 1, "network": audit.judge(task, probs), **found}
 
 
 def measured(classes: tuple[str, ...], masks: bool) -> dict[str, object]:

@@ -9,9 +9,9 @@ def task(images=200, classes=3, seed=0, digits=2):
     """Numbers of classes and probabilities that say something of them, with ties."""
     random = np.random.default_rng(seed)
     actual = random.integers(classes, size=images)
-    belief = random.dirichlet(np.ones(classes), images) + 0.6 * np.eye(classes)[actual]
+    probs = random.dirichlet(np.ones(classes), images) + 0.6 * np.eye(classes)[actual]
     # Rounded, so that ties occur.
-    return actual, np.round(belief / belief.sum(1, keepdims=True), digits)
+    return actual, np.round(probs / probs.sum(1, keepdims=True), digits)
 
 
 def drawn(resamples, confidence=0.95):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from cxr.models import model as models
+from cxr.models.networks import build_network
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def cost(timm: str, classes: int, size: int) -> Cost:
         size: side in pixels of its input.
     """
     with torch.device("meta"), torch.inference_mode():
-        network = models.build(timm, classes, size=size).eval()
+        network = build_network(timm, classes, size=size).eval()
         with FlopCounterMode(display=False) as counter:
             network(torch.empty(1, 1, size, size))
     return Cost(

@@ -54,8 +54,8 @@ def predict(
         raise UserError(f"{named[0]}: there is no file in it.")
     judge = Judge(model, positive or POSITIVE, sensitivity)
     if positive:
-        check(positive, judge.card)
-    explain = Explainer(judge.network, judge.card, "GradCAM") if heatmaps else None
+        check(positive, judge.info)
+    explain = Explainer(judge.classifier, "GradCAM") if heatmaps else None
     if not as_json:
         print(heading(judge))
     done, bad = 0, 0
@@ -77,7 +77,7 @@ def predict(
 
 def heading(judge: Judge) -> str:
     """What the decisions rest on, in one line."""
-    what = f"{judge.card.architecture} (timm {judge.card.timm}), {judge.card.size} px"
+    what = f"{judge.info.architecture} (timm {judge.info.timm}), {judge.info.size} px"
     if judge.point is None:
         return f"{what}: the most probable class is called"
     return (
@@ -106,11 +106,11 @@ def draw(
     """Write the heatmap for the class that each image is called."""
     if not findings:
         return
-    classes = np.array([explain.card.classes.index(one.decision) for one in findings])
+    classes = np.array([explain.classifier.info.classes.index(one.decision) for one in findings])
     blank = np.zeros_like(pixels[0])
     for one, image, heat in zip(findings, pixels, explain(pixels, classes), strict=True):
-        believed = one.probabilities[one.decision]
-        row = SimpleNamespace(target="", predicted=one.decision, p_predicted=believed)
+        prob = one.probabilities[one.decision]
+        row = SimpleNamespace(target="", predicted=one.decision, p_predicted=prob)
         plots.single(places[one.image], row, image, heat, blank)
 
 

@@ -7,16 +7,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 from cxr.commands.predict.doubts import colourfulness, doubts
 from cxr.images import new_images
 from cxr.images.process import Outcome
 from cxr.metrics.operating_point import decisions, positive_class
-from cxr.models import model as models
 from cxr.models import ood
-from cxr.models.calibration import probabilities, threshold
-from cxr.models.model import Card
+from cxr.models.calibration import threshold
+from cxr.models.classifier import Classifier
+from cxr.models.info import ModelInfo
 from cxr.pipeline.cli import UserError
 from cxr.pipeline.files import rounded
 
@@ -62,7 +61,7 @@ class Finding:
         return content
 
 
-def operating_point(card: Card, wanted: list[str], sensitivity: float) -> Point | None:
+def operating_point(info: ModelInfo, wanted: list[str], sensitivity: float) -> Point | None:
     """The threshold at which validation images of the class were found so often.
 
     Args:
@@ -71,10 +70,10 @@ def operating_point(card: Card, wanted: list[str], sensitivity: float) -> Point 
     Returns:
         None if none of them is a class, or validation had no image of it.
     """
-    name = positive_class(wanted, card.classes)
-    if name is None or not card.thresholds.get(name):
+    name = positive_class(wanted, info.classes)
+    if name is None or not info.validation_probs.get(name):
         return None
-    return Point(name, sensitivity, threshold(card.thresholds[name], sensitivity))
+    return Point(name, sensitivity, threshold(info.validation_probs[name], sensitivity))
 
 
 class Judge:
@@ -85,11 +84,11 @@ class Judge:
     """
 
     def __init__(self, folder: Path, wanted: list[str], sensitivity: float) -> None:
-        self.network: nn.Module
-        self.network, self.card = models.load(folder)
+        self.classifier = Classifier.load(folder)
+        self.info = self.classifier.info
         self.typical = ood.load(folder)
-        self.settings = models.prepare_settings(self.card)
-        self.point = operating_point(self.card, wanted, sensitivity)
+        self.settings = self.info.prepare_settings()
+        self.point = operating_point(self.info, wanted, sensitivity)
 
     def findings(self, files: list[Path]) -> Iterator[tuple[list[Finding], NDArray[np.uint8]]]:
         """Judge files.
@@ -101,7 +100,7 @@ class Judge:
         for start in range(0, len(files), BATCH):
             some = files[start : start + BATCH]
             outcomes = [new_images.read(path, self.settings) for path in some]
-            pixels = np.empty((0, self.card.size, self.card.size), np.uint8)
+            pixels = np.empty((0, self.info.size, self.info.size), np.uint8)
             usable = [one.pixels for one in outcomes if one.pixels is not None]
             if usable:
                 pixels = np.stack(usable)
@@ -112,9 +111,8 @@ class Judge:
     ) -> Iterator[Finding]:
         """Findings on one batch."""
         rows = np.arange(len(pixels))
-        logits = models.logits(self.network, self.card, pixels, rows)
-        believed = probabilities(logits, self.card.temperature)
-        called = self.called(believed)
+        probs = self.classifier.probs(pixels)
+        called = self.called(probs)
         distances = self.typical.distances(pixels, rows)
         row = -1
         for path, outcome in zip(files, outcomes, strict=True):
@@ -127,27 +125,27 @@ class Judge:
             colour = 0.0 if outcome.facts["format"] == "DICOM" else colourfulness(path)
             yield Finding(
                 name,
-                probabilities=dict(zip(self.card.classes, believed[row].tolist(), strict=True)),
-                decision=self.card.classes[called[row]],
+                probabilities=dict(zip(self.info.classes, probs[row].tolist(), strict=True)),
+                decision=self.info.classes[called[row]],
                 distance=float(distances[row]),
                 warnings=doubts(distances[row], self.typical, colour),
             )
 
-    def called(self, believed: NDArray[np.float64]) -> NDArray[np.int64]:
+    def called(self, probs: NDArray[np.float64]) -> NDArray[np.int64]:
         """The number of the class that each image is called."""
         if self.point is None:
-            return believed.argmax(1)
-        number = self.card.classes.index(self.point.positive)
-        return decisions(believed, number, self.point.threshold)
+            return probs.argmax(1)
+        number = self.info.classes.index(self.point.positive)
+        return decisions(probs, number, self.point.threshold)
 
 
-def check(names: list[str], card: Card) -> None:
+def check(names: list[str], info: ModelInfo) -> None:
     """Refuse a positive class that the user named and the network does not have.
 
     Raises:
         UserError: if none of them is a class.
     """
-    if positive_class(names, card.classes) is None:
+    if positive_class(names, info.classes) is None:
         raise UserError(
-            f"--positive: '{names[0]}' is no class of this network: {', '.join(card.classes)}."
+            f"--positive: '{names[0]}' is no class of this network: {', '.join(info.classes)}."
         )

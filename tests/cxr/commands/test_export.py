@@ -11,34 +11,33 @@ import pytest
 import torch
 from torch import nn
 
-from cxr.commands.export import Whole, export
-from cxr.models import model as models
-from cxr.models.calibration import probabilities
-from cxr.models.model import Card
+from cxr.commands.export import export
+from cxr.models.classifier import Classifier
+from cxr.models.info import ModelInfo
 from cxr.pipeline.cli import UserError
 from tests.helpers.closure import ROOT
 
-CARD = Card("simple_cnn", "simple_cnn", ["a", "b", "c"], 64, 0.4, 0.2, temperature=1.7)
+INFO = ModelInfo("simple_cnn", "simple_cnn", ["a", "b", "c"], 64, 0.4, 0.2, temperature=1.7)
 PIXELS = np.random.default_rng(1).integers(0, 256, (7, 64, 64), np.uint8)
 
 
-def trained(timm: str, folder: Path) -> nn.Module:
-    """A network with weights of chance, whose logits are not all the same."""
+def random_classifier(timm: str = "simple_cnn") -> Classifier:
+    """A network with random weights, whose logits differ between images."""
     torch.manual_seed(0)
-    network = models.build(timm, len(CARD.classes), size=64)
-    nn.init.normal_(network.get_classifier().weight, std=1.0)
-    models.save(network, CARD, folder)
-    return network
+    classifier = Classifier.build(replace(INFO, architecture=timm, timm=timm))
+    nn.init.normal_(classifier.network.get_classifier().weight, std=1.0)
+    return classifier
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, nn.Module, str]:
+def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Classifier, str]:
     """What the command writes and says."""
     folder = tmp_path_factory.mktemp("export")
-    network = trained("simple_cnn", folder / "model")
+    classifier = random_classifier()
+    classifier.save(folder / "model")
     result = run(folder / "model", folder / "x.onnx")
     assert result.returncode == 0, result.stderr
-    return folder / "x.onnx", network, result.stdout
+    return folder / "x.onnx", classifier, result.stdout
 
 
 def run(model: Path, file: Path) -> "subprocess.CompletedProcess[str]":
@@ -49,15 +48,15 @@ def run(model: Path, file: Path) -> "subprocess.CompletedProcess[str]":
 
 
 def test_it_gives_what_the_network_gives_for_any_number_of_images(
-    exported: tuple[Path, nn.Module, str],
+    exported: tuple[Path, Classifier, str],
 ) -> None:
-    path, network, said = exported
+    path, classifier, said = exported
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    logits, believed = session.run(["logits", "probabilities"], {"images": PIXELS})
-    wanted = models.logits(network, CARD, PIXELS, np.arange(7))
+    logits, probs = session.run(["logits", "probabilities"], {"images": PIXELS})
+    wanted = classifier.logits(PIXELS)
     assert np.ptp(wanted) > 0.1
     assert logits == pytest.approx(wanted, abs=1e-4)
-    assert believed == pytest.approx(probabilities(wanted, CARD.temperature), abs=1e-4)
+    assert probs == pytest.approx(classifier.probs(PIXELS), abs=1e-4)
     assert "of PyTorch" in said
 
 
@@ -65,19 +64,17 @@ def test_it_gives_what_the_network_gives_for_any_number_of_images(
 def test_other_networks_are_compared_with_pytorch_before_they_are_written(
     timm: str, tmp_path: Path
 ) -> None:
-    card = replace(CARD, architecture=timm, timm=timm)
-    apart = export(Whole(trained(timm, tmp_path / "model"), card).eval(), card, tmp_path / "x.onnx")
-    assert apart < 1e-4
+    assert export(random_classifier(timm), tmp_path / "x.onnx") < 1e-4
     assert (tmp_path / "x.onnx").is_file()
 
 
 def test_it_says_what_it_is_and_nothing_of_this_machine(
-    exported: tuple[Path, nn.Module, str],
+    exported: tuple[Path, Classifier, str],
 ) -> None:
     path, _, _ = exported
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     about = session.get_modelmeta().custom_metadata_map
-    assert Card(**json.loads(about["card"])) == CARD
+    assert ModelInfo(**json.loads(about["model_info"])) == INFO
     assert about["classes"] == "a, b, c"
     assert "uint8 (N, 64, 64)" in about["input"]
     assert str(ROOT).encode() not in path.read_bytes()
@@ -88,12 +85,11 @@ def test_it_says_what_it_is_and_nothing_of_this_machine(
 def test_a_network_that_computes_otherwise_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    network = trained("simple_cnn", tmp_path / "model")
     monkeypatch.setattr(
         "cxr.commands.export.run", lambda path, images: [np.ones((3, 3), np.float32)] * 2
     )
     with pytest.raises(UserError, match="other results"):
-        export(Whole(network, CARD).eval(), CARD, tmp_path / "x.onnx")
+        export(random_classifier(), tmp_path / "x.onnx")
     assert not (tmp_path / "x.onnx").exists()
 
 

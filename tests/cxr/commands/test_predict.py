@@ -12,7 +12,7 @@ from PIL import Image
 from scipy.special import softmax
 
 from cxr.commands.predict.doubts import COLOURED, colourfulness
-from cxr.models import model as models
+from cxr.models.classifier import Classifier
 from cxr.pipeline.cli import UserError
 from tests.helpers.builders import prepared
 from tests.helpers.commands import call
@@ -44,8 +44,7 @@ def work(tmp_path_factory):
 def expected(work, rows):
     """Calibrated probabilities of images that went into the pixel array as they are."""
     torch.set_num_threads(1)
-    network, card = models.load(work / "model")
-    logits = models.logits(network, card, np.load(work / "pixels.npy"), np.array(rows))
+    logits = Classifier.load(work / "model").logits(np.load(work / "pixels.npy"), np.array(rows))
     return softmax(logits / 1.5, axis=1)
 
 
@@ -122,32 +121,35 @@ def here(capsys, *words):
     return capsys.readouterr()
 
 
-def with_thresholds(work, folder, **thresholds):
+def with_info(work, folder, **changes):
     shutil.copytree(work / "model", folder)
-    network, card = models.load(folder)
-    models.save(network, replace(card, thresholds=thresholds), folder)
+    classifier = Classifier.load(folder)
+    classifier.info = replace(classifier.info, **changes)
+    classifier.save(folder)
     return folder
 
 
 def test_the_positive_class_is_called_from_its_threshold_on(work, tmp_path, capsys):
     # The second image of the builder's first patient: COVID, and not by much.
-    believed = expected(work, [1])[0].astype(float)
+    probs = expected(work, [1])[0].astype(float)
     image = work / "scans" / "two.bmp"
-    above, below = believed[1] + 0.01, believed[1] - 0.01
-    model = with_thresholds(work, tmp_path / "model", Normal=[below] * 5 + [above] * 5)
+    above, below = probs[1] + 0.01, probs[1] - 0.01
+    model = with_info(
+        work, tmp_path / "model", validation_probs={"Normal": [below] * 5 + [above] * 5}
+    )
     words = (image, "--model", model, "--positive", "normal", "--sensitivity")
     decisions = []
     for sensitivity in ("0.5", "0.6"):
         out = here(capsys, *words, sensitivity).out
         decisions.append(out.splitlines()[1].removeprefix(f"{image}: ").split(" (")[0])
         assert f"finds at least {float(sensitivity):.0%} of it in validation" in out
-    others = believed.copy()
+    others = probs.copy()
     others[1] = 0
     assert decisions == [CLASSES[others.argmax()], "Normal"]
 
 
 def test_without_an_operating_point_the_most_probable_class_is_called(work, tmp_path, capsys):
-    model = with_thresholds(work, tmp_path / "model")
+    model = with_info(work, tmp_path / "model", validation_probs={})
     out = here(capsys, work / "one.png", "--model", model).out
     assert "the most probable class is called" in out
     assert f"one.png: {CLASSES[expected(work, [0])[0].argmax()]} (" in out
@@ -170,10 +172,8 @@ def test_what_can_not_work_is_said_in_a_line(work, monkeypatch, capsys, words, c
 
 
 def test_a_model_that_does_not_say_how_to_prepare_is_refused(work, tmp_path, capsys):
-    model = with_thresholds(work, tmp_path / "model")
-    network, card = models.load(model)
-    models.save(network, replace(card, prepare={}), model)
-    with pytest.raises(UserError, match="does not say how its images were prepared"):
+    model = with_info(work, tmp_path / "model", prepare={})
+    with pytest.raises(UserError, match="does not record how its images were prepared"):
         here(capsys, work / "one.png", "--model", model)
 
 

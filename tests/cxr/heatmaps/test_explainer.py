@@ -8,7 +8,8 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
 from cxr.heatmaps import explainer
 from cxr.heatmaps.explainer import METHODS, Explainer, all_maps, feature_layer
-from cxr.models import model as models
+from cxr.models.classifier import Classifier
+from cxr.models.info import ModelInfo
 from cxr.pipeline.cli import UserError
 
 LAYERS = {
@@ -31,66 +32,66 @@ def one_thread():
     torch.set_num_threads(1)
 
 
-def network(name, size=SIZE, seed=0):
+def random_classifier(name, size=SIZE, seed=0):
     torch.manual_seed(seed)
-    card = models.Card(name, name, ["a", "b", "c"], size, 0.5, 0.25)
-    return models.build(name, 3).eval(), card
+    return Classifier.build(ModelInfo(name, name, ["a", "b", "c"], size, 0.5, 0.25))
 
 
 def images(size=SIZE):
     return np.random.default_rng(0).integers(0, 256, (6, size, size)).astype(np.uint8)
 
 
-def ours(net, card, method="GradCAM", layer=""):
-    return Explainer(net, card, method, layer)(images()[ROWS], CLASSES)
+def ours(classifier, method="GradCAM", layer=""):
+    return Explainer(classifier, method, layer)(images()[ROWS], CLASSES)
 
 
-def on_the_whole_network(net, card, layer, method=GradCAM):
-    cam = method(net, target_layers=[net.get_submodule(layer)])
+def on_the_whole_network(classifier, layer, method=GradCAM):
+    network = classifier.network.eval()
+    cam = method(network, target_layers=[network.get_submodule(layer)])
     goals = [ClassifierOutputTarget(int(number)) for number in CLASSES]
-    return cam(models.to_input(images()[ROWS], card, torch.device("cpu")), goals)
+    return cam(classifier.to_input(images()[ROWS]), goals)
 
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_maps_are_those_of_the_library_on_the_whole_network(name):
     # With this seed the small network's maps are not all empty.
-    net, card = network(name, seed=3)
-    assert feature_layer(net, card)[0] == LAYERS[name]
-    maps = ours(net, card)
+    classifier = random_classifier(name, seed=3)
+    assert feature_layer(classifier)[0] == LAYERS[name]
+    maps = ours(classifier)
     assert maps.shape == (5, SIZE, SIZE)
     assert maps.dtype == np.float32
     assert np.isfinite(maps).all()
     assert maps.any()
-    assert maps == pytest.approx(on_the_whole_network(net, card, LAYERS[name]), abs=1e-4)
+    assert maps == pytest.approx(on_the_whole_network(classifier, LAYERS[name]), abs=1e-4)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_gives_the_maps_of_the_library(method):
-    net, card = network("mobilenetv3_large_100")
-    expected = on_the_whole_network(net, card, "blocks.6", METHODS[method])
+    classifier = random_classifier("mobilenetv3_large_100")
+    expected = on_the_whole_network(classifier, "blocks.6", METHODS[method])
     assert expected.any()
-    assert ours(net, card, method) == pytest.approx(expected, abs=1e-4)
+    assert ours(classifier, method) == pytest.approx(expected, abs=1e-4)
 
 
 def test_maps_do_not_depend_on_the_batches(monkeypatch):
-    net, card = network("simple_cnn", seed=3)
+    classifier = random_classifier("simple_cnn", seed=3)
     monkeypatch.setattr(explainer, "BATCH", 2)
-    maps = all_maps(Explainer(net, card, "GradCAM"), images(), ROWS, CLASSES)
+    maps = all_maps(Explainer(classifier, "GradCAM"), images(), ROWS, CLASSES)
     assert maps.any()
-    assert maps == pytest.approx(ours(net, card), abs=1e-6)
+    assert maps == pytest.approx(ours(classifier), abs=1e-6)
 
 
 def test_the_layer_comes_with_the_size_of_its_map():
-    assert feature_layer(*network("resnet18", size=96)) == ("layer4", 3, 3)
+    assert feature_layer(random_classifier("resnet18", size=96)) == ("layer4", 3, 3)
 
 
 def test_another_layer_can_be_named():
-    net, card = network("resnet18")
-    assert feature_layer(net, card, "layer3") == ("layer3", 4, 4)
-    expected = on_the_whole_network(net, card, "layer3")
+    classifier = random_classifier("resnet18")
+    assert feature_layer(classifier, "layer3") == ("layer3", 4, 4)
+    expected = on_the_whole_network(classifier, "layer3")
     assert expected.any()
-    assert ours(net, card, layer="layer3") == pytest.approx(expected, abs=1e-4)
-    assert ours(net, card, layer="layer4") == pytest.approx(ours(net, card), abs=1e-4)
+    assert ours(classifier, layer="layer3") == pytest.approx(expected, abs=1e-4)
+    assert ours(classifier, layer="layer4") == pytest.approx(ours(classifier), abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -103,36 +104,36 @@ def test_another_layer_can_be_named():
     ],
 )
 def test_a_layer_that_can_not_be_explained_is_refused(name, layer, words):
-    net, card = network(name)
+    classifier = random_classifier(name)
     with pytest.raises(UserError, match=re.escape(words)):
-        Explainer(net, card, "GradCAM", layer)
+        Explainer(classifier, "GradCAM", layer)
 
 
 def test_nothing_is_left_on_the_network():
-    net, card = network("simple_cnn")
-    explain = Explainer(net, card, "GradCAM", "features")
+    classifier = random_classifier("simple_cnn")
+    explain = Explainer(classifier, "GradCAM", "features")
     explain(images(), np.zeros(6, int))
-    ours(net, card)
-    assert not any(module._forward_hooks for module in net.modules())
+    ours(classifier)
+    assert not any(module._forward_hooks for module in classifier.network.modules())
 
 
 def test_a_map_is_zero_where_nothing_speaks_for_the_class():
-    net, card = network("simple_cnn")
+    classifier = random_classifier("simple_cnn")
     with torch.no_grad():
-        net.dense[0].weight.abs_()
-        net.classifier.weight.abs_().neg_()
-    assert not ours(net, card).any()
+        classifier.network.dense[0].weight.abs_()
+        classifier.network.classifier.weight.abs_().neg_()
+    assert not ours(classifier).any()
 
 
 def test_a_network_that_diverged_is_refused():
-    net, card = network("simple_cnn")
+    classifier = random_classifier("simple_cnn")
     with torch.no_grad():
-        net.classifier.weight.fill_(float("nan"))
+        classifier.network.classifier.weight.fill_(float("nan"))
     with pytest.raises(UserError, match="training diverged"):
-        ours(net, card)
+        ours(classifier)
 
 
 def test_a_network_without_a_feature_map_is_refused():
-    net, card = network("vit_tiny_patch16_224", size=224)
+    classifier = random_classifier("vit_tiny_patch16_224", size=224)
     with pytest.raises(UserError, match=r"no feature map .* \(197, 192\)"):
-        feature_layer(net, card)
+        feature_layer(classifier)

@@ -133,9 +133,9 @@ def test_copies_of_an_image_in_one_group_do_not_narrow_an_interval():
     groups = np.array([f"p{number}" for number in range(80)])
 
     def interval(copies, groups):
-        images, belief = np.repeat(actual, copies), np.repeat(probabilities, copies, axis=0)
+        images, probs = np.repeat(actual, copies), np.repeat(probabilities, copies, axis=0)
         found = bootstrap.intervals(
-            lambda weights: classification.headline(images, belief, weights), groups, drawn(300)
+            lambda weights: classification.headline(images, probs, weights), groups, drawn(300)
         )
         return found["accuracy"]
 

@@ -23,9 +23,9 @@ def test_rates_are_those_of_the_confusion_matrix(classes):
 
 
 def test_below_the_threshold_the_best_other_class_is_called():
-    believed = np.array([[0.2, 0.5, 0.3], [0.1, 0.6, 0.3], [0.7, 0.2, 0.1]])
-    assert operating_point.decisions(believed, 1, 0.55).tolist() == [2, 1, 0]
-    assert operating_point.decisions(believed, 1, 0.2).tolist() == [1, 1, 1]
+    probs = np.array([[0.2, 0.5, 0.3], [0.1, 0.6, 0.3], [0.7, 0.2, 0.1]])
+    assert operating_point.decisions(probs, 1, 0.55).tolist() == [2, 1, 0]
+    assert operating_point.decisions(probs, 1, 0.2).tolist() == [1, 1, 1]
 
 
 def test_nothing_positive_has_no_sensitivity():

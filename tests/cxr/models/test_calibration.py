@@ -5,16 +5,16 @@ from scipy.special import log_softmax, softmax
 from scipy.stats import gamma
 from sklearn.metrics import log_loss, roc_curve
 
-from cxr.models.calibration import calibrated, fit_temperature, probabilities, threshold
-from cxr.models.model import Card
+from cxr.models.calibration import calibrate, fit_temperature, scaled_softmax, threshold
+from cxr.models.info import ModelInfo
 
 
 def drawn(images, temperature, classes=4, seed=0):
     """Logits, and labels drawn with the probabilities that they have at a temperature."""
     random = np.random.default_rng(seed)
     logits = random.normal(0, 3, (images, classes))
-    believed = softmax(logits / temperature, axis=1)
-    labels = (believed.cumsum(1) > random.random((images, 1))).argmax(1)
+    probs = softmax(logits / temperature, axis=1)
+    labels = (probs.cumsum(1) > random.random((images, 1))).argmax(1)
     return logits.astype(np.float32), labels
 
 
@@ -57,18 +57,18 @@ def test_of_few_images_it_is_the_most_probable_by_bayes(images):
 def test_the_images_it_is_fitted_on_never_become_less_likely(seed):
     logits, labels = drawn(16, [0.3, 1.0, 4.0][seed % 3], seed=seed)
     temperature = fit_temperature(logits, labels)
-    before, after = (log_loss(labels, probabilities(logits, t), labels=range(4))
+    before, after = (log_loss(labels, scaled_softmax(logits, t), labels=range(4))
                      for t in (1.0, temperature))  # fmt: skip
     assert after <= before + 1e-9
 
 
 def test_images_that_are_all_told_right_do_not_make_it_certain():
-    def believed(images):
+    def probs(images):
         labels = np.arange(images) % 3
         logits = (np.eye(3)[labels] * 2).astype(np.float32)
-        return probabilities(logits, fit_temperature(logits, labels)).max()
+        return scaled_softmax(logits, fit_temperature(logits, labels)).max()
 
-    assert 0.8 < believed(3) < believed(12) < believed(300) < 0.9999
+    assert 0.8 < probs(3) < probs(12) < probs(300) < 0.9999
 
 
 @pytest.mark.parametrize("sensitivity", [0.5, 0.8, 0.9, 0.95, 1.0])
@@ -82,16 +82,16 @@ def test_the_threshold_is_the_highest_that_finds_the_share(images, sensitivity):
     assert threshold(sorted(score[positive]), sensitivity) == expected
 
 
-def test_a_card_gets_what_validation_gives():
+def test_the_description_gets_what_validation_gives():
     logits, labels = drawn(200, 2.0, classes=3)
     labels[labels == 2] = 0
-    card = calibrated(Card("x", "x", ["a", "b", "unseen"], 32, 0.5, 0.2), logits, labels)
-    assert card.temperature == pytest.approx(fit_temperature(logits, labels), abs=1e-6)
-    assert card.thresholds["unseen"] == []
-    believed = softmax(logits.astype(float) / card.temperature, axis=1)
+    info = calibrate(ModelInfo("x", "x", ["a", "b", "unseen"], 32, 0.5, 0.2), logits, labels)
+    assert info.temperature == pytest.approx(fit_temperature(logits, labels), abs=1e-6)
+    assert info.validation_probs["unseen"] == []
+    probs = softmax(logits.astype(float) / info.temperature, axis=1)
     for number, name in enumerate(("a", "b")):
-        mine = believed[labels == number, number]
-        assert card.thresholds[name] == pytest.approx(sorted(mine), abs=1e-6)
-        cut = threshold(card.thresholds[name], 0.95)
+        mine = probs[labels == number, number]
+        assert info.validation_probs[name] == pytest.approx(sorted(mine), abs=1e-6)
+        cut = threshold(info.validation_probs[name], 0.95)
         missed = (mine < cut).sum()
         assert missed == int(len(mine) * 0.05 + 1e-9)

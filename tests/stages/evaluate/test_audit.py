@@ -4,7 +4,7 @@ import pytest
 from scipy.special import softmax
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from cxr.models import model as models
+from cxr.models.classifier import Classifier
 from cxr.pipeline import tables
 from cxr.pipeline.params import Evaluate, Phantom, load
 from stages.download.phantom import images as phantom
@@ -49,11 +49,11 @@ def audited(request, tmp_path_factory):
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
         images = drawn(folder, request.param)
-    network, card = models.load(folder / "model")
+    classifier = Classifier.load(folder / "model")
     pixels, masks = np.load(folder / "pixels.npy"), np.load(folder / "masks.npy")
     test = images[images["split"] == "test"]
-    logits = models.logits(network, card, pixels, test["row"].to_numpy())
-    found = audit(network, card, images, pixels, masks, softmax(logits, axis=1), SETTINGS)
+    logits = classifier.logits(pixels, test["row"].to_numpy())
+    found = audit(classifier, images, pixels, masks, softmax(logits, axis=1), SETTINGS)
     return request.param, found
 
 
@@ -73,14 +73,14 @@ def test_the_phantom_sets_it_off_with_its_marker_and_not_without(audited):
 def test_a_verdict_is_that_of_scikit_learns_scores():
     random = np.random.default_rng(0)
     actual = random.integers(3, size=90)
-    belief = random.dirichlet(np.ones(3), 90) + 0.4 * np.eye(3)[actual]
-    belief /= belief.sum(1, keepdims=True)
+    probs = random.dirichlet(np.ones(3), 90) + 0.4 * np.eye(3)[actual]
+    probs /= probs.sum(1, keepdims=True)
     groups = np.array([f"p{number // 2}" for number in range(90)])
-    found = judge(Task(np.arange(90), actual, groups, SETTINGS), belief)
+    found = judge(Task(np.arange(90), actual, groups, SETTINGS), probs)
     assert found["balanced_accuracy"] == pytest.approx(
-        balanced_accuracy_score(actual, belief.argmax(1))
+        balanced_accuracy_score(actual, probs.argmax(1))
     )
-    assert found["auroc"] == pytest.approx(roc_auc_score(actual, belief, multi_class="ovr"))
+    assert found["auroc"] == pytest.approx(roc_auc_score(actual, probs, multi_class="ovr"))
     assert found["chance"] == pytest.approx(1 / 3)
     low = found["interval"]["balanced_accuracy"]["low"]
     assert above_chance(found) == (low > 1 / 3)
@@ -107,11 +107,11 @@ def test_what_the_network_adds_to_a_probe_is_a_paired_difference():
 
 def test_what_is_not_among_the_images_is_no_class():
     actual = np.array([0, 0, 2, 2])
-    belief = np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.1, 0.1, 0.8], [0.1, 0.1, 0.8]])
-    found = judge(Task(np.arange(4), actual, np.array(list("abcd")), SETTINGS), belief)
+    probs = np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.1, 0.1, 0.8], [0.1, 0.1, 0.8]])
+    found = judge(Task(np.arange(4), actual, np.array(list("abcd")), SETTINGS), probs)
     assert found["chance"] == 0.5
     assert found["balanced_accuracy"] == 0.75
-    nothing = judge(Task(np.arange(0), actual[:0], np.array([], str), SETTINGS), belief[:0])
+    nothing = judge(Task(np.arange(0), actual[:0], np.array([], str), SETTINGS), probs[:0])
     assert nothing["images"] == 0
     assert not above_chance(nothing)
 
@@ -129,9 +129,9 @@ def test_a_format_that_tells_the_class_is_found_in_the_file_facts():
     assert facts.shape == (80, 7)
     assert facts[0].tolist() == [0, 1, 1, 0, 300, 100, 3]
     train = np.arange(80) < 60
-    belief = probes.learn(facts, np.arange(80) % 2, train, seed=0)
-    assert (belief.argmax(1) == np.arange(60, 80) % 2).all()
-    assert (probes.learn(facts, np.arange(80) % 2, train, seed=0) == belief).all()
+    probs = probes.learn(facts, np.arange(80) % 2, train, seed=0)
+    assert (probs.argmax(1) == np.arange(60, 80) % 2).all()
+    assert (probes.learn(facts, np.arange(80) % 2, train, seed=0) == probs).all()
 
 
 def test_the_border_is_the_outer_tenth_and_a_thumbnail_the_mean_of_its_cells():

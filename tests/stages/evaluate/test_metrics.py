@@ -36,8 +36,8 @@ def test_the_interval_of_ece_reaches_0_where_probabilities_mean_what_they_say():
         random = np.random.default_rng(seed)
         sure = random.uniform(0.5, 1, 300)
         actual = (random.random(300) > sure).astype(int)
-        believed = np.stack([sure, 1 - sure], axis=1)
-        found, _ = metrics.measure(actual, believed, groups, ["a", "b"], drawn(200))
+        probs = np.stack([sure, 1 - sure], axis=1)
+        found, _ = metrics.measure(actual, probs, groups, ["a", "b"], drawn(200))
         ends = found["interval"]["ece"]
         assert ends["low"] <= found["ece"] <= ends["high"]
         low.append(ends["low"])

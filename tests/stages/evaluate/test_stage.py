@@ -8,8 +8,8 @@ import pytest
 from scipy.special import softmax
 from sklearn import metrics
 
-from cxr.models import calibration
-from cxr.models import model as models
+from cxr.models.calibration import calibrate
+from cxr.models.classifier import Classifier
 from cxr.pipeline import tables
 from cxr.pipeline.cli import UserError
 from cxr.pipeline.params import Augment
@@ -99,14 +99,13 @@ def with_records(folder):
 
 def calibrated(folder):
     """As training leaves the model: with what validation gives."""
-    network, card = models.load(folder / "model")
+    classifier = Classifier.load(folder / "model")
     split = tables.read(folder / "split.csv", tables.Split)
     validation = split[split["split"] == "val"]
-    logits = models.logits(
-        network, card, np.load(folder / "pixels.npy"), validation["row"].to_numpy()
-    )
-    labels = np.array([card.classes.index(label) for label in validation["target"]])
-    models.save(network, calibration.calibrated(card, logits, labels), folder / "model")
+    logits = classifier.logits(np.load(folder / "pixels.npy"), validation["row"].to_numpy())
+    labels = np.array([classifier.info.classes.index(label) for label in validation["target"]])
+    classifier.info = calibrate(classifier.info, logits, labels)
+    classifier.save(folder / "model")
     return folder
 
 
@@ -121,21 +120,20 @@ def test_predictions_are_calibrated_and_of_validation_and_test(inputs, outputs):
     split = tables.read(inputs / "split.csv", tables.Split)
     expected = split[split["split"].isin(["val", "test"])]
     assert table["image"].tolist() == expected["image"].tolist()
-    network, card = models.load(inputs / "model")
-    logits = models.logits(
-        network, card, np.load(inputs / "pixels.npy"), expected["row"].to_numpy()
-    )
-    assert card.temperature != 1
+    classifier = Classifier.load(inputs / "model")
+    logits = classifier.logits(np.load(inputs / "pixels.npy"), expected["row"].to_numpy())
+    temperature = classifier.info.temperature
+    assert temperature != 1
     ours = table[[f"p_{name}" for name in CLASSES]].to_numpy()
-    assert ours == pytest.approx(softmax(logits / card.temperature, axis=1), abs=1e-5)
+    assert ours == pytest.approx(softmax(logits / temperature, axis=1), abs=1e-5)
 
 
 def test_every_score_can_be_computed_again_from_the_predictions(outputs):
     scores = json.loads((outputs / "test.json").read_text())
     table = tables.read(outputs / "predictions.csv", tables.Predictions)
     test = table[table["split"] == "test"]
-    belief = test[[f"p_{name}" for name in CLASSES]].to_numpy()
-    predicted = np.array(CLASSES)[belief.argmax(1)]
+    probs = test[[f"p_{name}" for name in CLASSES]].to_numpy()
+    predicted = np.array(CLASSES)[probs.argmax(1)]
     assert scores["images"] == len(test) == 24
     assert scores["groups"] == 12
     expected = {
@@ -143,14 +141,14 @@ def test_every_score_can_be_computed_again_from_the_predictions(outputs):
         "balanced_accuracy": metrics.balanced_accuracy_score(test["target"], predicted),
         "macro_f1": metrics.f1_score(test["target"], predicted, average="macro"),
         "auroc": metrics.roc_auc_score(
-            test["target"], belief / belief.sum(1, keepdims=True), multi_class="ovr"
+            test["target"], probs / probs.sum(1, keepdims=True), multi_class="ovr"
         ),
         "average_precision": metrics.average_precision_score(
-            pd.get_dummies(test["target"]).to_numpy(), belief
+            pd.get_dummies(test["target"]).to_numpy(), probs
         ),
         "mcc": metrics.matthews_corrcoef(test["target"], predicted),
         "brier": metrics.brier_score_loss(
-            test["target"], belief, labels=sorted(CLASSES), scale_by_half=False
+            test["target"], probs, labels=sorted(CLASSES), scale_by_half=False
         ),
     }
     assert {name: scores[name] for name in expected} == pytest.approx(expected, abs=1e-5)
@@ -226,8 +224,9 @@ def test_a_data_set_without_masks_or_positive_class_is_measured_all_the_same(
     for name in ("pixels.npy", "images.csv", "split.csv", "training"):
         (tmp_path / name).symlink_to(inputs / name)
     np.save(tmp_path / "masks.npy", np.zeros((0, 32, 32), np.uint8))
-    network, card = models.load(inputs / "model")
-    models.save(network, replace(card, thresholds={"COVID": []}), tmp_path / "model")
+    classifier = Classifier.load(inputs / "model")
+    classifier.info = replace(classifier.info, validation_probs={"COVID": []})
+    classifier.save(tmp_path / "model")
     evaluate(tmp_path, tmp_path, monkeypatch)
     assert json.loads((tmp_path / "test.json").read_text())["operating_point"] is None
     assert "no operating point: no validation images" in capsys.readouterr().out

@@ -4,7 +4,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from scipy.stats import pearsonr
 
-from cxr.models import model as models
+from cxr.models.info import ModelInfo
 from stages.gradcam import agreement
 
 SIDE = 40
@@ -110,13 +110,13 @@ def test_a_shift_fills_what_becomes_free_from_the_edge():
 
 
 def test_random_weights_are_the_same_again_differ_and_leave_other_chances_alone():
-    card = models.Card("x", "simple_cnn", ["a", "b"], 32, 0.5, 0.25)
+    info = ModelInfo("x", "simple_cnn", ["a", "b"], 32, 0.5, 0.25)
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
-    one, same, other = (list(agreement.random_weights(card, seed)) for seed in (0, 0, 1))
+    one, same, other = (list(agreement.random_weights(info, seed)) for seed in (0, 0, 1))
     assert torch.equal(torch.rand(1), expected)
-    weights = [network.classifier.weight for network in (*one, *other)]
-    assert torch.equal(weights[0], same[0].classifier.weight)
+    weights = [random.network.classifier.weight for random in (*one, *other)]
+    assert torch.equal(weights[0], same[0].network.classifier.weight)
     for place, weight in enumerate(weights):
         assert not any(torch.equal(weight, earlier) for earlier in weights[:place])

@@ -8,7 +8,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 from scipy.special import softmax
 
-from cxr.models import model as models
+from cxr.models.classifier import Classifier
 from cxr.pipeline import tables
 from cxr.pipeline.cli import UserError
 from stages.gradcam.__main__ import main
@@ -56,10 +56,10 @@ def predictions(folder):
     """
     split = tables.read(folder / "split.csv", tables.Split)
     table = split[split["split"] != "train"].reset_index(drop=True)
-    belief = np.array([np.where(np.array(CLASSES) == label, 0.8, 0.1) for label in table["target"]])
+    probs = np.array([np.where(np.array(CLASSES) == label, 0.8, 0.1) for label in table["target"]])
     missed = (table["target"] == "COVID") & (table.index % 3 == 0)
-    belief[missed] = [0.25, 0.6, 0.15]
-    columns = {f"p_{name}": belief[:, number] for number, name in enumerate(CLASSES)}
+    probs[missed] = [0.25, 0.6, 0.15]
+    columns = {f"p_{name}": probs[:, number] for number, name in enumerate(CLASSES)}
     return table[["image", "target", "split"]].assign(**columns)
 
 
@@ -113,11 +113,11 @@ def reddened(picture):
 
 
 def test_what_is_explained_is_the_predicted_class(inputs):
-    network, card = models.load(inputs / "model")
+    classifier = Classifier.load(inputs / "model")
     split = tables.read(inputs / "split.csv", tables.Split)
     pixels = np.load(inputs / "pixels.npy")
     given = tables.read(inputs / "predictions.csv", tables.Predictions)
-    images = predicted(split, given, network, card, pixels)
+    images = predicted(split, given, classifier, pixels)
     assert images["image"].tolist() == split["image"].tolist()
 
     held_out = images[images["split"] != "train"]
@@ -125,15 +125,15 @@ def test_what_is_explained_is_the_predicted_class(inputs):
     assert set(missed["target"]) == {"COVID"}
     assert set(missed["p_target"]) == {0.25}
     assert set(missed["p_predicted"]) == {0.6}
-    rows, classes = targets(missed, card)
+    rows, classes = targets(missed, list(CLASSES))
     assert rows.tolist() == missed["row"].tolist()
     assert set(classes.tolist()) == {CLASSES.index("Normal")}
 
     training = images[images["split"] == "train"]
-    logits = models.logits(network, card, pixels, training["row"].to_numpy())
-    believed = softmax(logits / card.temperature, axis=1)
-    assert training["p_predicted"].to_numpy() == pytest.approx(believed.max(1), abs=1e-6)
-    assert (training["predicted"] == np.array(CLASSES)[believed.argmax(1)]).all()
+    logits = classifier.logits(pixels, training["row"].to_numpy())
+    probs = softmax(logits / classifier.info.temperature, axis=1)
+    assert training["p_predicted"].to_numpy() == pytest.approx(probs.max(1), abs=1e-6)
+    assert (training["predicted"] == np.array(CLASSES)[probs.argmax(1)]).all()
 
 
 def test_metrics_name_layer_and_method_and_count_the_images_of_every_side(outputs):
@@ -216,10 +216,10 @@ def test_so_many_are_measured_and_as_many_of_each_class(masked_out):
 
 def test_empty_maps_are_counted_and_still_shown(inputs, tmp_path, monkeypatch):
     linked(inputs, tmp_path, "predictions", "split", "pixels", "masks")
-    network, card = models.load(inputs / "model")
-    network.dense[0].weight.data.abs_()
-    network.classifier.weight.data.abs_().neg_()
-    models.save(network, card, tmp_path / "model")
+    classifier = Classifier.load(inputs / "model")
+    classifier.network.dense[0].weight.data.abs_()
+    classifier.network.classifier.weight.data.abs_().neg_()
+    classifier.save(tmp_path / "model")
     gradcam(tmp_path, tmp_path, monkeypatch)
     test = metrics(tmp_path)["test"]
     assert test["empty"] == test["images"] == 9

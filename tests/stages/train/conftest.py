@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from cxr.models import model as models
+from cxr.models.info import ModelInfo
 from stages.train.__main__ import main
 from tests.helpers.builders import prepared
 from tests.helpers.training import Train, arguments
@@ -33,5 +33,5 @@ def train(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Train
 
 
 @pytest.fixture
-def card() -> models.Card:
-    return models.Card("resnet18", "resnet18", ["a", "b", "c"], 32, 0.5, 0.25)
+def info() -> ModelInfo:
+    return ModelInfo("resnet18", "resnet18", ["a", "b", "c"], 32, 0.5, 0.25)

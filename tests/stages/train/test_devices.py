@@ -3,7 +3,8 @@ import torch
 from safetensors.torch import load_file
 from timm.layers.norm_act import SyncBatchNormAct
 
-from cxr.models import model as models
+from cxr.models.classifier import MODEL_FILE
+from cxr.models.networks import build_network
 from cxr.pipeline.cli import UserError
 from cxr.pipeline.params import load
 from stages.train.loop import check_devices, synchronised
@@ -26,7 +27,7 @@ def test_two_processes_agree_with_one(train, small, tmp_path):
     assert process.returncode == 0, output
     assert output.count("epoch 3/3") == 1
     assert {path.name for path in two.iterdir()} == {"params.yaml", "model", "plots"}
-    expected, found = (load_file(folder / "model" / models.FILE) for folder in (one, two))
+    expected, found = (load_file(folder / "model" / MODEL_FILE) for folder in (one, two))
     for name, tensor in expected.items():
         assert (found[name] - tensor).abs().max() < 1e-5, name
     for name in CURVES:
@@ -36,7 +37,7 @@ def test_two_processes_agree_with_one(train, small, tmp_path):
 
 def test_batch_normalisation_is_synchronised_on_gpus_only():
     settings = load(PARAMS).train.model_copy(update={"devices": 2})
-    model = models.build("efficientnet_b0", 3)
+    model = build_network("efficientnet_b0", 3)
     names = list(model.state_dict())
     assert synchronised(model, settings, torch.device("cpu")) is model
     changed = synchronised(model, settings, torch.device("cuda"))

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from cxr.models import model as models
+from cxr.models.networks import build_network
 from stages.train.loop import choose_precision, out_of_memory
 
 CPU = torch.device("cpu")
@@ -21,11 +21,11 @@ def test_bf16_on_a_cpu_is_for_those_that_have_it_and_dense_convolutions(
     monkeypatch, features, name, expected
 ):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: features)
-    assert choose_precision("auto", models.build(name, 2), CPU) == expected
+    assert choose_precision("auto", build_network(name, 2), CPU) == expected
 
 
 def test_a_set_precision_is_used():
-    model = models.build("resnet18", 2)
+    model = build_network("resnet18", 2)
     assert choose_precision("bf16", model, CPU) == "bf16"
     assert choose_precision("fp32", model, CPU) == "fp32"
 

@@ -1,6 +1,6 @@
 import pytest
 
-from cxr.models import model as models
+from cxr.models.networks import build_network
 from cxr.pipeline.params import load
 from stages.train.optimizer import create, lr_factor
 from tests.helpers.training import PARAMS
@@ -16,7 +16,7 @@ def test_the_learning_rate_rises_then_falls_along_a_cosine():
 
 def rates(name: str, layer_decay: float) -> dict[str, float]:
     """Learning rate of each parameter."""
-    model = models.build(name, 3)
+    model = build_network(name, 3)
     settings = load(PARAMS).train.model_copy(update={"layer_decay": layer_decay})
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     groups = create(model, settings, lr=0.1).param_groups

@@ -8,9 +8,10 @@ import torch
 from safetensors.torch import load_file
 from torch.nn.functional import cross_entropy
 
-from cxr.models import model as models
+from cxr.models.classifier import MODEL_FILE, Classifier
+from cxr.models.networks import build_network
 from cxr.pipeline import tables
-from stages.train.module import Classifier
+from stages.train.module import TrainingModule
 from stages.train.seeding import seeded
 from tests.helpers.training import OFF, contents, curve
 
@@ -27,19 +28,19 @@ PLAIN = {
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return load_file(folder / "model" / models.FILE)
+    return load_file(folder / "model" / MODEL_FILE)
 
 
 def beginning(folder: Path, inputs: Path) -> tuple[torch.nn.Module, torch.Tensor, torch.Tensor]:
     """The network as it began, and the first batch of 36: inputs and labels."""
-    _, card = models.load(folder / "model")
+    trained = Classifier.load(folder / "model")
     split = tables.read(inputs / "split.csv", tables.Split).query("split == 'train'")
     split = split.iloc[np.random.default_rng(seeded("order", 0, 0)).permutation(36)]
     pixels = np.load(inputs / "pixels.npy")[split["row"]]
     torch.manual_seed(0)
-    model = models.build("simple_cnn", 3, 0.0)
-    labels = torch.tensor([card.classes.index(label) for label in split["target"]])
-    return model, models.to_input(pixels, card, torch.device("cpu")), labels
+    model = build_network("simple_cnn", 3, 0.0)
+    labels = torch.tensor([trained.info.classes.index(label) for label in split["target"]])
+    return model, trained.to_input(pixels), labels
 
 
 def is_one_step(after: dict[str, torch.Tensor], model: torch.nn.Module, share: float) -> bool:
@@ -84,13 +85,13 @@ def test_accumulated_batches_count_as_one(train):
 
 def test_the_moving_average_is_kept(train, monkeypatch):
     states = []
-    step = Classifier.optimizer_step
+    step = TrainingModule.optimizer_step
 
     def optimizer_step(self, *args, **kwargs):
         step(self, *args, **kwargs)
         states.append({name: each.clone() for name, each in self.model.state_dict().items()})
 
-    monkeypatch.setattr(Classifier, "optimizer_step", optimizer_step)
+    monkeypatch.setattr(TrainingModule, "optimizer_step", optimizer_step)
     slow = PLAIN | {"architecture": {"lr": 0.03, "drop_rate": 0.0}}
     kept = weights(train(epochs=1, batch_size=4, ema=0.7, **slow))
     expected = states[0]
@@ -134,6 +135,6 @@ def test_the_whole_recipe_repeats_to_the_bit_with_any_number_of_workers(train, s
 def test_a_transformer_is_built_for_the_size_of_the_images(train):
     architecture = {"timm": "vit_tiny_patch16_224", "lr": 0.001, "drop_rate": 0.0}
     folder = train(model="vit", architecture=architecture, epochs=1)
-    model, card = models.load(folder / "model")
-    assert (card.timm, card.size) == ("vit_tiny_patch16_224", 32)
-    assert model.pos_embed.shape == (1, 5, 192)
+    classifier = Classifier.load(folder / "model")
+    assert (classifier.info.timm, classifier.info.size) == ("vit_tiny_patch16_224", 32)
+    assert classifier.network.pos_embed.shape == (1, 5, 192)

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from stages.train.module import Classifier
+from stages.train.module import TrainingModule
 from stages.train.resume import state_file
 from tests.helpers.builders import prepared
 from tests.helpers.training import Train, arguments, contents, start
@@ -19,7 +19,7 @@ def interrupted(train: Train, monkeypatch: pytest.MonkeyPatch) -> Train:
     """Run the stage and break it off in the given epoch and step, both counted from 0."""
 
     def run(out: str, epoch: int, step: int, **changes: object) -> None:
-        original = Classifier.training_step
+        original = TrainingModule.training_step
 
         def training_step(self, batch, index):
             if (self.current_epoch, index) == (epoch, step):
@@ -27,7 +27,7 @@ def interrupted(train: Train, monkeypatch: pytest.MonkeyPatch) -> Train:
             return original(self, batch, index)
 
         with monkeypatch.context() as patch, pytest.raises(Killed):
-            patch.setattr(Classifier, "training_step", training_step)
+            patch.setattr(TrainingModule, "training_step", training_step)
             train(out, **changes)
 
     return run

@@ -6,8 +6,9 @@ import torch
 from ruamel.yaml import YAML
 from safetensors.torch import load_file
 
-from cxr.models import model as models
 from cxr.models import ood
+from cxr.models.classifier import Classifier
+from cxr.models.networks import build_network
 from cxr.pipeline import tables
 from cxr.pipeline.cli import UserError
 from tests.helpers.builders import prepared
@@ -20,15 +21,15 @@ def test_writes_a_model_that_describes_itself_and_its_curves(train, small, tmp_p
     monkeypatch.chdir(elsewhere)
     folder = train(epochs=3)
 
-    _, card = models.load(folder / "model")
+    info = Classifier.load(folder / "model").info
     pixels = np.load(small / "pixels.npy")[:36] / 255
-    assert (card.architecture, card.timm, card.size) == ("simple_cnn", "simple_cnn", 32)
-    assert card.classes == ["COVID", "Lung_Opacity", "Normal"]
-    assert (card.mean, card.std) == pytest.approx((pixels.mean(), pixels.std()))
-    assert card.weights == "scratch"
+    assert (info.architecture, info.timm, info.size) == ("simple_cnn", "simple_cnn", 32)
+    assert info.classes == ["COVID", "Lung_Opacity", "Normal"]
+    assert (info.mean, info.std) == pytest.approx((pixels.mean(), pixels.std()))
+    assert info.weights == "scratch"
     prepare = YAML(typ="safe").load(folder / "params.yaml")["prepare"]
-    assert card.prepare == {name: prepare[name] for name in card.prepare}
-    assert card.prepare.keys() | {"side", "backend"} == prepare.keys()
+    assert info.prepare == {name: prepare[name] for name in info.prepare}
+    assert info.prepare.keys() | {"side", "backend"} == prepare.keys()
     split = tables.read(small / "split.csv", tables.Split)
     held_out = split["row"][split["split"] == "val"].to_numpy()
     known = ood.load(folder / "model")
@@ -60,12 +61,12 @@ def test_keeps_the_epoch_that_was_best(train, small, monitor):
     folder = train(monitor=monitor, epochs=4, architecture={"lr": 0.02})
     values = curve(folder, f"val/{monitor}")
     best = values.index(min(values) if monitor == "loss" else max(values))
-    model, card = models.load(folder / "model")
+    classifier = Classifier.load(folder / "model")
     split = tables.read(small / "split.csv", tables.Split)
     rows = split[split["split"] == "val"]
-    found = models.logits(model, card, np.load(small / "pixels.npy"), rows["row"].to_numpy())
-    labels = torch.tensor([card.classes.index(label) for label in rows["target"]])
-    loss = torch.nn.functional.cross_entropy(torch.from_numpy(found), labels)
+    logits = classifier.logits(np.load(small / "pixels.npy"), rows["row"].to_numpy())
+    labels = torch.tensor([classifier.info.classes.index(label) for label in rows["target"]])
+    loss = torch.nn.functional.cross_entropy(torch.from_numpy(logits), labels)
     assert loss.item() == pytest.approx(curve(folder, "val/loss")[best], abs=1e-4)
 
 
@@ -82,7 +83,7 @@ def test_test_images_are_not_looked_at(train, small, tmp_path):
 def test_a_frozen_backbone_keeps_its_weights_and_statistics(train):
     folder = train(model="mobilenetv2", epochs=1, batch_size=36, freeze_epochs=1)
     torch.manual_seed(0)
-    before = models.build("mobilenetv2_100", 3).state_dict()
+    before = build_network("mobilenetv2_100", 3).state_dict()
     after = load_file(folder / "model/model.safetensors")
     changed = {name for name in after if not torch.equal(after[name], before[name])}
     assert changed == {"classifier.weight", "classifier.bias"}
@@ -97,7 +98,7 @@ def test_a_backbone_is_trained_after_the_frozen_epochs(train, freeze_epochs):
     assert second > first, "the second epoch is to be the one that is kept"
     after = load_file(folder / "model/model.safetensors")
     torch.manual_seed(0)
-    before = models.build("simple_cnn", 3, 0.5).state_dict()
+    before = build_network("simple_cnn", 3, 0.5).state_dict()
     frozen = torch.equal(after["features.0.weight"], before["features.0.weight"])
     assert frozen == (freeze_epochs == 2)
     assert not torch.equal(after["classifier.weight"], before["classifier.weight"])

@@ -1,6 +1,7 @@
 import hashlib
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import huggingface_hub.constants
@@ -11,19 +12,21 @@ import torch
 import torchvision
 from safetensors.torch import save_file
 
-from cxr.models import model as models
-from cxr.models.model import Card
+from cxr.models.classifier import MODEL_FILE, Classifier
+from cxr.models.info import ModelInfo
+from cxr.models.networks import build_network
 from cxr.pipeline.cli import UserError
 from stages.train import weights
 from stages.train.adapt import to_grey
+from stages.train.weights import load_initial_weights
 
 torch.set_num_threads(1)
 
 MOBILENET = Path("../shared/weights/mobilenetv2_100.imagenet.safetensors").resolve()
 
 
-def card_of(name: str, classes: int = 3) -> Card:
-    return Card(name, name, [f"class {number}" for number in range(classes)], 64, 0.4, 0.2)
+def classifier(name: str, class_names: tuple[str, ...] = ("a", "b", "c")) -> Classifier:
+    return Classifier.build(ModelInfo(name, name, list(class_names), 64, 0.4, 0.2))
 
 
 def random_statistics(model: torch.nn.Module) -> torch.nn.Module:
@@ -66,14 +69,14 @@ def test_a_file_of_torchvisions_computes_the_same_on_one_grey_channel(tmp_path, 
         if isinstance(module, torch.nn.BatchNorm2d):
             module.eps = 1e-5  # torchvision's MobileNetV3 has 1e-3, timm's the usual
     torch.save(reference.state_dict(), tmp_path / "file.pth")
-    model = models.build(name, 3)
-    card = weights.start(model, card_of(name), str(tmp_path / "file.pth"))
+    ours = classifier(name)
+    load_initial_weights(ours, str(tmp_path / "file.pth"))
     pixels = grey_images()
     expected = reference(as_rgb(pixels))
-    found = model.eval()(models.to_input(pixels, card, torch.device("cpu")))
+    found = ours.network.eval()(ours.to_input(pixels))
     # Not the same to the bit: the padding around an image is of another grey.
     assert (found - expected).abs().max() < 0.02 * (expected.max() - expected.min())
-    assert (card.mean, card.std) == pytest.approx((0.449, 0.226))
+    assert (ours.info.mean, ours.info.std) == pytest.approx((0.449, 0.226))
 
 
 @pytest.mark.parametrize("bias", [False, True])
@@ -88,8 +91,8 @@ def test_a_grey_stem_is_exact_inside_the_image(bias):
     grey, mean, std = to_grey(state, model)
     model.load_state_dict(grey, strict=False)
     pixels = grey_images()
-    card = Card("", "", [], 64, mean, std)
-    found = model.eval().bn1(model.conv1(models.normalised(torch.from_numpy(pixels), card)))
+    inputs = ModelInfo("", "", [], 64, mean, std).normalize(torch.from_numpy(pixels))
+    found = model.eval().bn1(model.conv1(inputs))
     assert torch.allclose(found, norm(rgb(as_rgb(pixels))), atol=1e-4)
 
 
@@ -104,15 +107,15 @@ def test_a_grey_stem_is_exact_inside_the_image(bias):
 def test_a_grey_stem_gives_the_norm_behind_it_what_rgb_gave(name):
     torch.manual_seed(0)
     rgb = random_statistics(timm.create_model(name, num_classes=3))
-    model = models.build(name, 3)
+    model = build_network(name, 3)
     state, mean, std = to_grey(rgb.state_dict(), model)
     model.load_state_dict(state)
     pixels = grey_images()
-    card = Card("", "", [], 64, mean, std)
+    inputs = ModelInfo("", "", [], 64, mean, std).normalize(torch.from_numpy(pixels))
     behind = next(
-        one for one, module in model.named_modules() if isinstance(module, torch.nn.BatchNorm2d)
+        name for name, module in model.named_modules() if isinstance(module, torch.nn.BatchNorm2d)
     )
-    found = output(model.eval(), behind, models.normalised(torch.from_numpy(pixels), card))
+    found = output(model.eval(), behind, inputs)
     expected = output(rgb, behind, as_rgb(pixels))
     inside = (..., slice(4, -4), slice(4, -4))
     assert torch.allclose(found[inside], expected[inside], atol=1e-4)
@@ -126,27 +129,25 @@ def output(model: torch.nn.Module, name: str, inputs: torch.Tensor) -> torch.Ten
     return found[0]
 
 
-def test_a_model_of_this_project_comes_back_with_its_classifier(tmp_path, capsys):
-    first = models.build("resnet18", 3)
-    models.save(first, card_of("resnet18"), tmp_path)
-    second = models.build("resnet18", 3)
-    start = Card("resnet18", "resnet18", card_of("resnet18").classes, 32, 0.1, 0.1)
-    card = weights.start(second, start, str(tmp_path / models.FILE))
-    for name, tensor in first.state_dict().items():
-        assert torch.equal(second.state_dict()[name], tensor)
-    digest = hashlib.sha256((tmp_path / models.FILE).read_bytes()).hexdigest()
-    assert card.weights == f"model.safetensors sha256:{digest}"
-    assert (card.mean, card.std, card.size) == (0.4, 0.2, 32)
+def test_a_model_of_this_project_keeps_its_last_layer(tmp_path, capsys):
+    first, second = classifier("resnet18"), classifier("resnet18")
+    first.save(tmp_path)
+    second.info = replace(second.info, size=32, mean=0.1, std=0.1)
+    load_initial_weights(second, str(tmp_path / MODEL_FILE))
+    for name, tensor in first.network.state_dict().items():
+        assert torch.equal(second.network.state_dict()[name], tensor)
+    digest = hashlib.sha256((tmp_path / MODEL_FILE).read_bytes()).hexdigest()
+    assert second.info.weights == f"model.safetensors sha256:{digest}"
+    assert (second.info.mean, second.info.std, second.info.size) == (0.4, 0.2, 32)
     assert "left as initialised: none; not used: none" in capsys.readouterr().out
 
 
-def test_the_classifier_of_other_classes_is_left_out(tmp_path, capsys):
-    models.save(models.build("resnet18", 3), card_of("resnet18"), tmp_path)
-    other = Card("resnet18", "resnet18", ["x", "y", "z"], 32, 0.1, 0.1)
-    model = models.build("resnet18", 3)
-    before = model.fc.weight.clone()
-    weights.start(model, other, str(tmp_path / models.FILE))
-    assert torch.equal(model.fc.weight, before)
+def test_the_last_layer_of_a_model_with_other_classes_is_not_loaded(tmp_path, capsys):
+    classifier("resnet18").save(tmp_path)
+    other = classifier("resnet18", ("x", "y", "z"))
+    before = other.network.fc.weight.clone()
+    load_initial_weights(other, str(tmp_path / MODEL_FILE))
+    assert torch.equal(other.network.fc.weight, before)
     assert "left as initialised: fc.weight, fc.bias" in capsys.readouterr().out
 
 
@@ -157,19 +158,18 @@ def test_what_training_scripts_wrap_around_a_state_dict_is_taken_off(tmp_path, w
     state = timm.create_model("simple_cnn", in_chans=1, num_classes=3).state_dict()
     content = {prefix + name: tensor for name, tensor in state.items()}
     torch.save({wrap: content, "epoch": 3} if wrap else content, tmp_path / "file.pth")
-    model = models.build("simple_cnn", 3)
-    card = weights.start(model, card_of("simple_cnn"), str(tmp_path / "file.pth"))
-    assert torch.equal(model.state_dict()["features.0.weight"], state["features.0.weight"])
-    # A grey network says nothing of its normalisation: that of the training images stays.
-    assert (card.mean, card.std) == (0.4, 0.2)
+    ours = classifier("simple_cnn")
+    load_initial_weights(ours, str(tmp_path / "file.pth"))
+    loaded = ours.network.state_dict()["features.0.weight"]
+    assert torch.equal(loaded, state["features.0.weight"])
+    # A grey network's file has no normalization: that of the training images stays.
+    assert (ours.info.mean, ours.info.std) == (0.4, 0.2)
 
 
 def test_another_networks_file_is_refused(tmp_path):
     save_file(timm.create_model("mobilenetv2_100").state_dict(), tmp_path / "m.safetensors")
     with pytest.raises(UserError, match=r"m\.safetensors fits 0 of the 102 tensors of resnet18"):
-        weights.start(
-            models.build("resnet18", 3), card_of("resnet18"), str(tmp_path / "m.safetensors")
-        )
+        load_initial_weights(classifier("resnet18"), str(tmp_path / "m.safetensors"))
 
 
 class Hostile:
@@ -189,9 +189,7 @@ def test_a_hostile_pickle_is_refused_and_not_run(tmp_path, bare):
     else:
         torch.save(content, tmp_path / "file.pth")
     with pytest.raises(UserError, match="holds no plain weights"):
-        weights.start(
-            models.build("simple_cnn", 3), card_of("simple_cnn"), str(tmp_path / "file.pth")
-        )
+        load_initial_weights(classifier("simple_cnn"), str(tmp_path / "file.pth"))
     assert not trap.exists()
 
 
@@ -210,7 +208,7 @@ def test_a_missing_file_is_named():
 
 def test_a_network_without_imagenet_weights_is_named():
     with pytest.raises(UserError, match="no ImageNet weights for simple_cnn"):
-        weights.start(models.build("simple_cnn", 3), card_of("simple_cnn"), "imagenet")
+        load_initial_weights(classifier("simple_cnn"), "imagenet")
 
 
 def cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -227,17 +225,17 @@ def cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_imagenet_weights_come_from_timms_cache(tmp_path, monkeypatch):
     state = random_statistics(timm.create_model("mobilenetv2_100")).state_dict()
     save_file(state, cache(tmp_path, monkeypatch))
-    model = models.build("mobilenetv2_100", 3)
-    card = weights.start(model, card_of("mobilenetv2_100"), "imagenet")
-    assert torch.equal(model.conv_head.weight, state["conv_head.weight"])
-    assert card.weights == "imagenet ra_in1k"
-    assert card.mean == pytest.approx(0.449)
+    ours = classifier("mobilenetv2_100")
+    load_initial_weights(ours, "imagenet")
+    assert torch.equal(ours.network.conv_head.weight, state["conv_head.weight"])
+    assert ours.info.weights == "imagenet ra_in1k"
+    assert ours.info.mean == pytest.approx(0.449)
 
 
 def test_without_a_network_one_line_says_where_the_weights_go(tmp_path, monkeypatch):
     cache(tmp_path, monkeypatch)
     with pytest.raises(UserError, match=r"timm/mobilenetv2_100\.ra_in1k.*train\.weights") as error:
-        weights.start(models.build("mobilenetv2_100", 3), card_of("mobilenetv2_100"), "imagenet")
+        load_initial_weights(classifier("mobilenetv2_100"), "imagenet")
     assert "\n" not in str(error.value)
 
 
@@ -253,14 +251,14 @@ def test_an_unreachable_hub_is_asked_once(tmp_path, monkeypatch):
 
     monkeypatch.setattr(huggingface_hub, "get_session", Session)
     with pytest.raises(UserError, match="can't be downloaded"):
-        weights.start(models.build("mobilenetv2_100", 3), card_of("mobilenetv2_100"), "imagenet")
+        load_initial_weights(classifier("mobilenetv2_100"), "imagenet")
     assert asked == [huggingface_hub.constants.ENDPOINT]
 
 
 @pytest.mark.skipif(not MOBILENET.exists(), reason=f"{MOBILENET.name} is not there")
 def test_real_imagenet_weights(capsys):
-    model = models.build("mobilenetv2_100", 4)
-    card = weights.start(model, card_of("mobilenetv2_100", 4), str(MOBILENET))
+    ours = classifier("mobilenetv2_100", ("a", "b", "c", "d"))
+    load_initial_weights(ours, str(MOBILENET))
     left = "left as initialised: classifier.weight, classifier.bias; not used: none"
     assert f"260 of 262 tensors; {left}" in capsys.readouterr().out
-    assert card.weights.startswith("mobilenetv2_100.imagenet.safetensors sha256:")
+    assert ours.info.weights.startswith("mobilenetv2_100.imagenet.safetensors sha256:")

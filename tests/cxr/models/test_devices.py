@@ -5,21 +5,21 @@ from multiprocessing import get_context
 
 import pytest
 
-from cxr.models import gpus
+from cxr.models import devices
 
 # Real processes, which import torch once.
 PROCESSES = get_context("forkserver")
-PROCESSES.set_forkserver_preload(["cxr.models.gpus"])
+PROCESSES.set_forkserver_preload(["cxr.models.devices"])
 
 
-def hold(connection, folder, devices, amount, when_busy, environment):
+def hold(connection, folder, gpus, amount, when_busy, environment):
     """Reserve, tell what CUDA would see, and keep it until told to end."""
     os.environ.pop("CUDA_VISIBLE_DEVICES", None)
     os.environ.update(environment)
-    gpus.POLL = 0.02
-    gpus.visible = lambda: devices
-    gpus.lock_folder = lambda: folder
-    gpus.reserve(amount, when_busy)
+    devices.POLL_SECONDS = 0.02
+    devices.visible_gpus = lambda: gpus
+    devices.lock_folder = lambda: folder
+    devices.reserve_gpus(amount, when_busy)
     connection.send(os.environ.get("CUDA_VISIBLE_DEVICES"))
     connection.recv()
 
@@ -144,7 +144,7 @@ def test_gpus_go_by_the_names_that_the_user_gave_them(monkeypatch, variable, cou
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if variable is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", variable)
-    assert gpus.visible() == names
+    assert devices.visible_gpus() == names
 
 
 def test_cuda_is_not_asked_before_a_gpu_is_reserved():

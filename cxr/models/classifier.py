@@ -1,0 +1,131 @@
+"""A trained network with what is known about it: load, save, predict."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from cxr.models.calibration import scaled_softmax
+from cxr.models.devices import default_device
+from cxr.models.info import ModelInfo
+from cxr.models.networks import build_network
+from cxr.pipeline.cli import UserError
+
+MODEL_FILE = "model.safetensors"
+
+Images = NDArray[np.uint8]
+Rows = NDArray[np.int64]
+
+
+@dataclass
+class Classifier:
+    """A network and its description.
+
+    Attributes:
+        network: a timm network for one-channel input.
+        info: class names, normalization, calibration.
+    """
+
+    network: nn.Module
+    info: ModelInfo
+
+    @classmethod
+    def build(cls, info: ModelInfo, drop_rate: float = 0.0) -> "Classifier":
+        """Build the network that `info` describes, with random weights."""
+        return cls(build_network(info.timm, len(info.classes), drop_rate, info.size), info)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Classifier":
+        """Read what `save` wrote, ready for inference.
+
+        Raises:
+            UserError: if the folder holds no model of this project.
+        """
+        path = folder / MODEL_FILE
+        try:
+            with safe_open(path, framework="pt") as file:
+                info = ModelInfo(**json.loads(file.metadata()["model_info"]))
+        except Exception as error:
+            raise UserError(
+                f"{path} is no model of this project: train one with `dvc repro`."
+            ) from error
+        classifier = cls.build(info)
+        classifier.network.load_state_dict(load_file(path))
+        classifier.network.eval()
+        return classifier
+
+    def save(self, folder: Path) -> None:
+        """Write `folder`/model.safetensors: the weights, and the description in the metadata."""
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {
+            name: tensor.detach().cpu().contiguous()
+            for name, tensor in self.network.state_dict().items()
+        }
+        metadata = {"model_info": json.dumps(asdict(self.info), sort_keys=True)}
+        save_file(tensors, folder / MODEL_FILE, metadata=metadata)
+
+    def to_input(self, images: Images) -> Tensor:
+        """Turn grey images into inputs, on the network's device.
+
+        Args:
+            images: uint8 (N, S, S).
+
+        Returns:
+            float32 (N, 1, S, S), normalized, channels last.
+        """
+        device = next(self.network.parameters()).device
+        return self.info.normalize(torch.from_numpy(np.ascontiguousarray(images)).to(device))
+
+    def logits(
+        self, images: Images, rows: Rows | None = None, batch_size: int = 64
+    ) -> NDArray[np.float32]:
+        """Apply the network in fp32, on the GPU if there is one.
+
+        Args:
+            images: uint8 (M, S, S), may be memory-mapped.
+            rows: int (N,), which of the images; all if not given.
+
+        Returns:
+            float32 (N, classes), before softmax and temperature.
+        """
+        rows = np.arange(len(images)) if rows is None else rows
+        # Outside inference_mode, where moved weights could never be trained again.
+        self.network.to(default_device(), memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        # Results stay on the device until the end: fetching one waits for its batch.
+        with torch.inference_mode():
+            batches = [
+                self.network(self.to_input(images[rows[start : start + batch_size]])).float()
+                for start in range(0, len(rows), batch_size)
+            ]
+        if not batches:
+            return np.empty((0, len(self.info.classes)), np.float32)
+        return torch.cat(batches).cpu().numpy()
+
+    def probs(self, images: Images, rows: Rows | None = None) -> NDArray[np.float64]:
+        """Calibrated class probabilities, float64 (N, classes); arguments as for `logits`."""
+        return scaled_softmax(self.logits(images, rows), self.info.temperature)
+
+    def logits_and_features(
+        self, images: Images, rows: Rows | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the logits and the inputs of the network's last layer.
+
+        Returns:
+            float32 (N, classes) and (N, features).
+        """
+        features: list[Tensor] = []
+        head: nn.Module = self.network.get_classifier()  # type: ignore[operator]
+        handle = head.register_forward_pre_hook(
+            lambda _, inputs: features.append(inputs[0].flatten(1).float())
+        )
+        try:
+            logits = self.logits(images, rows)
+        finally:
+            handle.remove()
+        return logits, torch.cat(features).cpu().numpy()

@@ -1,0 +1,68 @@
+"""What a saved model says about itself."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from cxr.pipeline.cli import UserError
+from cxr.pipeline.params import Prepare
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Everything that is needed to use a saved network without the rest of the project.
+
+    Attributes:
+        architecture: this project's name for it.
+        timm: the timm library's name for it.
+        classes: class names, in the order of the outputs.
+        size: side length in pixels of the square, one-channel input.
+        mean, std: for normalization, as fractions of white (0 to 1).
+        weights: the initial weights of training: scratch, an ImageNet tag, or a file with its hash.
+        precision: fp32 or bf16, in training; inference is always in fp32.
+        temperature: divisor of the logits before the softmax (Guo et al. 2017).
+        validation_probs: for each class, its calibrated probability in each validation image of
+            that class, ascending. Operating points are read off these.
+        prepare: the settings under `prepare` with which files became images of this size.
+    """
+
+    architecture: str
+    timm: str
+    classes: list[str]
+    size: int
+    mean: float
+    std: float
+    weights: str = "scratch"
+    precision: str = "fp32"
+    temperature: float = 1.0
+    validation_probs: dict[str, list[float]] = field(default_factory=dict)
+    prepare: dict[str, Any] = field(default_factory=dict)
+
+    def normalize(self, images: Tensor) -> Tensor:
+        """Turn grey images into network inputs.
+
+        Args:
+            images: uint8 (N, S, S), on any device.
+
+        Returns:
+            float32 (N, 1, S, S), on the same device, channels last.
+        """
+        scaled = images.unsqueeze(1).to(torch.float32).div_(255).sub_(self.mean).div_(self.std)
+        return scaled.contiguous(memory_format=torch.channels_last)
+
+    def prepare_settings(self) -> Prepare:
+        """Return the settings with which the training images were prepared.
+
+        Raises:
+            UserError: if the model does not record them.
+        """
+        try:
+            return Prepare(side=self.size, backend="threading", **self.prepare)
+        except ValidationError as error:
+            raise UserError(
+                f"the model {self.architecture} does not record how its images were prepared: "
+                "train it again with `dvc repro`."
+            ) from error
