@@ -39,13 +39,13 @@ test: env-dev  ## Run the linters, the type checker and the tests
 	ruff check .
 	ruff format --check .
 	mypy
-	pytest -n 2 -m "not slow"
+	pytest -n 2 -m "not slow" $(PYTEST_OPTIONS)
 
 test-slow: env-dev  ## Run the slow tests
 	pytest -n 2 -m slow
 
-coverage: env-dev  ## Run the tests and report which lines they reach
-	pytest -n 2 -m "not slow" --cov --cov-report term:skip-covered --cov-report xml
+coverage:  ## As test, and report the lines that no test runs
+	$(MAKE) test PYTEST_OPTIONS="--cov --cov-report term-missing:skip-covered"
 
 lock: env-dev  ## Resolve requirements*.txt into the locks
 	$(COMPILE) requirements.txt --output-file requirements.lock

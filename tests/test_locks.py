@@ -3,9 +3,11 @@
 import json
 import re
 import sys
+import tomllib
 from importlib.metadata import packages_distributions
 
 import pytest
+from ruamel.yaml import YAML
 
 from tests.helpers.closure import ROOT, imports
 from tests.helpers.project import Project
@@ -73,3 +75,13 @@ def test_all_that_stages_and_commands_import_is_required_and_no_more() -> None:
     assert wanted - required == {"dask"}
     # pip, torch, pandas and timm load these.
     assert required - wanted == {"setuptools", "onnxscript", "openpyxl", "torchvision"}
+
+
+def test_the_version_is_the_same_wherever_it_stands() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    citation = YAML(typ="safe").load(ROOT / "CITATION.cff")
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest = re.search(r"^## \[(\d.*)\] - (.+)$", changelog, re.M)
+    assert newest is not None
+    assert newest.groups() == (project["version"], str(citation["date-released"]))
+    assert citation["version"] == project["version"]

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,14 @@ def test_no_secret_and_no_text_of_a_stranger_reaches_a_command(path):
     for job in WORKFLOWS[path.name]["jobs"].values():
         for step in job["steps"]:
             assert "${{" not in step.get("run", "")
+
+
+def test_the_tests_run_on_every_python_that_the_project_is_for():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = [name.rpartition(" :: ")[2] for name in project["classifiers"] if "Python" in name]
+    matrix = WORKFLOWS["tests.yml"]["jobs"]["tests"]["strategy"]["matrix"]
+    assert matrix["python"] == names
+    assert project["requires-python"] == f">={names[0]}"
 
 
 @pytest.mark.parametrize(("workflow", "job"), JOBS)
