@@ -1,14 +1,14 @@
-"""How often `cxr predict` warns where it should not, and fails to where it should.
+"""Error rates of the out-of-distribution warnings of `cxr predict`.
 
     python -m benchmarks.predict [--real ../shared/data]
 
-For each set of chest X-rays: what is typical is learnt from 70 % of them and the threshold taken
-from 15 %; the table says which share of the other 15 % is called untypical (false alarms) and
-which share of intruders: the same images inverted, upside down and on their side, CT slices drawn
-here, parts of the two photographs that come with scikit-learn (grey, so that colour does not
-help), noise, and, where `--real` has them, the CT slices and lateral views of covid_chestxray; and
-of the other sets, which are X-rays, but from elsewhere. The phantom is that of data/ after
-`dvc repro`, on its own split. Last, how many X-ray files are in colour.
+For each set of chest X-rays, the detector is fitted on 70 % of the images and its threshold on
+15 %. The first table gives the share of flagged images among the other 15 % (false alarms) and
+among images that do not belong: the same images inverted, upside down and rotated by 90 degrees,
+simulated CT slices, crops of the two photographs that come with scikit-learn (grey, so that colour
+does not help), noise, the CT slices and lateral views of covid_chestxray (if `--real` has them),
+and X-rays from the other sets. The phantom is taken from data/ after `dvc repro`, with its own
+split. The second table gives the share of X-ray files that are in colour.
 """
 
 from cxr.pipeline.environment import configure
@@ -29,55 +29,60 @@ from cxr.commands.predict.doubts import COLOURED, colourfulness
 from cxr.images.new_images import listed
 from cxr.images.process import process
 from cxr.images.resize import fit
-from cxr.models import ood
+from cxr.models.ood import OodDetector
 from cxr.pipeline import tables
 from cxr.pipeline.params import Prepare, load
 
 Images = NDArray[np.uint8]
-DRAWN = 60
+SIMULATED = 60
+"""Number of images of each simulated kind."""
 
 
 def main() -> None:
-    """Read the command line, measure, print two tables."""
+    """Read the command line, measure, print both tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--real", type=Path, default=Path("../shared/data"))
     options = parser.parse_args()
     settings = load(Path("params.yaml")).prepare
-    others = drawn(settings)
+    others = simulated_images(settings)
     sets = {"phantom": phantom()} if Path("data/split.csv").is_file() else {}
-    for name, files in real(options.real).items():
-        images = prepared(files, settings)
+    for name, files in real_files(options.real).items():
+        images = prepare_images(files, settings)
         if name.startswith("covid_chestxray, "):
             others[name] = images
         else:
-            sets[name] = dealt(images)
-    whole = {f"all of {name}": np.concatenate(sides) for name, sides in sets.items()}
+            sets[name] = random_split(images)
+    whole = {f"all of {name}": np.concatenate(splits) for name, splits in sets.items()}
     table = {
-        name: row(*sides, others | {key: whole[key] for key in whole if name not in key})
-        for name, sides in sets.items()
+        name: flagged_shares(
+            *splits, others | {key: whole[key] for key in whole if name not in key}
+        )
+        for name, splits in sets.items()
     }
-    print("Share that is called untypical, by what is called so and the set that was learnt from")
+    print("Share of flagged images, by kind (rows) and by the set the detector was fitted on")
     print(pd.DataFrame(table).round(2).to_string())
-    print(f"\nShare of files with more colour than {COLOURED}")
-    for name, files in real(options.real).items():
+    print(f"\nShare of files with a colourfulness above {COLOURED}")
+    for name, files in real_files(options.real).items():
         coloured = np.mean([colourfulness(path) > COLOURED for path in files])
         print(f"  {name:<32}{len(files):6} files {coloured:.3f}")
 
 
-def row(train: Images, val: Images, test: Images, others: dict[str, Images]) -> dict[str, float]:
-    """The share of each kind of image that is called untypical."""
+def flagged_shares(
+    train: Images, val: Images, test: Images, others: dict[str, Images]
+) -> dict[str, float]:
+    """The share of flagged images of each kind."""
     every = np.concatenate([train, val])
-    known = ood.learn(every, np.arange(len(train)), np.arange(len(train), len(every)))
+    detector = OodDetector.fit(every, np.arange(len(train)), np.arange(len(train), len(every)))
     shown = {
         "images": test,
         "inverted": 255 - test,
         "upside down": test[:, ::-1],
-        "on their side": np.rot90(test, axes=(1, 2)),
+        "rotated": np.rot90(test, axes=(1, 2)),
         **others,
     }
     return {
         f"{name} ({len(images)})" if name in others else name: float(
-            np.mean(known.distances(images, np.arange(len(images))) > known.threshold)
+            np.mean(detector.distances(images) > detector.threshold)
         )
         for name, images in shown.items()
     } | {"images in all": len(every) + len(test)}
@@ -90,16 +95,16 @@ def phantom() -> tuple[Images, Images, Images]:
     return train, val, test
 
 
-def dealt(images: Images) -> tuple[Images, Images, Images]:
-    """Training, validation and test images, by chance."""
+def random_split(images: Images) -> tuple[Images, Images, Images]:
+    """Random training, validation and test images."""
     images = images[np.random.default_rng(0).permutation(len(images))]
     train, val, test = np.split(images, [int(0.7 * len(images)), int(0.85 * len(images))])
     return train, val, test
 
 
-def real(folder: Path) -> dict[str, list[Path]]:
-    """Files of real data sets, as far as they are there."""
-    found = {
+def real_files(folder: Path) -> dict[str, list[Path]]:
+    """Files of the real data sets that exist in the folder."""
+    files = {
         name: [path for path in listed([folder / name]) if path.suffix != ".csv"]
         for name in ("covid19_image", "tb4")
         if (folder / name).is_dir()
@@ -115,37 +120,37 @@ def real(folder: Path) -> dict[str, list[Path]]:
         }
         for name, which in kinds.items():
             paths = [metadata.parent / "images" / file for file in table["filename"][which]]
-            found[name] = [path for path in paths if path.is_file()]
-    return found
+            files[name] = [path for path in paths if path.is_file()]
+    return files
 
 
-def prepared(files: list[Path], settings: Prepare) -> Images:
-    """The usable ones among files, as `prepare` leaves them."""
+def prepare_images(files: list[Path], settings: Prepare) -> Images:
+    """Read files as the `prepare` stage does; unusable ones are left out."""
     rows = [{"image": path.name, "view": "", "patient": "", "mask": ""} for path in files]
     outcomes = [
         process(row, path.parent, settings, None) for row, path in zip(rows, files, strict=True)
     ]
-    return np.array([one.pixels for one in outcomes if one.pixels is not None])
+    return np.array([outcome.pixels for outcome in outcomes if outcome.pixels is not None])
 
 
-def drawn(settings: Prepare) -> dict[str, Images]:
-    """Intruders that need no file."""
+def simulated_images(settings: Prepare) -> dict[str, Images]:
+    """Photographs, CT slices and noise, made without any file."""
     random = np.random.default_rng(0)
     side = settings.side
     photos = [Image.fromarray(photo).convert("L") for photo in load_sample_images().images]
     parts = []
-    for number in range(DRAWN):
+    for number in range(SIMULATED):
         photo = photos[number % len(photos)]
         part = int(random.integers(min(photo.size) // 3, min(photo.size)))
         left, top = (int(random.integers(0, length - part + 1)) for length in photo.size)
         parts.append(fit(photo.crop((left, top, left + part, top + part)), side, "stretch"))
-    noise = random.integers(0, 256, (DRAWN, side, side)).astype(np.uint8)
-    slices = np.stack([ct_slice(random, side) for _ in range(DRAWN)])
-    return {"photographs": np.stack(parts), "CT, drawn": slices, "noise": noise}
+    noise = random.integers(0, 256, (SIMULATED, side, side)).astype(np.uint8)
+    slices = np.stack([ct_slice(random, side) for _ in range(SIMULATED)])
+    return {"photographs": np.stack(parts), "CT, simulated": slices, "noise": noise}
 
 
 def ct_slice(random: np.random.Generator, side: int) -> Images:
-    """A chest as CT shows it: a body seen from below, with two lungs and a spine, on black."""
+    """An axial CT slice of a chest: body, two lungs and a spine on black."""
     image = np.zeros((side, side), np.float32)
 
     def ellipse(x: float, y: float, width: float, height: float, grey: float) -> None:

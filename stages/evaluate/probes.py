@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 
 from cxr.metrics.classification import Floats, Labels
-from cxr.models.ood import reduced
+from cxr.models.ood import downsample
 
 THUMBNAIL = 8
 """Side in pixels: too few for any sign of disease but a large, dense one."""
@@ -29,7 +29,7 @@ def file_facts(images: pd.DataFrame) -> Floats:
 
 def thumbnails(pixels: NDArray[np.uint8], rows: NDArray[np.int64]) -> Floats:
     """The images at 8 x 8 pixels, float (N, 64), 0 to 255."""
-    return reduced(pixels, rows, THUMBNAIL).reshape(len(rows), -1)
+    return downsample(pixels, rows, THUMBNAIL).reshape(len(rows), -1)
 
 
 def borders(pixels: NDArray[np.uint8], rows: NDArray[np.int64]) -> Floats:
@@ -37,7 +37,7 @@ def borders(pixels: NDArray[np.uint8], rows: NDArray[np.int64]) -> Floats:
     width = round(BORDER * BORDER_GRID)
     edge = np.ones((BORDER_GRID, BORDER_GRID), bool)
     edge[width:-width, width:-width] = False
-    return reduced(pixels, rows, BORDER_GRID)[:, edge]
+    return downsample(pixels, rows, BORDER_GRID)[:, edge]
 
 
 def blanked(images: NDArray[np.uint8], where: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from cxr.models import ood
 from cxr.models.calibration import calibrate
 from cxr.models.devices import default_device, reserve_gpus
+from cxr.models.ood import OodDetector
 from cxr.pipeline import cli
 from cxr.pipeline.files import whole
 from cxr.pipeline.params import load
@@ -81,7 +81,7 @@ def main() -> None:
     classifier.info = calibrate(info, logits, side.labels)
     with whole(paths.model) as folder:
         classifier.save(folder)
-        ood.save(ood.learn(pixels, setup.training.side.rows, side.rows), folder)
+        OodDetector.fit(pixels, setup.training.side.rows, side.rows).save(folder)
     state.unlink()
     print(
         f"best epoch {best_epoch} of {len(records.history)} by validation "

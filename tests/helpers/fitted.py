@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from cxr.models import ood
 from cxr.models.classifier import Classifier
 from cxr.models.info import ModelInfo
+from cxr.models.ood import OodDetector
 from cxr.pipeline import tables
 
 
@@ -38,6 +38,6 @@ def fit(folder: Path, steps: int = 8, temperature: float = 1.0, batch: int | Non
     classifier.save(folder / "model")
     training, held_out = (split["row"][split["split"] == side] for side in ("train", "val"))
     if len(held_out):
-        learnt = ood.learn(pixels, training.to_numpy(), held_out.to_numpy())
-        ood.save(learnt, folder / "model")
+        detector = OodDetector.fit(pixels, training.to_numpy(), held_out.to_numpy())
+        detector.save(folder / "model")
     return folder

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from cxr.images.decode import FORMATS
-from cxr.models.ood import Typical
+from cxr.models.ood import OodDetector
 
 COLOURED = 0.05
 """Mean difference between an image's strongest and weakest colour, as a share of the full range.
@@ -18,13 +18,13 @@ Of 1,682 X-rays from three published sets, 1.8 % have more; of 60 parts of photo
 SIDE = 64
 
 
-def doubts(distance: float, typical: Typical, colour: float) -> list[str]:
+def doubts(distance: float, detector: OodDetector, colour: float) -> list[str]:
     """What speaks against an image, in words; nothing for one like the training images."""
     found = []
-    if distance > typical.threshold:
+    if distance > detector.threshold:
         found.append(
             f"does not look like the training images (distance {distance:.1f}, theirs up to "
-            f"{typical.threshold:.1f})"
+            f"{detector.threshold:.1f})"
         )
     if colour > COLOURED:
         found.append("is in colour, as no X-ray is")

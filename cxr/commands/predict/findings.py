@@ -12,10 +12,10 @@ from cxr.commands.predict.doubts import colourfulness, doubts
 from cxr.images import new_images
 from cxr.images.process import Outcome
 from cxr.metrics.operating_point import decisions, positive_class
-from cxr.models import ood
 from cxr.models.calibration import threshold
 from cxr.models.classifier import Classifier
 from cxr.models.info import ModelInfo
+from cxr.models.ood import OodDetector
 from cxr.pipeline.cli import UserError
 from cxr.pipeline.files import rounded
 
@@ -86,7 +86,7 @@ class Judge:
     def __init__(self, folder: Path, wanted: list[str], sensitivity: float) -> None:
         self.classifier = Classifier.load(folder)
         self.info = self.classifier.info
-        self.typical = ood.load(folder)
+        self.detector = OodDetector.load(folder)
         self.settings = self.info.prepare_settings()
         self.point = operating_point(self.info, wanted, sensitivity)
 
@@ -110,10 +110,9 @@ class Judge:
         self, files: list[Path], outcomes: list[Outcome], pixels: NDArray[np.uint8]
     ) -> Iterator[Finding]:
         """Findings on one batch."""
-        rows = np.arange(len(pixels))
         probs = self.classifier.probs(pixels)
         called = self.called(probs)
-        distances = self.typical.distances(pixels, rows)
+        distances = self.detector.distances(pixels)
         row = -1
         for path, outcome in zip(files, outcomes, strict=True):
             # A name need not be valid UTF-8.
@@ -128,7 +127,7 @@ class Judge:
                 probabilities=dict(zip(self.info.classes, probs[row].tolist(), strict=True)),
                 decision=self.info.classes[called[row]],
                 distance=float(distances[row]),
-                warnings=doubts(distances[row], self.typical, colour),
+                warnings=doubts(distances[row], self.detector, colour),
             )
 
     def called(self, probs: NDArray[np.float64]) -> NDArray[np.int64]:

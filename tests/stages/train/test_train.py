@@ -6,9 +6,9 @@ import torch
 from ruamel.yaml import YAML
 from safetensors.torch import load_file
 
-from cxr.models import ood
 from cxr.models.classifier import Classifier
 from cxr.models.networks import build_network
+from cxr.models.ood import OodDetector
 from cxr.pipeline import tables
 from cxr.pipeline.cli import UserError
 from tests.helpers.builders import prepared
@@ -32,8 +32,9 @@ def test_writes_a_model_that_describes_itself_and_its_curves(train, small, tmp_p
     assert info.prepare.keys() | {"side", "backend"} == prepare.keys()
     split = tables.read(small / "split.csv", tables.Split)
     held_out = split["row"][split["split"] == "val"].to_numpy()
-    known = ood.load(folder / "model")
-    assert known.distances(np.load(small / "pixels.npy"), held_out).max() <= known.threshold + 1e-5
+    detector = OodDetector.load(folder / "model")
+    distances = detector.distances(np.load(small / "pixels.npy"), held_out)
+    assert distances.max() <= detector.threshold + 1e-5
     metrics = folder / "plots/plots/metrics"
     assert sorted(str(path.relative_to(metrics)) for path in metrics.rglob("*.tsv")) == CURVES
     assert all(len(curve(folder, name.removesuffix(".tsv"))) == 3 for name in CURVES)
