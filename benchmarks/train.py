@@ -14,7 +14,7 @@ other users of the machine stretch single steps.
 
 from cxr.pipeline.environment import configure
 
-configure()
+configure(["--params", "params.yaml"])
 
 import argparse
 import os
@@ -194,7 +194,9 @@ def build(params: Params, name: str, size: int) -> tuple[Classifier, str]:
     architecture = params.architectures[name]
     info = ModelInfo(name, architecture.timm, CLASSES, size, 0.5, 0.25)
     classifier = Classifier.build(info, architecture.drop_rate)
-    precision = choose_precision(params.train.precision, classifier.network, default_device())
+    precision = choose_precision(
+        params.train.precision, params.cpu.portable, classifier.network, default_device()
+    )
     classifier.network.to(default_device()).to(memory_format=torch.channels_last)
     return classifier, precision
 

@@ -111,6 +111,11 @@ class Train(Settings):
     augment: Augment
 
 
+class Cpu(Settings):
+    portable: bool
+    threads: Positive
+
+
 class Gpu(Settings):
     when_busy: Literal["wait", "cpu"]
 
@@ -152,6 +157,7 @@ class Params(Settings):
     dedupe: Dedupe
     split: SplitSettings
     train: Train
+    cpu: Cpu
     gpu: Gpu
     architectures: dict[str, Architecture]
     evaluate: Evaluate

@@ -1,8 +1,10 @@
 """evaluate: how good the network is on images that it has not seen, how sure that is, and why."""
 
+import sys
+
 from cxr.pipeline.environment import configure
 
-configure()
+configure(sys.argv)
 
 import numpy as np
 import pandas as pd

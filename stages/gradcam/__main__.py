@@ -1,8 +1,10 @@
 """gradcam: what the network looked at, as pictures and as numbers."""
 
+import sys
+
 from cxr.pipeline.environment import configure
 
-configure()
+configure(sys.argv)
 
 from typing import Any
 

@@ -1,8 +1,10 @@
 """Train the network: pixels and split in, the model of the best epoch and its curves out."""
 
+import sys
+
 from cxr.pipeline.environment import configure
 
-configure()
+configure(sys.argv)
 
 from dataclasses import replace
 
@@ -34,13 +36,17 @@ def main() -> None:
     classifier = setup.classifier
 
     device = default_device()
-    precision = choose_precision(settings.precision, classifier.network, device)
+    precision = choose_precision(
+        settings.precision, params.cpu.portable, classifier.network, device
+    )
     print(
         f"{params.model} (timm {architecture.timm}) on {device.type} in {precision}: "
         f"{len(setup.training.side)} training and {len(setup.validation.side)} validation images "
         f"of {len(classifier.info.classes)} classes, {classifier.info.size} px",
         flush=True,
     )
+    if params.cpu.portable and device.type != "cpu":
+        print("cpu.portable in params.yaml has no effect on a GPU", flush=True)
     state = state_file(
         paths.state,
         params.model,
@@ -51,6 +57,7 @@ def main() -> None:
             "weights": classifier.info.weights,
             "device": device.type,
             "precision": precision,
+            "cpu": params.cpu.model_dump(),
         },
     )
     records = Records(settings.epochs, settings.monitor)

@@ -146,22 +146,34 @@ def out_of_memory(error: Exception) -> bool:
     )
 
 
-def choose_precision(setting: str, model: nn.Module, device: torch.device) -> str:
-    """bf16 where it is faster, else fp32.
+def choose_precision(setting: str, portable: bool, model: nn.Module, device: torch.device) -> str:
+    """Choose bf16 where it is faster and allowed, else fp32.
 
     A GPU knows whether it has bf16. On a CPU it takes AMX or AVX512_BF16, and pays for dense
     convolutions only: depthwise ones were measured to be slower by a quarter.
 
     Args:
         setting: auto, fp32 or bf16.
+        portable: whether results must be the same on every CPU; ignored on a GPU.
 
     Returns:
         fp32 or bf16.
+
+    Raises:
+        UserError: if bf16 is asked for in a portable run, since its sums differ between CPUs.
     """
+    portable = portable and device.type == "cpu"
+    if portable and setting == "bf16":
+        raise UserError(
+            "params.yaml: train.precision: bf16 differs between CPUs: set cpu.portable to false, "
+            "or train.precision to auto or fp32."
+        )
     if setting != "auto":
         return setting
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    if portable:
+        return "fp32"
     features = torch.cpu.get_capabilities()
     native = features.get("amx_bf16", False) or features.get("avx512_bf16", False)
     return "bf16" if native and not depthwise(model) else "fp32"

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from cxr.models.networks import build_network
+from cxr.pipeline.cli import UserError
 from stages.train.loop import choose_precision, out_of_memory
 
 CPU = torch.device("cpu")
@@ -21,13 +22,28 @@ def test_bf16_on_a_cpu_is_for_those_that_have_it_and_dense_convolutions(
     monkeypatch, features, name, expected
 ):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: features)
-    assert choose_precision("auto", build_network(name, 2), CPU) == expected
+    assert choose_precision("auto", False, build_network(name, 2), CPU) == expected
 
 
 def test_a_set_precision_is_used():
     model = build_network("resnet18", 2)
-    assert choose_precision("bf16", model, CPU) == "bf16"
-    assert choose_precision("fp32", model, CPU) == "fp32"
+    assert choose_precision("bf16", False, model, CPU) == "bf16"
+    assert choose_precision("fp32", False, model, CPU) == "fp32"
+
+
+def test_a_portable_run_is_in_fp32_on_a_cpu(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
+    model = build_network("resnet18", 2)
+    assert choose_precision("auto", True, model, CPU) == "fp32"
+    with pytest.raises(UserError, match=r"bf16 differs between CPUs: set cpu\.portable to false"):
+        choose_precision("bf16", True, model, CPU)
+
+
+def test_a_portable_run_changes_nothing_on_a_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
+    gpu = torch.device("cuda")
+    assert choose_precision("auto", True, build_network("resnet18", 2), gpu) == "bf16"
+    assert choose_precision("bf16", True, build_network("resnet18", 2), gpu) == "bf16"
 
 
 def test_out_of_memory_is_told_from_other_errors():
