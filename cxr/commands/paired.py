@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from cxr.commands.revisions import Run
-from cxr.metrics import bootstrap, calibration_error, classification, operating_point
-from cxr.metrics.classification import Floats
+from cxr.metrics import bootstrap, classification
+from cxr.metrics.calibration_error import calibration_scores
+from cxr.metrics.classification import Floats, nan_mean
+from cxr.metrics.operating_point import find_positive_class
 from cxr.pipeline.params import Evaluate
 
 LOWER_IS_BETTER = ("brier", "ece")
@@ -61,13 +63,15 @@ class Scores:
 
     def estimate(self, score: str) -> Estimate:
         """The mean over test sets of the means over runs."""
-        value = mean([values[score].mean() for values in self.found.values()])
-        drawn = mean([values[score] for values in self.drawn.values()])
+        value = nan_mean(np.array([values[score].mean() for values in self.found.values()]))
+        drawn = nan_mean(np.stack([values[score] for values in self.drawn.values()]), axis=0)
         # What makes up for few runs, in `mean_of_drawn`, can lead beyond.
         drawn = drawn.clip(*RANGE.get(score, (0, 1)))
         found = estimate(value, drawn, self.confidence)
         ends = np.array([found.low, found.high])
-        low, high = classification.corrected(score, ends, found.value, self.groups, self.confidence)
+        low, high = classification.correct_interval(
+            score, ends, found.value, self.groups, self.confidence
+        )
         return Estimate(found.value, float(low), float(high), found.p)
 
     def minus(self, other: "Scores", score: str) -> Estimate | None:
@@ -75,22 +79,24 @@ class Scores:
         shared = [name for name in self.found if name in other.found]
         if not shared:
             return None
-        value = mean(
-            [self.found[name][score].mean() - other.found[name][score].mean() for name in shared]
+        value = nan_mean(
+            np.array(
+                [
+                    self.found[name][score].mean() - other.found[name][score].mean()
+                    for name in shared
+                ]
+            )
         )
-        drawn = mean([self.drawn[name][score] - other.drawn[name][score] for name in shared])
+        drawn = nan_mean(
+            np.stack([self.drawn[name][score] - other.drawn[name][score] for name in shared]),
+            axis=0,
+        )
         return estimate(value, drawn, self.confidence)
-
-
-def mean(values: Sequence[Floats | float]) -> Floats:
-    """Mean over the first axis, of what is no NaN."""
-    stacked = np.stack(values)
-    return classification.mean(np.moveaxis(stacked, 0, -1), ~np.isnan(np.moveaxis(stacked, 0, -1)))
 
 
 def estimate(value: Floats, drawn: Floats, confidence: float) -> Estimate:
     """A number and what it is in each resample, to its percentile interval."""
-    low, high = bootstrap.percentiles(drawn, confidence)
+    low, high = bootstrap.percentile_interval(drawn, confidence)
     return Estimate(float(value), float(low), float(high), p_value(drawn))
 
 
@@ -121,7 +127,7 @@ def resample(configurations: list[list[Run]], settings: Evaluate) -> list[Scores
     randoms = [random_of(repeats, settings.seed) for repeats in configurations]
     blocks: list[list[BySet]] = [[] for _ in configurations]
     every = np.concatenate(list(groups.values()))
-    for weights in bootstrap.resampled(every, settings.resamples, settings.seed):
+    for weights in bootstrap.resample_weights(every, settings.resamples, settings.seed):
         of_sets = dict(zip(groups, np.split(weights, ends, axis=1), strict=True))
         for repeats, random, block in zip(configurations, randoms, blocks, strict=True):
             measured = by_set(repeats, settings, of_sets)
@@ -180,10 +186,10 @@ def joined(blocks: list[BySet]) -> BySet:
 def groups_of_shares(repeats: list[Run], settings: Evaluate) -> dict[str, int]:
     """How many patients or groups a score is a share of, where it is one of some."""
     images = pd.concat([run.test for run in repeats])
-    found = classification.groups_of_shares(
+    found = classification.effective_groups(
         images["target"].to_numpy(), images["split_group"].to_numpy()
     )
-    positive = operating_point.positive_class(settings.positive, repeats[0].classes)
+    positive = find_positive_class(settings.positive, repeats[0].classes)
     if positive is not None:
         of_class = images[images["target"] == positive]
         found[f"sensitivity_{positive}"] = of_class["split_group"].nunique()
@@ -199,10 +205,10 @@ def measure(run: Run, settings: Evaluate, weights: Floats | None = None) -> dict
     Returns:
         (R,) for each score.
     """
-    by_class = classification.by_class(run.actual, run.probabilities, weights)
-    found = classification.headline(run.actual, run.probabilities, weights, by_class)
-    found |= calibration_error.scores(run.actual, run.probabilities, weights)
-    positive = operating_point.positive_class(settings.positive, run.classes)
+    by_class = classification.class_scores(run.actual, run.probabilities, weights)
+    found = classification.headline_scores(run.actual, run.probabilities, weights, by_class)
+    found |= calibration_scores(run.actual, run.probabilities, weights)
+    positive = find_positive_class(settings.positive, run.classes)
     if positive is not None:
         number = run.classes.index(positive)
         found[f"sensitivity_{positive}"] = by_class["sensitivity"][:, number]

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
 from cxr.pipeline.cli import UserError
+from cxr.pipeline.labels import class_indices
 
 Settings = dict[str, Any]
 
@@ -59,7 +60,7 @@ class Run:
     @cached_property
     def actual(self) -> NDArray[np.int64]:
         """Numbers of the test images' classes, (N,)."""
-        return pd.Index(self.classes).get_indexer(self.test["target"]).astype(np.int64)
+        return class_indices(self.test["target"], self.classes)
 
     @cached_property
     def test_set(self) -> str:

@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say."""
+"""Calibration: whether predicted probabilities match how often the prediction is correct."""
 
 import numpy as np
 import pandas as pd
@@ -6,21 +6,21 @@ import pandas as pd
 from cxr.metrics.classification import Floats, Labels
 
 BINS = 15
-"""Equal widths, of the probability of the predicted class: as in Guo et al. 2017."""
+"""Bins of equal width over the probability of the predicted class, as in Guo et al. 2017."""
 
 
-def scores(
-    actual: Labels, probabilities: Floats, weights: Floats | None = None
+def calibration_scores(
+    actual: Labels, probs: Floats, weights: Floats | None = None
 ) -> dict[str, Floats]:
-    """Brier score and expected calibration error.
+    """Brier score and expected calibration error (ECE); lower is better for both.
 
-    `brier` is the mean squared distance from the truth, summed over the classes (Brier 1950): from
-    0 to 2. `ece` is the mean gap between the probability of the predicted class and the share of
-    images told right, over bins of that probability (Naeini et al. 2015; Guo et al. 2017, eq. 3).
+    `brier` is the squared error of the probabilities, summed over the classes (Brier 1950): 0 to
+    2. `ece` is the mean gap between the probability of the predicted class and the accuracy, over
+    bins of that probability (Naeini et al. 2015; Guo et al. 2017, eq. 3): 0 to 1.
 
     Args:
-        actual: (N,), numbers of classes.
-        probabilities: (N, K).
+        actual: (N,), class indices.
+        probs: (N, K).
         weights: (R, N); one row of ones if not given.
 
     Returns:
@@ -28,31 +28,31 @@ def scores(
     """
     weights = np.ones((1, len(actual))) if weights is None else weights
     total = weights.sum(1)
-    missed = ((probabilities - np.eye(probabilities.shape[1])[actual]) ** 2).sum(1)
-    gap = (probabilities.argmax(1) == actual) - probabilities.max(1)
-    gaps = (weights * gap) @ np.eye(BINS)[bins(probabilities)]
-    return {"brier": weights @ missed / total, "ece": np.abs(gaps).sum(1) / total}
+    squared_error = ((probs - np.eye(probs.shape[1])[actual]) ** 2).sum(1)
+    gap = (probs.argmax(1) == actual) - probs.max(1)
+    gap_per_bin = (weights * gap) @ np.eye(BINS)[bin_indices(probs)]
+    return {"brier": weights @ squared_error / total, "ece": np.abs(gap_per_bin).sum(1) / total}
 
 
-def bins(probabilities: Floats) -> Labels:
-    """Number of the bin of each image; a bin includes its upper edge."""
-    numbers: Labels = np.ceil(probabilities.max(1) * BINS).astype(np.int64).clip(1, BINS) - 1
-    return numbers
+def bin_indices(probs: Floats) -> Labels:
+    """The bin of each image, (N,); a bin includes its upper edge."""
+    indices: Labels = np.ceil(probs.max(1) * BINS).astype(np.int64).clip(1, BINS) - 1
+    return indices
 
 
-def table(actual: Labels, probabilities: Floats) -> pd.DataFrame:
-    """The reliability diagram: for each bin that has images, how sure and how right.
+def reliability_table(actual: Labels, probs: Floats) -> pd.DataFrame:
+    """The reliability diagram as a table, a row for each bin that has images.
 
     Returns:
-        `images`, `confidence` (mean probability of the predicted class) and `accuracy`.
+        `images` (count), `confidence` (mean probability of the predicted class) and `accuracy`.
     """
-    found = pd.DataFrame(
+    bins = pd.DataFrame(
         {
-            "bin": bins(probabilities),
-            "confidence": probabilities.max(1),
-            "accuracy": (probabilities.argmax(1) == actual).astype(float),
+            "bin": bin_indices(probs),
+            "confidence": probs.max(1),
+            "accuracy": (probs.argmax(1) == actual).astype(float),
         }
     ).groupby("bin")
-    means = found.mean()
-    means.insert(0, "images", found.size())
-    return means.reset_index(drop=True)
+    table = bins.mean()
+    table.insert(0, "images", bins.size())
+    return table.reset_index(drop=True)

@@ -1,90 +1,147 @@
-"""What a threshold that was chosen on validation gives on test, for the class not to be missed."""
+"""The operating point: a decision threshold for the class that must not be missed.
 
-from typing import Any
+The threshold is chosen on validation images so that a wanted sensitivity is reached, and then
+applied to other images.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.metrics import bootstrap
-from cxr.metrics.bootstrap import defined
-from cxr.metrics.classification import Floats, Labels, confusion, rates
+from cxr.metrics.bootstrap import bootstrap_intervals, exact_if_degenerate
+from cxr.metrics.classification import Floats, Labels, confusion_matrices, rates_from_confusion
 from cxr.pipeline.params import Evaluate
 
 RATES = ("sensitivity", "specificity", "ppv", "npv")
 
 
-def positive_class(wanted: list[str], classes: list[str]) -> str | None:
-    """The first of the wanted names that is a class, in upper or lower case; None if none is."""
-    known = {name.casefold(): name for name in classes}
-    return next((known[name.casefold()] for name in wanted if name.casefold() in known), None)
+@dataclass(frozen=True)
+class OperatingPoint:
+    """The threshold from which on an image is assigned to the positive class.
+
+    Attributes:
+        positive_class: the class that must not be missed.
+        class_index: index of that class.
+        target_sensitivity: share of its validation images that must be detected.
+        threshold: of its probability; at or above it, an image is positive.
+        validation_images: number of validation images that the threshold was chosen on.
+    """
+
+    positive_class: str
+    class_index: int
+    target_sensitivity: float
+    threshold: float
+    validation_images: int
+
+    def is_positive(self, probs: Floats) -> NDArray[np.bool_]:
+        """Whether images with these probabilities (N, K) reach the threshold, (N,)."""
+        return probs[:, self.class_index] >= self.threshold
+
+    def apply_threshold(self, probs: Floats) -> Labels:
+        """The positive class where its threshold is reached, else the most probable other class.
+
+        Args:
+            probs: (N, K).
+
+        Returns:
+            (N,), class indices.
+        """
+        others = probs.copy()
+        others[:, self.class_index] = -1
+        decisions: Labels = np.where(
+            self.is_positive(probs), self.class_index, others.argmax(1)
+        ).astype(np.int64)
+        return decisions
 
 
-def scores(
-    positive: NDArray[np.bool_], called: NDArray[np.bool_], weights: Floats | None = None
-) -> dict[str, Floats]:
-    """Sensitivity, specificity and predictive values of calling images positive.
+def choose_operating_point(
+    names: Sequence[str],
+    sensitivity: float,
+    classes: list[str],
+    validation_probs: Mapping[str, list[float]],
+) -> OperatingPoint | None:
+    """Choose the threshold on validation images.
 
     Args:
-        positive, called: (N,), whether an image is positive, and is called so.
+        names: candidates for the positive class; see `find_positive_class`.
+        sensitivity: the target, in (0, 1].
+        validation_probs: for each class its probability in the validation images of that
+            class, ascending.
+
+    Returns:
+        None if none of the names is a class, or validation has no image of it.
+    """
+    name = find_positive_class(names, classes)
+    if name is None or not validation_probs.get(name):
+        return None
+    probs = validation_probs[name]
+    return OperatingPoint(
+        name,
+        classes.index(name),
+        sensitivity,
+        threshold_for_sensitivity(probs, sensitivity),
+        len(probs),
+    )
+
+
+def find_positive_class(names: Sequence[str], classes: list[str]) -> str | None:
+    """The first of the names that is a class, ignoring case; None if none is."""
+    known = {name.casefold(): name for name in classes}
+    return next((known[name.casefold()] for name in names if name.casefold() in known), None)
+
+
+def threshold_for_sensitivity(probs: list[float], sensitivity: float) -> float:
+    """The highest threshold that detects at least this share of the positive images.
+
+    Args:
+        probs: of the positive class, in each image of that class, ascending.
+        sensitivity: in (0, 1].
+    """
+    # The small number: 20 images at 0.95 may miss one, although 20 * (1 - 0.95) is below 1.
+    missed = math.floor(len(probs) * (1 - sensitivity) + 1e-9)
+    return probs[min(missed, len(probs) - 1)]
+
+
+def binary_rates(
+    positive: NDArray[np.bool_], predicted: NDArray[np.bool_], weights: Floats | None = None
+) -> dict[str, Floats]:
+    """Sensitivity, specificity and predictive values of a binary decision.
+
+    Args:
+        positive, predicted: (N,), whether an image is positive, and is predicted to be.
         weights: (R, N); one row of ones if not given.
 
     Returns:
         (R,) for each, NaN where it is undefined.
     """
-    matrix = confusion(positive.astype(np.int64), called.astype(np.int64), 2, weights)
-    found = rates(matrix)
-    return {name: found[name][:, 1] for name in RATES}
+    matrices = confusion_matrices(positive.astype(np.int64), predicted.astype(np.int64), 2, weights)
+    rates = rates_from_confusion(matrices)
+    return {name: rates[name][:, 1] for name in RATES}
 
 
-def intervals(
+def binary_rate_intervals(
     positive: NDArray[np.bool_],
-    called: NDArray[np.bool_],
+    predicted: NDArray[np.bool_],
     groups: NDArray[np.str_],
     settings: Evaluate,
 ) -> dict[str, Floats]:
-    """Low and high end of each of the `scores`, (2,)."""
-    ends = bootstrap.intervals(lambda weights: scores(positive, called, weights), groups, settings)
+    """The interval (2,) of each of the `binary_rates`."""
+    intervals = bootstrap_intervals(
+        lambda weights: binary_rates(positive, predicted, weights), groups, settings
+    )
     return {
-        name: bootstrap.widened(ends[name], len(np.unique(groups[counted])), settings.confidence)
-        for name, counted in shares_of(positive, called).items()
+        name: exact_if_degenerate(
+            intervals[name], len(np.unique(groups[images])), settings.confidence
+        )
+        for name, images in denominators(positive, predicted).items()
     }
 
 
-def shares_of(
-    positive: NDArray[np.bool_], called: NDArray[np.bool_]
+def denominators(
+    positive: NDArray[np.bool_], predicted: NDArray[np.bool_]
 ) -> dict[str, NDArray[np.bool_]]:
-    """Which images each of the `scores` is a share of."""
-    return dict(zip(RATES, (positive, ~positive, called, ~called), strict=True))
-
-
-def decisions(probabilities: Floats, number: int, threshold: float) -> Labels:
-    """The class that is called: the positive one from its threshold on, else the best other.
-
-    Args:
-        probabilities: (N, K).
-        number: of the positive class.
-
-    Returns:
-        (N,), numbers of classes.
-    """
-    others = probabilities.copy()
-    others[:, number] = -1
-    called: Labels = np.where(
-        probabilities[:, number] >= threshold, number, others.argmax(1)
-    ).astype(np.int64)
-    return called
-
-
-def summary(actual: Labels, probabilities: Floats, number: int, threshold: float) -> dict[str, Any]:
-    """The rates at the threshold, and those of calling the most probable class instead."""
-    positive = actual == number
-    at_threshold = scores(positive, probabilities[:, number] >= threshold)
-    most_probable = scores(positive, probabilities.argmax(1) == number)
-    called = decisions(probabilities, number, threshold)
-    matrix = confusion(actual, called, probabilities.shape[1])
-    recalls = rates(matrix)["sensitivity"]
-    return {
-        **{name: defined(values[0]) for name, values in at_threshold.items()},
-        "balanced_accuracy": float(np.nanmean(recalls)),
-        "most_probable": {name: defined(most_probable[name][0]) for name in RATES[:2]},
-    }
+    """The images that each of the `binary_rates` is a share of, (N,) each."""
+    return dict(zip(RATES, (positive, ~positive, predicted, ~predicted), strict=True))

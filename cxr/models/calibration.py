@@ -66,16 +66,3 @@ def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> f
         loss, bounds=(math.log(0.01), math.log(100)), method="bounded", options={"xatol": 1e-8}
     )
     return math.exp(result.x)
-
-
-def threshold(probs: list[float], sensitivity: float) -> float:
-    """Return the highest threshold that reaches a sensitivity on the validation images.
-
-    Args:
-        probs: ascending, a class's probability in each validation image of that class.
-        sensitivity: above 0, at most 1.
-    """
-    # 1e-9: with 20 images, 0.95 allows one miss, although 20 * (1 - 0.95) is just below 1 in
-    # floating point.
-    missed = math.floor(len(probs) * (1 - sensitivity) + 1e-9)
-    return probs[min(missed, len(probs) - 1)]

@@ -1,12 +1,12 @@
-"""Names for people, the same in every report."""
+"""Names for readers: the same in every plot, table and report."""
 
-SPOKEN = {
+DISPLAY_NAMES = {
     "auroc": "AUROC",
     "mcc": "Matthews correlation",
-    "ece": "calibration error (ECE)",
+    "ece": "expected calibration error",
     "brier": "Brier score",
-    "ppv": "positive predictive value",
-    "npv": "negative predictive value",
+    "ppv": "PPV",
+    "npv": "NPV",
     "f1": "F1",
     "macro_f1": "macro F1",
     "train": "training",
@@ -15,10 +15,19 @@ SPOKEN = {
     "near": "near duplicate",
 }
 
+PROBE_NAMES = {
+    "file": "classifier: file metadata",
+    "thumbnail": "classifier: 8 × 8 pixels",
+    "border": "classifier: image border",
+    "lungs_blanked": "network: lungs blanked",
+    "lungs_only": "network: lungs only",
+}
+"""The probes of the shortcut audit: what predicts the class, and from which input."""
 
-def words(name: str) -> str:
-    """A key of a metrics file as it is spoken: `balanced_accuracy` is balanced accuracy."""
-    # The rest is the name of a class.
-    if name.startswith("sensitivity_"):
-        return f"sensitivity to {name.removeprefix('sensitivity_')}"
-    return SPOKEN.get(name, name.replace("_", " "))
+
+def display_name(key: str) -> str:
+    """The name of a metrics key for readers: `balanced_accuracy` is "balanced accuracy"."""
+    # What follows is the name of a class, which stays as it is.
+    if key.startswith("sensitivity_"):
+        return f"sensitivity to {key.removeprefix('sensitivity_')}"
+    return DISPLAY_NAMES.get(key, key.replace("_", " "))

@@ -1,4 +1,4 @@
-"""evaluate: how good the network is on images that it has not seen, how sure that is, and why."""
+"""evaluate: scores of the network on test images, their uncertainty, and a search for shortcuts."""
 
 import sys
 
@@ -8,23 +8,25 @@ configure(sys.argv)
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from cxr.metrics.operating_point import choose_operating_point
 from cxr.models.calibration import scaled_softmax
 from cxr.models.classifier import Classifier
 from cxr.models.devices import reserve_gpus
 from cxr.pipeline import tables
 from cxr.pipeline.cli import UserError, paths, run
 from cxr.pipeline.files import whole, write_json
+from cxr.pipeline.labels import class_indices
 from cxr.pipeline.params import load
-from stages.evaluate import metrics, pictures, plots, projection, subgroups, training
-from stages.evaluate.audit import audit
+from stages.evaluate import error_analysis, metrics, plots, projection, subgroups
+from stages.evaluate.audit import audit_shortcuts
+from stages.evaluate.training_plots import draw_training
 
 
 def main() -> None:
     """The stage, from its files to its files."""
     files = paths(
-        "Measure a network on the test images.",
+        "Evaluate a network on the test images.",
         *("params", "model", "training", "pixels", "masks", "images", "split"),
         *("predictions", "metrics", "breakdown", "audit", "plots"),
     )
@@ -36,7 +38,7 @@ def main() -> None:
     images = tables.described(
         tables.read(files.split, tables.Split), tables.read(files.images, tables.Images)
     )
-    check(images, info.classes)
+    check_classes(images, info.classes)
     pixels = np.load(files.pixels, mmap_mode="r")
     masks = np.load(files.masks, mmap_mode="r")
 
@@ -47,74 +49,78 @@ def main() -> None:
         **{f"p_{name}": probs[:, index] for index, name in enumerate(info.classes)}
     )
 
-    side = (held_out["split"] == "test").to_numpy()
-    test, test_probs = held_out[side], probs[side]
-    uncalibrated = scaled_softmax(logits[side], 1.0)
-    actual, groups = numbers(test["target"], info.classes), test["split_group"].to_numpy()
-    headline, by_class = metrics.measure(actual, test_probs, groups, info.classes, settings)
-    point = metrics.operating_point(actual, test_probs, groups, info, settings)
-    by_subgroup = subgroups.measure(
-        test, actual, test_probs, metrics.positive(info, point), settings
+    in_test = (held_out["split"] == "test").to_numpy()
+    test, test_probs = held_out[in_test], probs[in_test]
+    uncalibrated = scaled_softmax(logits[in_test], 1.0)
+    actual, groups = class_indices(test["target"], info.classes), test["split_group"].to_numpy()
+    headline, by_class = metrics.headline_and_class_metrics(
+        actual, test_probs, groups, info.classes, settings
     )
-    shown = images[images["split"].isin(["train", "test"])]
-    audited = audit(classifier, shown, pixels, masks, test_probs, settings)
-    sampled = projection.sample(len(test))
-    plane = projection.plane(features[side][sampled], settings.seed)
+    point = choose_operating_point(
+        settings.positive, settings.sensitivity, info.classes, info.validation_probs
+    )
+    if point is None:
+        print(
+            f"no operating point: none of evaluate.positive ({', '.join(settings.positive)}) is a "
+            "class with validation images"
+        )
+    at_point = metrics.operating_point_metrics(actual, test_probs, groups, point, settings)
+    by_subgroup = subgroups.subgroup_metrics(test, actual, test_probs, point, settings)
+    audited = images[images["split"].isin(["train", "test"])]
+    audit = audit_shortcuts(classifier, audited, pixels, masks, test_probs, settings)
+    sample = projection.sample_evenly(len(test))
+    projected = projection.project_features(features[in_test][sample], settings.seed)
 
     tables.write(files.predictions, predictions, tables.Predictions)
     with whole(files.plots) as folder:
-        plots.draw(folder, actual, test_probs, info.classes)
-        pictures.reliability(folder, actual, uncalibrated, test_probs, info.temperature)
-        if point is not None:
-            pictures.operating_point(folder, actual, test_probs, info.classes, point)
-        pictures.audit(folder, audited)
-        pictures.projection(folder, test.iloc[sampled], plane)
-        pictures.mistakes(folder, test, pixels, actual, test_probs, info.classes)
-        plots.write(folder / "subgroups.csv", by_subgroup)
-        training.draw(folder, files.training, info.classes, info.size)
+        plots.draw_confusion_matrix(folder, actual, test_probs.argmax(1), info.classes)
+        plots.draw_curves(folder, actual, test_probs, info.classes)
+        plots.draw_reliability(folder, actual, uncalibrated, test_probs, info.temperature)
+        if point is not None and at_point is not None:
+            plots.draw_operating_point(folder, actual, test_probs, point.class_index, at_point)
+        error_analysis.draw_audit(folder, audit)
+        error_analysis.draw_projection(folder, test.iloc[sample], projected)
+        error_analysis.draw_mistakes(folder, test, pixels, actual, test_probs, info.classes)
+        plots.write_table(folder / "subgroups.csv", by_subgroup)
+        draw_training(folder, files.training, info.classes, info.size)
     write_json(
         files.metrics,
         headline
         | {
             "images": len(actual),
             "groups": test["split_group"].nunique(),
-            "calibration": metrics.calibration(actual, uncalibrated, info.temperature),
-            "operating_point": point,
+            "calibration": metrics.calibration_metrics(actual, uncalibrated, info.temperature),
+            "operating_point": at_point,
         },
     )
     write_json(
         files.breakdown,
         {
-            "macro": metrics.macro(actual, test_probs),
+            "macro": metrics.macro_metrics(actual, test_probs),
             "class": by_class,
-            "subgroup": subgroups.nested(by_subgroup),
+            "subgroup": subgroups.subgroups_to_json(by_subgroup),
         },
     )
-    write_json(files.audit, audited)
+    write_json(files.audit, audit)
 
 
-def check(images: pd.DataFrame, classes: list[str]) -> None:
-    """Refuse a split that the network can't be measured on.
+def check_classes(images: pd.DataFrame, classes: list[str]) -> None:
+    """Check that there are test images, and that the network knows the classes of all images.
 
     Raises:
-        UserError: if there are no test images, or of a class that the network does not have.
+        UserError: if not.
     """
     if not (images["split"] == "test").any():
         raise UserError(
             "split.csv has no test images: the data set is too small for split.folds, or its "
-            "official split has none (set split.official to false)."
+            "official split has no test images (then set split.official to false)."
         )
     unknown = sorted(set(images["target"][images["split"] != ""]) - set(classes))
     if unknown:
         raise UserError(
             f"split.csv: class '{unknown[0]}' is not among the network's classes "
-            f"({', '.join(classes)}): train it again with `dvc repro`."
+            f"({', '.join(classes)}): train the network again with `dvc repro`."
         )
-
-
-def numbers(labels: pd.Series, classes: list[str]) -> NDArray[np.int64]:
-    """Labels as positions in `classes`."""
-    return pd.Index(classes).get_indexer(labels).astype(np.int64)
 
 
 if __name__ == "__main__":

@@ -1,22 +1,24 @@
-"""Shortcut audit: whether the classes can be told without looking at the disease.
+"""Shortcut audit: how well can the classes be predicted without looking at the disease?
 
 After DeGrave et al. 2021 ("AI for radiographic COVID-19 detection selects shortcuts over signal")
-and Maguolo and Nanni 2021, who blacked the lungs out and lost little.
+and Maguolo and Nanni 2021, who blacked out the lungs and lost little accuracy.
 
-Each probe says by balanced accuracy, with its interval, how much of the classes it finds. `chance`
-is 1 / the number of classes among its images. A probe is `suspicious` when
+Each probe predicts the classes from an input without signs of disease, and is scored by balanced
+accuracy with its interval. `chance` is 1 / the number of classes among its images. `suspicious`
+are
 
-- file, border, lungs_blanked (they hold no sign of disease): the interval begins more than `MARGIN`
-  of the way from chance to 1 above chance;
-- thumbnail (a large opacity shows even there): the interval begins more than `HALF` of that way up;
-- lungs_only (all else blanked): its interval reaches down to chance, while those of the network on
-  the same whole images and with the lungs blanked do not. The cut itself is strange to the network,
-  so that a loss alone is no sign.
+- file, border, lungs_blanked (no sign of disease in the input): if the interval starts more than
+  `MARGIN` of the way from chance to 1;
+- thumbnail (a large opacity is visible even at 8 x 8 pixels): if it starts more than
+  `THUMBNAIL_MARGIN` of the way, because on the phantom without its marker it starts at 0.3;
+- lungs_only (the network sees nothing but the lungs): if the interval includes chance, although
+  those on the whole images and with blanked lungs do not. A lower score alone is no sign of a
+  shortcut, because the network has never seen images cut like that.
 
-On the phantom without a marker, the interval of thumbnails begins 0.3 of the way up. What they
-find is not held against the network: that would suspect the data of a weak network's faults. But
-`network_gain` says how much more than file, thumbnail and border the network finds in the same
-images; where its interval reaches down to 0, nothing shows that the network sees more than they do.
+Whether a probe is suspicious does not depend on the network's score: a weak network would make any
+data look suspicious. `network_gain` is how much more balanced accuracy the network reaches than
+file, thumbnail and border on the same images. If its interval includes 0, nothing shows that the
+network uses more than the probe does.
 """
 
 from dataclasses import dataclass
@@ -26,23 +28,28 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cxr.metrics import bootstrap
-from cxr.metrics.bootstrap import defined, interval
+from cxr.metrics.bootstrap import (
+    bootstrap_intervals,
+    exact_if_degenerate,
+    interval_to_json,
+    nan_to_none,
+)
 from cxr.metrics.classification import (
     Floats,
     Labels,
-    area_and_precision,
-    confusion,
-    groups_of_shares,
-    mean,
-    rates,
+    auroc_and_ap,
+    confusion_matrices,
+    effective_groups,
+    nan_mean,
+    rates_from_confusion,
 )
 from cxr.models.classifier import Classifier
+from cxr.pipeline.labels import class_indices
 from cxr.pipeline.params import Evaluate
 from stages.evaluate import probes
 
 MARGIN = 0.1
-HALF = 0.5
+THUMBNAIL_MARGIN = 0.5
 BATCH = 256
 """Images that are blanked at a time."""
 
@@ -51,24 +58,24 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True)
 class Task:
-    """Test images to tell apart: `rows` of the pixels, numbers of classes and groups, (N,) each."""
+    """Test images to classify: rows of the pixel array, class indices and groups, (N,) each."""
 
     rows: NDArray[np.int64]
     actual: Labels
     groups: NDArray[np.str_]
     settings: Evaluate
 
-    def part(self, where: NDArray[np.bool_]) -> "Task":
-        """The images at `where`."""
-        return Task(self.rows[where], self.actual[where], self.groups[where], self.settings)
+    def subset(self, mask: NDArray[np.bool_]) -> "Task":
+        """The images where `mask` is true."""
+        return Task(self.rows[mask], self.actual[mask], self.groups[mask], self.settings)
 
 
-def audit(
+def audit_shortcuts(
     classifier: Classifier,
     images: pd.DataFrame,
     pixels: NDArray[np.uint8],
     masks: NDArray[np.uint8],
-    probabilities: Floats,
+    probs: Floats,
     settings: Evaluate,
 ) -> Result:
     """Run all probes.
@@ -77,116 +84,123 @@ def audit(
         images: the training and test images, with the columns of `Split` and `Images`.
         pixels: uint8 (all images, S, S), may be memory-mapped.
         masks: the same, not 0 inside the lungs; of length 0 if the data set has none.
-        probabilities: (test images, K), the network's, in the order of `images`.
+        probs: (test images, K), of the network, in the order of `images`.
 
     Returns:
-        `suspicious`, how many probes are; `network`, what it finds in the whole images; and the
-        probes by name.
+        `suspicious`, the number of suspicious probes; `network`, its result on the whole images;
+        and the result of each probe by name.
     """
-    labels = pd.Index(classifier.info.classes).get_indexer(images["target"])
+    labels = class_indices(images["target"], classifier.info.classes)
     rows, train = images["row"].to_numpy(), (images["split"] == "train").to_numpy()
-    task = Task(rows, labels, images["split_group"].to_numpy(), settings).part(~train)
-    whole = judge(task, probabilities)
+    task = Task(rows, labels, images["split_group"].to_numpy(), settings).subset(~train)
 
     file, thumbnail, border = (
-        judge(task, probes.learn(features, labels, train, settings.seed), probabilities)
+        score_probe(
+            task,
+            probes.predict_with_forest(features, labels, train, settings.seed),
+            probs,
+        )
         for features in (
-            probes.file_facts(images),
+            probes.file_features(images),
             probes.thumbnails(pixels, rows),
             probes.borders(pixels, rows),
         )
     )
-    without_lungs, lungs_only, masked = on_lungs(classifier, task, pixels, masks, probabilities)
-    verdicts = {
-        "file": above_chance(file, MARGIN),
-        "thumbnail": above_chance(thumbnail, HALF),
-        "border": above_chance(border, MARGIN),
-        "lungs_blanked": above_chance(without_lungs, MARGIN),
+    lungs_blanked, lungs_only, masked = score_lung_probes(classifier, task, pixels, masks, probs)
+    results = {
+        "file": (file, above_chance(file, MARGIN)),
+        "thumbnail": (thumbnail, above_chance(thumbnail, THUMBNAIL_MARGIN)),
+        "border": (border, above_chance(border, MARGIN)),
+        "lungs_blanked": (lungs_blanked, above_chance(lungs_blanked, MARGIN)),
         "lungs_only": (
-            above_chance(masked) and above_chance(without_lungs) and not above_chance(lungs_only)
+            lungs_only,
+            above_chance(masked) and above_chance(lungs_blanked) and not above_chance(lungs_only),
         ),
     }
-    found = (file, thumbnail, border, without_lungs, lungs_only)
     return {
-        "suspicious": sum(verdicts.values()),
-        "network": whole,
+        "suspicious": sum(suspicious for _, suspicious in results.values()),
+        "network": score_probe(task, probs),
         **{
-            name: {"suspicious": verdict, **result}
-            for (name, verdict), result in zip(verdicts.items(), found, strict=True)
+            name: {"suspicious": suspicious, **result}
+            for name, (result, suspicious) in results.items()
         },
     }
 
 
-def on_lungs(
+def score_lung_probes(
     classifier: Classifier,
     task: Task,
     pixels: NDArray[np.uint8],
     masks: NDArray[np.uint8],
-    probabilities: Floats,
+    probs: Floats,
 ) -> tuple[Result, Result, Result]:
-    """What the network finds without the lungs, in the lungs alone, and in the same images whole.
+    """The network's results with blanked lungs, on the lungs only, and on the whole images.
 
-    Only images that have a mask are looked at.
+    Only images that have a lung mask are used.
     """
     has_mask = np.zeros(len(task.rows), bool)
     if len(masks):
         has_mask[:] = [masks[row].any() for row in task.rows]
-    masked = task.part(has_mask)
+    masked = task.subset(has_mask)
 
-    def show(blank_lungs: bool) -> Result:
+    def score_blanked(blank_lungs: bool) -> Result:
         probs = [np.empty((0, len(classifier.info.classes)))]
         for start in range(0, len(masked.rows), BATCH):
             rows = masked.rows[start : start + BATCH]
-            shown = probes.blanked(pixels[rows], (masks[rows] > 0) == blank_lungs)
-            probs.append(classifier.probs(shown))
-        return judge(masked, np.concatenate(probs))
+            images = probes.blank(pixels[rows], (masks[rows] > 0) == blank_lungs)
+            probs.append(classifier.probs(images))
+        return score_probe(masked, np.concatenate(probs))
 
-    return show(True), show(False), judge(masked, probabilities[has_mask])
+    return (
+        score_blanked(blank_lungs=True),
+        score_blanked(blank_lungs=False),
+        score_probe(masked, probs[has_mask]),
+    )
 
 
-def judge(task: Task, probabilities: Floats, network: Floats | None = None) -> Result:
-    """Balanced accuracy and AUROC (mean of each class against the rest), beside chance.
+def score_probe(task: Task, probs: Floats, network: Floats | None = None) -> Result:
+    """Balanced accuracy and AUROC (mean one-vs-rest) of a probe, beside chance.
 
     Args:
-        probabilities: (N, K); N may be 0.
-        network: the same, the network's; how much higher its balanced accuracy is, in the same
-            resamples, is then `network_gain`.
+        probs: (N, K), of the probe; N may be 0.
+        network: the same, of the network; adds `network_gain`, its balanced accuracy minus that
+            of the probe, resampled together.
     """
     if not len(task.actual):
         return {"images": 0, "balanced_accuracy": None, "auroc": None, "chance": None}
     present = np.unique(task.actual)
 
     def statistics(weights: Floats) -> dict[str, Floats]:
-        drawn = np.stack([weights @ (task.actual == one) > 0 for one in present], axis=1)
-
-        def balanced(probs: Floats) -> Floats:
-            matrix = confusion(task.actual, probs.argmax(1), probs.shape[1], weights)
-            return mean(rates(matrix)["sensitivity"][:, present], drawn)
+        def balanced_accuracy(probs: Floats) -> Floats:
+            predicted = probs.argmax(1)
+            matrices = confusion_matrices(task.actual, predicted, probs.shape[1], weights)
+            return nan_mean(rates_from_confusion(matrices)["sensitivity"][:, present])
 
         areas = [
-            area_and_precision(task.actual == one, probabilities[:, one], weights)[0]
-            for one in present
+            auroc_and_ap(task.actual == index, probs[:, index], weights)[0] for index in present
         ]
-        found = balanced(probabilities)
-        gain = {} if network is None else {"network_gain": balanced(network) - found}
-        return {"balanced_accuracy": found, "auroc": mean(np.stack(areas, axis=1), drawn), **gain}
+        reached = balanced_accuracy(probs)
+        gain = {} if network is None else {"network_gain": balanced_accuracy(network) - reached}
+        return {"balanced_accuracy": reached, "auroc": nan_mean(np.stack(areas, axis=1)), **gain}
 
     settings = task.settings
-    ends = bootstrap.intervals(statistics, task.groups, settings)
-    amounts = groups_of_shares(task.actual, task.groups)
+    intervals = bootstrap_intervals(statistics, task.groups, settings)
+    group_counts = effective_groups(task.actual, task.groups)
     for name in ("balanced_accuracy", "auroc"):
-        ends[name] = bootstrap.widened(ends[name], amounts[name], settings.confidence)
-    found = statistics(np.ones((1, len(task.actual))))
+        intervals[name] = exact_if_degenerate(
+            intervals[name], group_counts[name], settings.confidence
+        )
+    scores = statistics(np.ones((1, len(task.actual))))
     return {
         "images": len(task.actual),
-        **{name: defined(values[0]) for name, values in found.items()},
+        **{name: nan_to_none(values[0]) for name, values in scores.items()},
         "chance": 1 / len(present),
-        "interval": {name: interval(values) for name, values in ends.items()},
+        "interval": {name: interval_to_json(interval) for name, interval in intervals.items()},
     }
 
 
 def above_chance(result: Result, margin: float = 0.0) -> bool:
-    """Whether the interval begins so far of the way from chance to 1 above chance."""
+    """Whether the interval starts more than `margin` of the way from chance to 1."""
     if not result["images"]:
         return False
     low, chance = result["interval"]["balanced_accuracy"]["low"], result["chance"]

@@ -1,130 +1,151 @@
-"""The numbers of the metrics files: scores beside their intervals, by name, ready for JSON."""
+"""The contents of metrics/test.json and metrics/breakdown.json: scores beside their intervals."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.metrics import bootstrap, calibration_error, classification
-from cxr.metrics import operating_point as operating
-from cxr.metrics.bootstrap import defined, interval
-from cxr.metrics.classification import Floats, Labels
-from cxr.models.calibration import threshold
-from cxr.models.info import ModelInfo
+from cxr.metrics.bootstrap import (
+    bootstrap_intervals,
+    exact_if_degenerate,
+    interval_to_json,
+    nan_to_none,
+)
+from cxr.metrics.calibration_error import calibration_scores
+from cxr.metrics.classification import (
+    Floats,
+    Labels,
+    class_scores,
+    confusion_matrices,
+    correct_interval,
+    effective_groups,
+    headline_scores,
+    macro_average,
+    nan_mean,
+    rates_from_confusion,
+)
+from cxr.metrics.operating_point import (
+    OperatingPoint,
+    binary_rate_intervals,
+    binary_rates,
+    denominators,
+)
 from cxr.pipeline.params import Evaluate
 
-Report = dict[str, Any]
+Json = dict[str, Any]
 
 
-def measure(
+def headline_and_class_metrics(
     actual: Labels,
-    probabilities: Floats,
+    probs: Floats,
     groups: NDArray[np.str_],
     classes: list[str],
     settings: Evaluate,
-) -> tuple[Report, Report]:
-    """All scores of the test images, in one pass over the resamples.
+) -> tuple[Json, Json]:
+    """All scores of the test images with their intervals, in one pass over the resamples.
 
     Args:
-        actual: (N,), numbers of classes.
-        probabilities: (N, K).
+        actual: (N,), class indices.
+        probs: (N, K).
         groups: (N,).
 
     Returns:
-        the headline with its `interval`s; and for each class its scores and `interval`s.
+        the headline scores and their `interval`; and for each class its scores and `interval`.
     """
 
     def headline(weights: Floats | None, by_class: dict[str, Floats]) -> dict[str, Floats]:
-        found = classification.headline(actual, probabilities, weights, by_class)
-        return found | calibration_error.scores(actual, probabilities, weights)
+        scores = headline_scores(actual, probs, weights, by_class)
+        return scores | calibration_scores(actual, probs, weights)
 
     def statistics(weights: Floats) -> dict[str, Floats]:
-        by_class = classification.by_class(actual, probabilities, weights)
-        of_classes = {f"class/{name}": values for name, values in by_class.items()}
-        return headline(weights, by_class) | of_classes
+        by_class = class_scores(actual, probs, weights)
+        prefixed = {f"class/{score}": values for score, values in by_class.items()}
+        return headline(weights, by_class) | prefixed
 
-    ends = bootstrap.intervals(statistics, groups, settings)
-    by_class = classification.by_class(actual, probabilities)
-    summary: Report = {
-        name: defined(values[0]) for name, values in headline(None, by_class).items()
+    intervals = bootstrap_intervals(statistics, groups, settings)
+    by_class = class_scores(actual, probs)
+    metrics: Json = {
+        score: nan_to_none(values[0]) for score, values in headline(None, by_class).items()
     }
-    amounts = classification.groups_of_shares(actual, groups)
-    summary["interval"] = {
-        name: interval(
-            classification.corrected(name, ends[name], value, amounts, settings.confidence)
+    group_counts = effective_groups(actual, groups)
+    metrics["interval"] = {
+        score: interval_to_json(
+            correct_interval(score, intervals[score], value, group_counts, settings.confidence)
         )
-        for name, value in summary.items()
+        for score, value in metrics.items()
     }
-    predicted = probabilities.argmax(1)
-    table = {}
-    for number, name in enumerate(classes):
-        of_class = {score: ends[f"class/{score}"][:, number] for score in by_class}
-        del of_class["support"]
-        mine = actual == number
-        shares = operating.shares_of(mine, predicted == number)
-        for score in ("f1", "auroc", "average_precision"):
-            shares[score] = mine
-        for score, counted in shares.items():
-            of_groups = len(np.unique(groups[counted]))
-            of_class[score] = bootstrap.widened(of_class[score], of_groups, settings.confidence)
-        table[name] = {
-            **{score: defined(values[0, number]) for score, values in by_class.items()},
-            "support": int(by_class["support"][0, number]),
-            "interval": {score: interval(values) for score, values in of_class.items()},
+    class_metrics = {}
+    for index, name in enumerate(classes):
+        support = actual == index
+        # The images that each score is a share of, or ranks.
+        counted = denominators(support, probs.argmax(1) == index)
+        counted |= dict.fromkeys(("f1", "auroc", "average_precision"), support)
+        class_metrics[name] = {
+            **{score: nan_to_none(values[0, index]) for score, values in by_class.items()},
+            "support": int(by_class["support"][0, index]),
+            "interval": {
+                score: interval_to_json(
+                    exact_if_degenerate(
+                        intervals[f"class/{score}"][:, index],
+                        len(np.unique(groups[counted[score]])),
+                        settings.confidence,
+                    )
+                )
+                for score in by_class
+                if score != "support"
+            },
         }
-    return summary, table
+    return metrics, class_metrics
 
 
-def macro(actual: Labels, probabilities: Floats) -> Report:
-    """Means over the classes; see `cxr.metrics.classification.macro`."""
-    found = classification.macro(classification.by_class(actual, probabilities))
-    return {name: defined(values[0]) for name, values in found.items()}
+def macro_metrics(actual: Labels, probs: Floats) -> Json:
+    """Means over the classes; see `cxr.metrics.classification.macro_average`."""
+    means = macro_average(class_scores(actual, probs))
+    return {score: nan_to_none(values[0]) for score, values in means.items()}
 
 
-def calibration(actual: Labels, uncalibrated: Floats, temperature: float) -> Report:
-    """The temperature, and what the headline's Brier score and ECE would be without it."""
-    before = calibration_error.scores(actual, uncalibrated)
+def calibration_metrics(actual: Labels, uncalibrated: Floats, temperature: float) -> Json:
+    """The temperature, and the Brier score and ECE before temperature scaling."""
+    before = calibration_scores(actual, uncalibrated)
     return {
         "temperature": temperature,
-        "before": {name: float(values[0]) for name, values in before.items()},
+        "before": {score: float(values[0]) for score, values in before.items()},
     }
 
 
-def operating_point(
+def operating_point_metrics(
     actual: Labels,
-    probabilities: Floats,
+    probs: Floats,
     groups: NDArray[np.str_],
-    info: ModelInfo,
+    point: OperatingPoint | None,
     settings: Evaluate,
-) -> Report | None:
-    """What the threshold that validation gives for `evaluate.sensitivity` does on test.
+) -> Json | None:
+    """The result on test images of the threshold that was chosen on validation images.
 
     Returns:
-        None if no name of `evaluate.positive` is a class, or validation has no image of it. Else
-        the class, the target, the threshold, the validation images it comes from, sensitivity,
-        specificity and predictive values with `interval`s, the balanced accuracy of all classes
-        when those below the threshold get the best other class, and in `most_probable` sensitivity
-        and specificity without a threshold.
+        None without an operating point. Else the point itself; sensitivity, specificity and
+        predictive values with their `interval`; the `balanced_accuracy` of its decisions over all
+        classes; and in `argmax`, for comparison, sensitivity and specificity where the most
+        probable class is predicted.
     """
-    name = operating.positive_class(settings.positive, info.classes)
-    if name is None or not info.validation_probs.get(name):
-        why = "no validation images" if name else f"no class {' or '.join(settings.positive)}"
-        print(f"no operating point: {why} (evaluate.positive in params.yaml)")
+    if point is None:
         return None
-    number = info.classes.index(name)
-    cut = threshold(info.validation_probs[name], settings.sensitivity)
-    is_positive, called = actual == number, probabilities[:, number] >= cut
-    ends = operating.intervals(is_positive, called, groups, settings)
+    positive, predicted = actual == point.class_index, point.is_positive(probs)
+    rates = binary_rates(positive, predicted)
+    argmax_rates = binary_rates(positive, probs.argmax(1) == point.class_index)
+    decisions = point.apply_threshold(probs)
+    matrices = confusion_matrices(actual, decisions, probs.shape[1])
+    recalls = rates_from_confusion(matrices)["sensitivity"]
+    intervals = binary_rate_intervals(positive, predicted, groups, settings)
     return {
-        "class": name,
-        "target": settings.sensitivity,
-        "threshold": cut,
-        "validation_images": len(info.validation_probs[name]),
-        **operating.summary(actual, probabilities, number, cut),
-        "interval": {score: interval(values) for score, values in ends.items()},
+        "positive_class": point.positive_class,
+        "target_sensitivity": point.target_sensitivity,
+        "threshold": point.threshold,
+        "validation_images": point.validation_images,
+        **{rate: nan_to_none(values[0]) for rate, values in rates.items()},
+        "balanced_accuracy": float(nan_mean(recalls)[0]),
+        "argmax": {
+            rate: nan_to_none(argmax_rates[rate][0]) for rate in ("sensitivity", "specificity")
+        },
+        "interval": {rate: interval_to_json(interval) for rate, interval in intervals.items()},
     }
-
-
-def positive(info: ModelInfo, point: Report | None) -> tuple[int, float] | None:
-    """Number and threshold of the positive class, if there is an operating point."""
-    return None if point is None else (info.classes.index(point["class"]), point["threshold"])

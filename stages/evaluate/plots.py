@@ -1,109 +1,50 @@
-"""What evaluation shows: each as a picture, and as a table that `dvc plots diff` overlays."""
+"""Plots of the test scores, each also as a table that `dvc plots diff` overlays.
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+Confusion matrix, ROC and precision-recall curves, operating point, reliability diagram.
+"""
+
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.metrics import auc, precision_recall_curve, roc_curve
+from sklearn.metrics import PrecisionRecallDisplay, RocCurveDisplay
 
-from cxr.metrics.classification import Floats, Labels, confusion
+from cxr.metrics.calibration_error import BINS, reliability_table
+from cxr.metrics.classification import Floats, Labels, confusion_matrices
 from cxr.pipeline.files import file_name, whole
 from cxr.plotting.figures import figure
 
-
-def draw(folder: Path, actual: Labels, probabilities: Floats, classes: list[str]) -> None:
-    """Write all tables and pictures of the test images.
-
-    Args:
-        actual: (N,), numbers of classes.
-        probabilities: (N, K).
-    """
-    predicted = probabilities.argmax(1)
-    names = np.array(classes)
-    pairs = pd.DataFrame({"actual": names[actual], "predicted": names[predicted]})
-    write(folder / "confusion.csv", pairs)
-    matrix = confusion(actual, predicted, len(classes))[0]
-    confusion_matrix(folder / "confusion.png", matrix, classes)
-
-    roc, precision_recall = curves(actual, probabilities, classes)
-    for title, table in roc.items():
-        write(folder / "roc" / f"{file_name(title)}.csv", table)
-    for title, table in precision_recall.items():
-        write(folder / "precision_recall" / f"{file_name(title)}.csv", table)
-    draw_roc(folder / "roc.png", roc)
-    draw_precision_recall(folder / "precision_recall.png", precision_recall)
+BAR_WIDTH = 0.02
+CHANCE = {"color": "grey", "linestyle": ":", "linewidth": 1.5, "label": "chance"}
 
 
-def write(path: Path, table: pd.DataFrame) -> None:
+def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a table for DVC to plot."""
     with whole(path) as part:
         table.to_csv(part, index=False, lineterminator="\n", float_format="%.6g")
 
 
-def curves(
-    actual: Labels, probabilities: Floats, classes: list[str]
-) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
-    """ROC (fpr, tpr) and precision-recall (recall, precision) curves by class.
+def draw_confusion_matrix(
+    folder: Path, actual: Labels, predicted: Labels, classes: list[str]
+) -> None:
+    """Write confusion.csv (one row for each image) and confusion.png.
 
-    A class without images, or without others to tell it from, has none.
+    A cell shows the number of images and, as text and shade, its share of the actual class (row).
+
+    Args:
+        actual, predicted: (N,), class indices.
     """
-    roc, precision_recall = {}, {}
-    for number, name in enumerate(classes):
-        positive = actual == number
-        if positive.all() or not positive.any():
-            continue
-        score = probabilities[:, number]
-        fpr, tpr, _ = roc_curve(positive, score)
-        roc[name] = pd.DataFrame({"fpr": fpr, "tpr": tpr})
-        precision, recall, _ = precision_recall_curve(positive, score, drop_intermediate=True)
-        table = pd.DataFrame({"recall": recall, "precision": precision})
-        # From recall 0 upwards, as a curve is read.
-        precision_recall[name] = table[::-1]
-    return roc, precision_recall
-
-
-def draw_roc(path: Path, tables: dict[str, pd.DataFrame]) -> None:
-    """Draw the ROC curve of each class, with the area under it."""
-    with unit_square(path, "False positive rate", "True positive rate (sensitivity)") as axes:
-        for name, table in tables.items():
-            area = auc(table["fpr"], table["tpr"])
-            axes.plot(table["fpr"], table["tpr"], label=f"{name} (AUROC {area:.2f})")
-        axes.axline((0, 0), slope=1, color="grey", linestyle=":", label="chance")
-
-
-def draw_precision_recall(path: Path, tables: dict[str, pd.DataFrame]) -> None:
-    """Draw the precision-recall curve of each class, with its average precision."""
-    with unit_square(path, "Recall (sensitivity)", "Precision (predictive value)") as axes:
-        for name, table in tables.items():
-            recall, precision = table["recall"], table["precision"]
-            average = (recall.diff() * precision).sum()
-            # A step, because precision is not linear between two thresholds.
-            axes.plot(recall, precision, drawstyle="steps-pre", label=f"{name} (AP {average:.2f})")
-
-
-@contextmanager
-def unit_square(path: Path, x_label: str, y_label: str) -> Iterator[Any]:
-    """Axes from 0 to 1 with a legend beside them."""
-    with figure(path, figsize=(8, 5)) as (_, axes):
-        yield axes
-        axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel=x_label, ylabel=y_label)
-        axes.set_aspect("equal")
-        axes.set_title("Each class against the rest, test images")
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
-
-
-def confusion_matrix(path: Path, matrix: NDArray[np.float64], classes: list[str]) -> None:
-    """Draw counts, shaded by the share of the actual class (the row)."""
+    names = np.array(classes)
+    pairs = pd.DataFrame({"actual": names[actual], "predicted": names[predicted]})
+    write_table(folder / "confusion.csv", pairs)
+    matrix = confusion_matrices(actual, predicted, len(classes))[0]
     support = matrix.sum(1, keepdims=True)
     share = np.divide(matrix, support, out=np.zeros_like(matrix), where=support > 0)
     side = 2.2 + 0.95 * len(classes)
-    with figure(path, figsize=(side + 1, side)) as (drawing, axes):
-        shown = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    with figure(folder / "confusion.png", figsize=(side, side)) as (_, axes):
+        axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
         for row, column in np.ndindex(*matrix.shape):
             axes.text(
                 column,
@@ -116,5 +57,145 @@ def confusion_matrix(path: Path, matrix: NDArray[np.float64], classes: list[str]
         axes.set_xticks(range(len(classes)), classes, rotation=30, ha="right")
         axes.set_yticks(range(len(classes)), classes)
         axes.grid(False)
-        axes.set(xlabel="Predicted", ylabel="Actual", title="Test images and share of the row")
-        drawing.colorbar(shown, ax=axes, shrink=0.8, label="Share of the actual class")
+        axes.set(xlabel="Predicted class", ylabel="Actual class")
+        axes.set_title("Test images and share of the actual class")
+
+
+def draw_curves(folder: Path, actual: Labels, probs: Floats, classes: list[str]) -> None:
+    """Draw the one-vs-rest ROC and precision-recall curves, and write a table for each class.
+
+    A class without images, or without images of other classes, has no curve.
+
+    Args:
+        actual: (N,), class indices.
+        probs: (N, K).
+    """
+    with (
+        figure(folder / "roc.png", figsize=(8, 5)) as (_, roc_axes),
+        figure(folder / "precision_recall.png", figsize=(8, 5)) as (_, pr_axes),
+    ):
+        for index, name in enumerate(classes):
+            positive, score = actual == index, probs[:, index]
+            if positive.all() or not positive.any():
+                continue
+            roc = RocCurveDisplay.from_predictions(positive, score, name=name, ax=roc_axes)
+            write_table(
+                folder / "roc" / f"{file_name(name)}.csv",
+                pd.DataFrame({"fpr": roc.fpr, "tpr": roc.tpr}),
+            )
+            pr = PrecisionRecallDisplay.from_predictions(
+                positive, score, name=name, ax=pr_axes, drop_intermediate=True
+            )
+            write_table(
+                folder / "precision_recall" / f"{file_name(name)}.csv",
+                # In the order of rising recall.
+                pd.DataFrame({"recall": pr.recall, "precision": pr.precision})[::-1],
+            )
+        roc_axes.plot([0, 1], [0, 1], **CHANCE)
+        for axes, title, x, y in (
+            (roc_axes, "ROC curves", "False positive rate", "True positive rate (sensitivity)"),
+            (pr_axes, "Precision-recall curves", "Recall (sensitivity)", "Precision (PPV)"),
+        ):
+            axes.set(
+                title=f"{title}, one-vs-rest, test images", xlabel=x, ylabel=y,
+                xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal",
+            )  # fmt: skip
+            if axes.get_legend_handles_labels()[0]:
+                axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
+
+
+def draw_operating_point(
+    folder: Path, actual: Labels, probs: Floats, index: int, metrics: dict[str, Any]
+) -> None:
+    """Draw the ROC curve of the positive class, and on it the threshold from validation.
+
+    Args:
+        actual: (N,), class indices.
+        probs: (N, K).
+        index: of the positive class.
+        metrics: see `stages.evaluate.metrics.operating_point_metrics`.
+    """
+    positive = actual == index
+    with figure(folder / "operating_point.png", figsize=(5.6, 5.6)) as (_, axes):
+        if positive.any() and not positive.all():
+            RocCurveDisplay.from_predictions(
+                positive, probs[:, index], ax=axes, name=metrics["positive_class"]
+            )
+            axes.plot([0, 1], [0, 1], **CHANCE)
+        target = metrics["target_sensitivity"]
+        axes.axhline(
+            target, color="grey", linestyle="--", linewidth=1, label=f"target ({target:.0%})"
+        )
+        if metrics["sensitivity"] is not None and metrics["specificity"] is not None:
+            argmax, intervals = metrics["argmax"], metrics["interval"]
+            axes.plot(
+                1 - argmax["specificity"], argmax["sensitivity"], "s", color="C2",
+                label="most probable class",
+            )  # fmt: skip
+            fpr, tpr = 1 - metrics["specificity"], metrics["sensitivity"]
+            axes.errorbar(
+                [fpr], [tpr],
+                xerr=error_bar(metrics["specificity"], intervals["specificity"])[::-1],
+                yerr=error_bar(tpr, intervals["sensitivity"]),
+                fmt="o", color="C1", capsize=3,
+                label=f"threshold {metrics['threshold']:.3f} from validation",
+            )  # fmt: skip
+        axes.set(
+            title=f"Operating point for {metrics['positive_class']}, test images",
+            xlabel="False positive rate (1 − specificity)",
+            ylabel="True positive rate (sensitivity)",
+            xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal",
+        )  # fmt: skip
+        axes.legend(loc="lower right")
+
+
+def draw_reliability(
+    folder: Path, actual: Labels, uncalibrated: Floats, calibrated: Floats, temperature: float
+) -> None:
+    """Draw accuracy against confidence before and after temperature scaling.
+
+    Args:
+        actual: (N,), class indices.
+        uncalibrated, calibrated: probabilities (N, K) before and after.
+    """
+    before = reliability_table(actual, uncalibrated)
+    after = reliability_table(actual, calibrated)
+    write_table(folder / "reliability" / "before.csv", before)
+    write_table(folder / "reliability" / "after.csv", after)
+    with figure(
+        folder / "reliability.png", 2, 1,
+        figsize=(5.6, 6.6), sharex=True, gridspec_kw={"height_ratios": [3, 1]},
+    ) as (_, (axes, counts)):  # fmt: skip
+        axes.axline((0, 0), slope=1, color="grey", linestyle=":", label="perfect calibration")
+        for bins, label, shift in (
+            (before, "before", -BAR_WIDTH / 2),
+            (after, f"after (temperature {temperature:.2f})", BAR_WIDTH / 2),
+        ):
+            line = axes.plot(bins["confidence"], bins["accuracy"], alpha=0.5, linewidth=1)
+            size = 90 * bins["images"] / bins["images"].max() + 6
+            axes.scatter(
+                bins["confidence"], bins["accuracy"], size, color=line[0].get_color(), label=label
+            )
+            middle = (np.ceil(bins["confidence"] * BINS) - 0.5) / BINS
+            counts.bar(middle + shift, bins["images"], width=BAR_WIDTH)
+        axes.set(xlim=(0, 1.01), ylim=(0, 1.02), ylabel="Accuracy")
+        axes.set_title("Reliability diagram, test images")
+        counts.legend(
+            *axes.get_legend_handles_labels(),
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.35),
+            ncols=3,
+            fontsize=8,
+        )
+        counts.set(xlabel="Confidence (probability of the predicted class)", ylabel="Images")
+
+
+def error_bar(value: float, interval: dict[str, float | None]) -> NDArray[np.float64]:
+    """Lengths below and above the value for `errorbar`, (2, 1); 0 where undefined.
+
+    A percentile interval need not contain the value, but a length can't be negative.
+    """
+    low, high = interval["low"], interval["high"]
+    if low is None or high is None:
+        return np.zeros((2, 1))
+    return np.array([[max(0.0, value - low)], [max(0.0, high - value)]])

@@ -1,65 +1,63 @@
-"""What of an image is left when the disease is taken out of it, as numbers for a classifier."""
+"""Inputs of the shortcut probes, which hold no sign of disease, and the classifier on them."""
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 
+from cxr.images.border import border_mask
 from cxr.metrics.classification import Floats, Labels
 from cxr.models.ood import downsample
 
-THUMBNAIL = 8
-"""Side in pixels: too few for any sign of disease but a large, dense one."""
-BORDER = 0.1
-"""Width of the border, as a share of the image's side."""
-BORDER_GRID = 40
-"""Side of the reduced image from which the border is cut."""
+THUMBNAIL_SIDE = 8
+"""In pixels: too few for any sign of disease but a large, dense opacity."""
+BORDER_IMAGE_SIDE = 40
+"""In pixels, of the downsampled image whose border is used."""
 
 
-def file_facts(images: pd.DataFrame) -> Floats:
-    """Format and mode (one column for each), width, height and aspect, (N, columns).
+def file_features(images: pd.DataFrame) -> Floats:
+    """Format and mode (one-hot), width, height and aspect ratio, (N, columns).
 
     Args:
         images: with the columns of `cxr.pipeline.tables.Images`.
     """
-    kinds = pd.get_dummies(images[["format", "mode"]]).to_numpy(np.float64)
+    one_hot = pd.get_dummies(images[["format", "mode"]]).to_numpy(np.float64)
     width, height = images["width"].to_numpy(float), images["height"].to_numpy(float)
-    return np.column_stack([kinds, width, height, width / height])
+    return np.column_stack([one_hot, width, height, width / height])
 
 
 def thumbnails(pixels: NDArray[np.uint8], rows: NDArray[np.int64]) -> Floats:
-    """The images at 8 x 8 pixels, float (N, 64), 0 to 255."""
-    return downsample(pixels, rows, THUMBNAIL).reshape(len(rows), -1)
+    """The images at 8 x 8 pixels, (N, 64), grey levels from 0 to 255."""
+    return downsample(pixels, rows, THUMBNAIL_SIDE).reshape(len(rows), -1)
 
 
 def borders(pixels: NDArray[np.uint8], rows: NDArray[np.int64]) -> Floats:
-    """The outer tenth of the images, reduced to a 40th of the side, float (N, 576)."""
-    width = round(BORDER * BORDER_GRID)
-    edge = np.ones((BORDER_GRID, BORDER_GRID), bool)
-    edge[width:-width, width:-width] = False
-    return downsample(pixels, rows, BORDER_GRID)[:, edge]
+    """The border of the images at 40 x 40 pixels, (N, 576), grey levels from 0 to 255."""
+    return downsample(pixels, rows, BORDER_IMAGE_SIDE)[:, border_mask(BORDER_IMAGE_SIDE)]
 
 
-def blanked(images: NDArray[np.uint8], where: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Images with a part replaced by each image's mean grey; both (N, S, S)."""
+def blank(images: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Replace the pixels in `mask` by the image's mean grey level; both (N, S, S)."""
     mean = images.mean(axis=(1, 2), keepdims=True).round().astype(np.uint8)
-    return np.where(where, mean, images)
+    return np.where(mask, mean, images)
 
 
-def learn(features: Floats, labels: Labels, train: NDArray[np.bool_], seed: int) -> Floats:
-    """Train a random forest on the training images and ask it about all others.
+def predict_with_forest(
+    features: Floats, labels: Labels, train: NDArray[np.bool_], seed: int
+) -> Floats:
+    """Fit a random forest on the training images and apply it to all others.
 
     Args:
         features: (N, F).
-        labels: (N,), numbers of classes; all of them among the training images.
-        train: (N,).
+        labels: (N,), class indices; every class occurs among the training images.
+        train: (N,), which images are for training.
 
     Returns:
-        (images that are not for training, classes), probabilities.
+        probabilities, (images that are not for training, classes).
     """
     forest = RandomForestClassifier(
         n_estimators=200, min_samples_leaf=3, class_weight="balanced", random_state=seed
     )
     forest.fit(features[train], labels[train])
-    probabilities: Floats = forest.predict_proba(features[~train])
-    return probabilities
+    probs: Floats = forest.predict_proba(features[~train])
+    return probs

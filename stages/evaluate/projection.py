@@ -1,4 +1,4 @@
-"""The features of the last layer brought to a plane."""
+"""Two-dimensional projection of the features of the network's last layer."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,32 +8,34 @@ from threadpoolctl import threadpool_limits
 
 from cxr.metrics.classification import Floats
 
-MOST = 2000
-"""Images: t-SNE of more takes minutes, and a picture shows no more."""
+MAX_IMAGES = 2000
+"""t-SNE of more takes minutes, and the plot shows no more."""
 COMPONENTS = 50
 PERPLEXITY = 30
 
 
-def sample(images: int) -> NDArray[np.int64]:
-    """At most `MOST` places, evenly spread."""
-    return np.unique(np.linspace(0, images - 1, min(images, MOST)).round().astype(np.int64))
+def sample_evenly(images: int) -> NDArray[np.int64]:
+    """Indices of at most `MAX_IMAGES` images, evenly spaced."""
+    return np.unique(np.linspace(0, images - 1, min(images, MAX_IMAGES)).round().astype(np.int64))
 
 
-def plane(features: NDArray[np.float32], seed: int) -> Floats:
-    """Principal components, then t-SNE (van der Maaten and Hinton 2008), which begins from them.
+def project_features(features: NDArray[np.float32], seed: int) -> Floats:
+    """PCA, then t-SNE (van der Maaten and Hinton 2008) initialised with the first two components.
 
-    Neighbours stay neighbours; distances between groups and their sizes mean nothing.
+    t-SNE keeps neighbours together. The sizes of clusters and the distances between them have no
+    meaning.
 
     Args:
         features: (N, F).
 
     Returns:
-        (N, 2); of fewer than four images, the principal components alone; of equal ones, zeros.
+        (N, 2); the first two principal components for fewer than four images, zeros where all
+        features are equal.
     """
     images = len(features)
     if (features == features[0]).all():
         return np.zeros((images, 2))
-    # With several threads, sums are taken in an order that changes from run to run.
+    # With several threads, the order of sums changes from run to run.
     with threadpool_limits(1):
         components = min(COMPONENTS, *features.shape)
         reduced = PCA(components, svd_solver="full").fit_transform(features.astype(np.float64))
@@ -41,5 +43,5 @@ def plane(features: NDArray[np.float32], seed: int) -> Floats:
             return np.pad(reduced, ((0, 0), (0, 2)))[:, :2]
         perplexity = min(PERPLEXITY, (images - 1) / 3)
         tsne = TSNE(2, perplexity=perplexity, init="pca", random_state=seed)
-        found: Floats = tsne.fit_transform(reduced).astype(np.float64)
-    return found
+        projected: Floats = tsne.fit_transform(reduced).astype(np.float64)
+    return projected

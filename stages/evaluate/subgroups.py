@@ -1,4 +1,4 @@
-"""The same scores on parts of the test images: by data set, source, sex, age, view, split."""
+"""Scores of parts of the test images: by data set, source, sex, age, view, official split."""
 
 from typing import Any
 
@@ -6,131 +6,123 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cxr.metrics import bootstrap, operating_point
-from cxr.metrics.bootstrap import defined
+from cxr.metrics.bootstrap import bootstrap_intervals, exact_if_degenerate, nan_to_none
 from cxr.metrics.classification import (
     Floats,
     Labels,
-    confusion,
-    groups_of_shares,
-    mean,
-    rates,
-    ratio,
+    accuracy,
+    confusion_matrices,
+    effective_groups,
+    nan_mean,
+    rates_from_confusion,
 )
+from cxr.metrics.operating_point import OperatingPoint, binary_rate_intervals, binary_rates
 from cxr.pipeline.params import Evaluate
 
-COLUMNS = ("dataset", "source", "sex", "age", "view", "official_split")
+ATTRIBUTES = ("dataset", "source", "sex", "age", "view", "official_split")
 UNKNOWN = "unknown"
-AGES = {0: "0-17", 18: "18-39", 40: "40-59", 60: "60-79", 80: "80 and over"}
+AGE_BANDS = {0: "0-17", 18: "18-39", 40: "40-59", 60: "60-79", 80: "80 and over"}
 
 
-def kinds(images: pd.DataFrame) -> dict[str, pd.Series]:
-    """What test images can be told apart by: a column for each of `COLUMNS` that is known.
+def subgroup_attributes(images: pd.DataFrame) -> dict[str, pd.Series]:
+    """Those of `ATTRIBUTES` that have several values among the images.
 
-    Ages are given as bands. A column that is the same for all images tells nothing apart.
+    Ages are replaced by age bands, empty values by "unknown".
     """
-    known = images[[name for name in COLUMNS if name in images]].replace("", UNKNOWN)
+    known = images[[name for name in ATTRIBUTES if name in images]].replace("", UNKNOWN)
     if "age" in known:
-        known["age"] = bands(known["age"])
+        known["age"] = age_bands(known["age"])
     return {str(name): known[name] for name in known if known[name].nunique() > 1}
 
 
-def bands(ages: pd.Series) -> pd.Series:
-    """Ages in years, as text, to bands."""
+def age_bands(ages: pd.Series) -> pd.Series:
+    """The age band of each age, which is a number of years as text."""
     years = pd.to_numeric(ages, errors="coerce")
-    cut = pd.cut(years, [*AGES, np.inf], right=False, labels=list(AGES.values()))
-    return cut.astype(object).fillna(UNKNOWN).astype(str)
+    bands = pd.cut(years, [*AGE_BANDS, np.inf], right=False, labels=list(AGE_BANDS.values()))
+    return bands.astype(object).fillna(UNKNOWN).astype(str)
 
 
-def measure(
+def subgroup_metrics(
     images: pd.DataFrame,
     actual: Labels,
-    probabilities: Floats,
-    positive: tuple[int, float] | None,
+    probs: Floats,
+    point: OperatingPoint | None,
     settings: Evaluate,
 ) -> pd.DataFrame:
     """The scores of each subgroup, with intervals.
 
-    Balanced accuracy is the mean over the classes that the subgroup has, so that it compares
-    between subgroups of the same `classes` only.
+    Balanced accuracy is the mean over the classes present in the subgroup: compare it only
+    between subgroups with the same classes.
 
     Args:
-        images: N rows with `split_group` and what is known of each.
-        actual: (N,), numbers of classes.
-        probabilities: (N, K).
-        positive: number and threshold of the positive class; None for no operating point.
+        images: N rows with `split_group` and some of `ATTRIBUTES`.
+        actual: (N,), class indices.
+        probs: (N, K).
 
     Returns:
-        `by` (the column), `value`, `images`, `groups`, `classes`, and for accuracy, balanced
-        accuracy and, at the operating point, sensitivity and specificity: `<score>`,
-        `<score>_low` and `<score>_high`.
+        a row for each subgroup: `attribute`, `value`, `images`, `groups`, `classes`, and for
+        accuracy, balanced accuracy and, with an operating point, sensitivity and specificity at
+        it: `<score>`, `<score>_low` and `<score>_high`.
     """
     rows: list[dict[str, Any]] = []
-    for by, values in kinds(images).items():
+    for attribute, values in subgroup_attributes(images).items():
         for value in sorted(values.unique()):
             part = (values == value).to_numpy()
             groups = images["split_group"][part].to_numpy()
             rows.append(
                 {
-                    "by": by,
+                    "attribute": attribute,
                     "value": value,
                     "images": len(groups),
                     "groups": len(set(groups)),
                     "classes": len(set(actual[part])),
-                    **with_intervals(actual[part], probabilities[part], groups, positive, settings),
+                    **scores_with_intervals(actual[part], probs[part], groups, point, settings),
                 }
             )
-    return pd.DataFrame(rows, columns=None if rows else ["by", "value", "images"])
+    return pd.DataFrame(rows, columns=None if rows else ["attribute", "value", "images"])
 
 
-def with_intervals(
+def scores_with_intervals(
     actual: Labels,
-    probabilities: Floats,
+    probs: Floats,
     groups: NDArray[np.str_],
-    positive: tuple[int, float] | None,
+    point: OperatingPoint | None,
     settings: Evaluate,
 ) -> dict[str, float]:
     """The scores of one subgroup and the ends of their intervals."""
 
     def statistics(weights: Floats) -> dict[str, Floats]:
-        matrix = confusion(actual, probabilities.argmax(1), probabilities.shape[1], weights)
-        return {
-            "accuracy": ratio(np.trace(matrix, axis1=1, axis2=2), matrix.sum((1, 2))),
-            "balanced_accuracy": mean(rates(matrix)["sensitivity"], matrix.sum(2) > 0),
-        }
+        predicted = probs.argmax(1)
+        matrices = confusion_matrices(actual, predicted, probs.shape[1], weights)
+        recalls = rates_from_confusion(matrices)["sensitivity"]
+        return {"accuracy": accuracy(matrices), "balanced_accuracy": nan_mean(recalls)}
 
-    found = statistics(np.ones((1, len(actual))))
-    ends = bootstrap.intervals(statistics, groups, settings)
-    amounts = groups_of_shares(actual, groups)
-    ends = {
-        name: bootstrap.widened(values, amounts[name], settings.confidence)
-        for name, values in ends.items()
+    scores = statistics(np.ones((1, len(actual))))
+    group_counts = effective_groups(actual, groups)
+    intervals = {
+        name: exact_if_degenerate(interval, group_counts[name], settings.confidence)
+        for name, interval in bootstrap_intervals(statistics, groups, settings).items()
     }
-    if positive is not None:
-        number, threshold = positive
-        called = probabilities[:, number] >= threshold
-        at_threshold = operating_point.scores(actual == number, called)
-        of_rates = operating_point.intervals(actual == number, called, groups, settings)
+    if point is not None:
+        positive, predicted = actual == point.class_index, point.is_positive(probs)
+        rates = binary_rates(positive, predicted)
+        rate_intervals = binary_rate_intervals(positive, predicted, groups, settings)
         for name in ("sensitivity", "specificity"):
-            found[name], ends[name] = at_threshold[name], of_rates[name]
-    result: dict[str, float] = {}
-    for name, value in found.items():
-        result |= {
-            name: float(value[0]),
-            f"{name}_low": float(ends[name][0]),
-            f"{name}_high": float(ends[name][1]),
-        }
-    return result
+            scores[name], intervals[name] = rates[name], rate_intervals[name]
+    columns: dict[str, float] = {}
+    for name, value in scores.items():
+        low, high = intervals[name]
+        columns |= {name: float(value[0]), f"{name}_low": float(low), f"{name}_high": float(high)}
+    return columns
 
 
-def nested(table: pd.DataFrame) -> dict[str, dict[str, dict[str, float | None]]]:
-    """The table as `{by: {value: {score: number}}}`, ready for JSON: None where undefined."""
-    found: dict[str, dict[str, dict[str, float | None]]] = {}
+def subgroups_to_json(table: pd.DataFrame) -> dict[str, dict[str, dict[str, float | None]]]:
+    """The table as `{attribute: {value: {score: number}}}`; None where undefined."""
+    nested: dict[str, dict[str, dict[str, float | None]]] = {}
     for row in table.to_dict("records"):
-        by, value = row.pop("by"), row.pop("value")
-        numbers = {
-            str(name): defined(number) if isinstance(number, float) else number
+        attribute, value = row.pop("attribute"), row.pop("value")
+        nested.setdefault(attribute, {})[value] = {
+            str(name): nan_to_none(number) if isinstance(number, float) else number
             for name, number in row.items()
         }
-        found.setdefault(by, {})[value] = numbers
-    return found
+    return nested

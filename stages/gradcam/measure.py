@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cxr.heatmaps.explainer import BATCH, Explainer
 from cxr.models.classifier import Classifier
+from cxr.pipeline.labels import class_indices
 from stages.gradcam import agreement, faithfulness, sample, shares
 from stages.gradcam.summary import MEASURES
 
@@ -100,7 +101,7 @@ def targets(
     images: pd.DataFrame, class_names: list[str]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows of the images, and the number of the class predicted for each."""
-    return images["row"].to_numpy(), pd.Index(class_names).get_indexer(images["predicted"])
+    return images["row"].to_numpy(), class_indices(images["predicted"], class_names)
 
 
 def lungs(masks: NDArray[np.uint8], rows: NDArray[np.int64], side: int) -> NDArray[np.uint8]:

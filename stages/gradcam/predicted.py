@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from cxr.models.classifier import Classifier
 from cxr.models.info import ModelInfo
 from cxr.pipeline.cli import UserError
+from cxr.pipeline.labels import class_indices
 
 
 def check(predictions: pd.DataFrame, info: ModelInfo) -> None:
@@ -46,7 +47,7 @@ def predicted(
     probs = np.where(new[:, None], 0.0, probs)
     probs[new] = classifier.probs(pixels, images["row"].to_numpy()[new])
     best, each = probs.argmax(1), np.arange(len(images))
-    actual = pd.Index(info.classes).get_indexer(images["target"])
+    actual = class_indices(images["target"], info.classes)
     return images.assign(
         predicted=np.array(info.classes)[best],
         correct=actual == best,

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-# Width of the border, as a share of the image's side: where markers and labels stand.
-BORDER = 0.1
+from cxr.images.border import border_mask
 
 
 def measure(maps: NDArray[np.float32], masks: NDArray[np.uint8]) -> pd.DataFrame:
@@ -26,7 +25,7 @@ def measure(maps: NDArray[np.float32], masks: NDArray[np.uint8]) -> pd.DataFrame
     """
     inside = masks > 0
     masked = inside.any(axis=(1, 2))
-    edge = border(maps.shape[-1])
+    edge = border_mask(maps.shape[-1])
     heat = np.where(masked, share(maps, inside), np.nan)
     area = np.where(masked, inside.mean(axis=(1, 2)), np.nan)
     hottest = maps.reshape(len(maps), -1).argmax(1)
@@ -41,14 +40,6 @@ def measure(maps: NDArray[np.float32], masks: NDArray[np.uint8]) -> pd.DataFrame
             "border_area": edge.mean(),
         }
     )
-
-
-def border(side: int) -> NDArray[np.bool_]:
-    """(side, side), true within a tenth of the side from the edge."""
-    width = max(1, round(BORDER * side))
-    edge = np.ones((side, side), bool)
-    edge[width:-width, width:-width] = False
-    return edge
 
 
 def share(maps: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.float64]:

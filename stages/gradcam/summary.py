@@ -6,8 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxr.metrics import bootstrap
-from cxr.metrics.bootstrap import Floats, defined, interval
+from cxr.metrics.bootstrap import (
+    Floats,
+    bootstrap_intervals,
+    exact_if_degenerate,
+    interval_to_json,
+    nan_to_none,
+)
 from cxr.pipeline.params import Evaluate
 
 MEASURES = (
@@ -40,7 +45,7 @@ def summary(measured: pd.DataFrame, settings: Evaluate) -> Summary:
         "groups": measured["split_group"].nunique(),
         "empty": int(measured["empty"].sum()),
         "perturbed": int(measured["perturbed"].sum()),
-        **{name: defined(means[name]) for name in MEASURES},
+        **{name: nan_to_none(means[name]) for name in MEASURES},
         "interval": {name: ends[name] for name in MEASURES},
     }
 
@@ -50,13 +55,13 @@ def intervals(measured: pd.DataFrame, settings: Evaluate) -> dict[str, Summary]:
     if measured.empty:
         return {name: {"low": None, "high": None} for name in MEASURES}
     values = measured[list(MEASURES)].to_numpy(np.float64)
-    found = bootstrap.intervals(
+    found = bootstrap_intervals(
         lambda weights: dict(zip(MEASURES, means(values, weights), strict=True)),
         measured["split_group"].to_numpy(str),
         settings,
     )
     hits = groups(measured)["lungs_hit"]
-    found["lungs_hit"] = bootstrap.widened(found["lungs_hit"], hits, settings.confidence)
+    found["lungs_hit"] = exact_if_degenerate(found["lungs_hit"], hits, settings.confidence)
     return spread(found, groups(measured))
 
 
@@ -74,9 +79,9 @@ def difference(one: pd.DataFrame, other: pd.DataFrame, settings: Evaluate) -> Su
         return dict(zip(MEASURES, higher, strict=True))
 
     here = statistics(np.ones((1, len(both))))
-    found = bootstrap.intervals(statistics, both["split_group"].to_numpy(str), settings)
+    found = bootstrap_intervals(statistics, both["split_group"].to_numpy(str), settings)
     return {
-        **{name: defined(here[name][0]) for name in MEASURES},
+        **{name: nan_to_none(here[name][0]) for name in MEASURES},
         "interval": spread(found, groups(one).combine(groups(other), min)),
     }
 
@@ -90,7 +95,8 @@ def groups(measured: pd.DataFrame) -> "pd.Series[int]":
 def spread(ends: Mapping[str, Floats], known: "pd.Series[int]") -> dict[str, Summary]:
     """Intervals by name; unknown where a measure is known in one group only, which never varies."""
     return {
-        name: interval(ends[name] if known[name] > 1 else np.full(2, np.nan)) for name in MEASURES
+        name: interval_to_json(ends[name] if known[name] > 1 else np.full(2, np.nan))
+        for name in MEASURES
     }
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cxr.pipeline.tables import SPLITS
-from cxr.plotting.display_names import words
+from cxr.plotting.display_names import display_name
 from stages.page.wording import known, number, percent
 
 Metrics = Mapping[str, Any]
@@ -54,7 +54,7 @@ class Table:
 def tables(gradcam: Metrics) -> list[Table]:
     """The measures by side, of the test images by class, and as differences between sides."""
     sides = {side: gradcam[side] for side in (*SPLITS, "novel")}
-    seen = {words(side): part for side, part in sides.items() if part["images"]}
+    seen = {display_name(side): part for side, part in sides.items() if part["images"]}
     test = gradcam["test"]
     between = {
         name.replace("_", " less "): one
@@ -73,7 +73,10 @@ def table(title: str, parts: Mapping[str, Metrics]) -> Table:
     columns = {name: cells(part) for name, part in parts.items()}
     names = dict.fromkeys(measure for each in columns.values() for measure in each)
     rows = [
-        (MEANINGS.get(measure, words(measure)), [each.get(measure) for each in columns.values()])
+        (
+            MEANINGS.get(measure, display_name(measure)),
+            [each.get(measure) for each in columns.values()],
+        )
         for measure in names
     ]
     return Table(title, list(columns), rows)

@@ -98,15 +98,19 @@ def operating_point(point: Metrics | None, by_class: dict[str, Metrics]) -> Verd
         )
     reached, ends = point["sensitivity"], point["interval"]
     if reached is None or point["specificity"] is None:
-        return Verdict("plain", f"Finding {point['class']}: undefined", "Test images lack a side.")
-    missed, support = reached < point["target"], by_class[point["class"]]["support"]
+        return Verdict(
+            "plain",
+            f"Sensitivity to {point['positive_class']}: undefined",
+            "The test images lack either positives or negatives.",
+        )
+    name, target = point["positive_class"], point["target_sensitivity"]
     return Verdict(
-        "bad" if missed else "plain",
-        f"Finding {point['class']}: {percent(reached)} (interval "
-        f"{percents(ends['sensitivity'])}), asked for {percent(point['target'])}",
-        f"The threshold chosen on {point['validation_images']} validation images finds "
-        f"{percent(reached)} of the {support} test images that are {point['class']}, and wrongly "
-        f"calls {percent(1 - point['specificity'])} of the others so.",
+        "bad" if reached < target else "plain",
+        f"Sensitivity to {name}: {percent(reached)} (interval "
+        f"{percents(ends['sensitivity'])}), target {percent(target)}",
+        f"With the threshold chosen on {point['validation_images']} validation images, "
+        f"{percent(reached)} of the {by_class[name]['support']} {name} test images are detected, "
+        f"and {percent(1 - point['specificity'])} of the other images are false positives.",
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cxr.plotting.display_names import words
+from cxr.plotting.display_names import display_name
 
 Ends = Mapping[str, float | None]
 
@@ -54,6 +54,6 @@ def setting(value: Any) -> str:
 
 
 FILTERS = {
-    one.__name__: one for one in (number, percent, interval, percents, words, title, setting)
+    one.__name__: one for one in (number, percent, interval, percents, display_name, title, setting)
 }
 """The names by which templates call these."""

@@ -8,14 +8,16 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from cxr.metrics import calibration_error
+from cxr.metrics.calibration_error import reliability_table
+from cxr.metrics.operating_point import choose_operating_point
 from cxr.models.classifier import Classifier
 from cxr.models.info import ModelInfo
 from cxr.pipeline import tables
 from cxr.pipeline.files import write_json
+from cxr.pipeline.labels import class_indices
 from cxr.pipeline.params import Evaluate
 from stages.evaluate import audit, metrics, subgroups
-from stages.evaluate.plots import write
+from stages.evaluate.plots import write_table
 from stages.gradcam import __main__ as gradcam
 from stages.gradcam import summary
 from stages.split import flow
@@ -68,7 +70,7 @@ def written(
     write_json(folder / "duplicates.json", dict.fromkeys(counts, 2))
 
     test = table[table["split"] == "test"]
-    actual = pd.Index(classes).get_indexer(test["target"]).astype(np.int64)
+    actual = class_indices(test["target"], list(classes))
     logits = random.normal(0, 1, (len(test), len(classes)))
     logits[np.arange(len(test)), actual] += 1.5
     probs = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
@@ -83,9 +85,9 @@ def written(
     write_json(folder / "gradcam.json", measured(classes, masks))
 
     pairs = {"actual": test["target"], "predicted": np.array(classes)[probs.argmax(1)]}
-    write(folder / "evaluate_plots" / "confusion.csv", pd.DataFrame(pairs))
-    bins = calibration_error.table(actual, probs)
-    write(folder / "evaluate_plots" / "reliability" / "after.csv", bins)
+    write_table(folder / "evaluate_plots" / "confusion.csv", pd.DataFrame(pairs))
+    bins = reliability_table(actual, probs)
+    write_table(folder / "evaluate_plots" / "reliability" / "after.csv", bins)
     sheet = quote(classes[0], safe=" ,")
     for place, names in (PLOTS | {"gradcam_plots": [sheet]}).items():
         (folder / place).mkdir(exist_ok=True)
@@ -140,20 +142,24 @@ def scores(
 ) -> None:
     """Write test.json and breakdown.json as evaluate does."""
     groups = test["split_group"].to_numpy()
-    headline, by_class = metrics.measure(actual, probs, groups, info.classes, SETTINGS)
-    point = metrics.operating_point(actual, probs, groups, info, SETTINGS)
-    parts = subgroups.measure(test, actual, probs, metrics.positive(info, point), SETTINGS)
+    headline, by_class = metrics.headline_and_class_metrics(
+        actual, probs, groups, info.classes, SETTINGS
+    )
+    point = choose_operating_point(
+        SETTINGS.positive, SETTINGS.sensitivity, info.classes, info.validation_probs
+    )
+    parts = subgroups.subgroup_metrics(test, actual, probs, point, SETTINGS)
     summary = {
         "images": len(actual),
         "groups": test["split_group"].nunique(),
-        "calibration": metrics.calibration(actual, probs, info.temperature),
-        "operating_point": point,
+        "calibration": metrics.calibration_metrics(actual, probs, info.temperature),
+        "operating_point": metrics.operating_point_metrics(actual, probs, groups, point, SETTINGS),
     }
     write_json(folder / "test.json", headline | summary)
     breakdown = {
-        "macro": metrics.macro(actual, probs),
+        "macro": metrics.macro_metrics(actual, probs),
         "class": by_class,
-        "subgroup": subgroups.nested(parts),
+        "subgroup": subgroups.subgroups_to_json(parts),
     }
     write_json(folder / "breakdown.json", breakdown)
 
@@ -163,16 +169,16 @@ def audited(
 ) -> dict[str, object]:
     """The border tells the classes apart as well as the network; the other probes find nothing."""
     task = audit.Task(test["row"].to_numpy(), actual, test["split_group"].to_numpy(), SETTINGS)
-    nothing = task.part(np.zeros(len(actual), bool))
+    nothing = task.subset(np.zeros(len(actual), bool))
     even = np.full_like(probs, 1 / probs.shape[1])
     found = {
-        name: {"suspicious": name == "border", **audit.judge(task, seen, probs)}
+        name: {"suspicious": name == "border", **audit.score_probe(task, seen, probs)}
         for name, seen in (("file", even), ("thumbnail", even), ("border", probs))
     }
     for name in ("lungs_blanked", "lungs_only"):
-        part = audit.judge(task, even) if masks else audit.judge(nothing, even[:0])
+        part = audit.score_probe(task, even) if masks else audit.score_probe(nothing, even[:0])
         found[name] = {"suspicious": False, **part}
-    return {"suspicious": 1, "network": audit.judge(task, probs), **found}
+    return {"suspicious": 1, "network": audit.score_probe(task, probs), **found}
 
 
 def measured(classes: tuple[str, ...], masks: bool) -> dict[str, object]:

@@ -9,7 +9,7 @@ from cxr.commands.compare.boards import Board, Configuration
 from cxr.commands.compare.cost import cost
 from cxr.commands.paired import Scores
 from cxr.pipeline.params import Evaluate
-from cxr.plotting.display_names import words
+from cxr.plotting.display_names import display_name
 
 BEST, WORSE, NOISE, UNPAIRED = "best", "worse", "within noise", "not paired"
 BETTER = "better where both were tested"
@@ -104,7 +104,7 @@ def verdict(difference: float, p: float | None, level: float) -> str:
 
 def conclusion(table: pd.DataFrame, by: str) -> str:
     """What a ranked table shows, in a sentence or two."""
-    best, score = table["name"].iloc[0], words(by)
+    best, score = table["name"].iloc[0], display_name(by)
     if len(table) == 1:
         return f"Only {best}: nothing to compare it with."
     found = {verdict: part["name"].tolist() for verdict, part in table.groupby("verdict")}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from cxr.commands.compare.boards import Board
-from cxr.plotting.display_names import words
+from cxr.plotting.display_names import display_name
 from cxr.plotting.figures import figure
 
 LINE = 0.22
@@ -27,7 +27,7 @@ def draw(path: Path, tables: list[tuple[Board, pd.DataFrame]], by: str, confiden
         for (board, table), name, (left, right) in zip(tables, names, axes, strict=True):
             intervals(left, table, by)
             left.set_yticks(range(len(table)), name)
-            left.set_xlabel(f"{words(by)} ({confidence:.0%} interval)")
+            left.set_xlabel(f"{display_name(by)} ({confidence:.0%} interval)")
             left.set_title(board.title, loc="left", fontsize=9)
             intervals(right, table, f"{by}_difference")
             right.axvline(0, color="black", linewidth=1)

@@ -5,7 +5,7 @@ import pandas as pd
 from cxr.commands.compare.boards import Board
 from cxr.commands.compare.leaderboard import conclusion
 from cxr.commands.markdown import estimate, table
-from cxr.plotting.display_names import words
+from cxr.plotting.display_names import display_name
 
 HOW_TO_READ = """\
 Differences are paired: the same resampled patients or groups for all. p is that of the paired
@@ -25,8 +25,8 @@ def section(board: Board, ranked: pd.DataFrame, by: str) -> str:
     """One leaderboard: the ranking, all scores, and what to know of them."""
     ranking = table(
         [
-            "configuration", "runs", words(by), "difference from the best", "p", "McNemar's p",
-            "verdict", "timm's name", "parameters", "size", "multiply-adds",
+            "configuration", "runs", display_name(by), "difference from the best", "p",
+            "McNemar's p", "verdict", "timm's name", "parameters", "size", "multiply-adds",
         ],
         [
             [
@@ -47,7 +47,7 @@ def section(board: Board, ranked: pd.DataFrame, by: str) -> str:
     )  # fmt: skip
     known = [name.removesuffix("_sd") for name in ranked if name.endswith("_sd")]
     all_scores = table(
-        ["configuration", *(words(name) for name in known), "revisions"],
+        ["configuration", *(display_name(name) for name in known), "revisions"],
         [
             [row["name"], *(score(row, name) for name in known), row["revisions"]]
             for row in ranked.to_dict("records")

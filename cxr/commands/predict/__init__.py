@@ -1,5 +1,6 @@
-"""What a trained network makes of images that were in no data set."""
+"""Classify images that are in no data set."""
 
-# As in params.yaml; a model folder may be far from one.
-POSITIVE = ["COVID", "COVID-19", "COVID19"]
+# The defaults of the command, which needs no params.yaml; the same as there. They are here
+# because the command line shows them before anything heavy is imported.
+POSITIVE = ("COVID", "COVID-19", "COVID19")
 SENSITIVITY = 0.95

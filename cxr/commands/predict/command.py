@@ -19,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr.commands.predict import POSITIVE
-from cxr.commands.predict.findings import Finding, Judge, Point, check
+from cxr.commands.predict.findings import Finding, Judge, check
 from cxr.heatmaps import plots
 from cxr.heatmaps.explainer import Explainer
 from cxr.images import new_images
+from cxr.metrics.operating_point import OperatingPoint
 from cxr.pipeline.cli import UserError
 from cxr.pipeline.files import file_name
 
@@ -81,8 +82,9 @@ def heading(judge: Judge) -> str:
     if judge.point is None:
         return f"{what}: the most probable class is called"
     return (
-        f"{what}: {judge.point.positive} is called from {judge.point.threshold:.3f} on, which "
-        f"finds at least {judge.point.sensitivity:.0%} of it in validation"
+        f"{what}: predicts {judge.point.positive_class} from a probability of "
+        f"{judge.point.threshold:.3f} on, which detects at least "
+        f"{judge.point.target_sensitivity:.0%} of it in validation"
     )
 
 
@@ -114,7 +116,7 @@ def draw(
         plots.single(places[one.image], row, image, heat, blank)
 
 
-def show_json(finding: Finding, point: Point | None, heatmap: Path | None) -> None:
+def show_json(finding: Finding, point: OperatingPoint | None, heatmap: Path | None) -> None:
     """Print one finding for machines."""
     content = finding.as_json()
     if not finding.error:

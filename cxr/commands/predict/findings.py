@@ -1,6 +1,6 @@
 """What a network makes of image files, a batch at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 from cxr.commands.predict.doubts import colourfulness, doubts
 from cxr.images import new_images
 from cxr.images.process import Outcome
-from cxr.metrics.operating_point import decisions, positive_class
-from cxr.models.calibration import threshold
+from cxr.metrics.operating_point import (
+    OperatingPoint,
+    choose_operating_point,
+    find_positive_class,
+)
 from cxr.models.classifier import Classifier
 from cxr.models.info import ModelInfo
 from cxr.models.ood import OodDetector
@@ -20,15 +23,6 @@ from cxr.pipeline.cli import UserError
 from cxr.pipeline.files import rounded
 
 BATCH = 32
-
-
-@dataclass(frozen=True)
-class Point:
-    """The operating point: the class that must not be missed, and from where on it is called."""
-
-    positive: str
-    sensitivity: float
-    threshold: float
 
 
 @dataclass(frozen=True)
@@ -61,21 +55,6 @@ class Finding:
         return content
 
 
-def operating_point(info: ModelInfo, wanted: list[str], sensitivity: float) -> Point | None:
-    """The threshold at which validation images of the class were found so often.
-
-    Args:
-        wanted: the first of these that is a class is the positive one.
-
-    Returns:
-        None if none of them is a class, or validation had no image of it.
-    """
-    name = positive_class(wanted, info.classes)
-    if name is None or not info.validation_probs.get(name):
-        return None
-    return Point(name, sensitivity, threshold(info.validation_probs[name], sensitivity))
-
-
 class Judge:
     """A trained network and what its folder says of how to use it.
 
@@ -83,12 +62,14 @@ class Judge:
         UserError: if the folder is not one that this project's training leaves.
     """
 
-    def __init__(self, folder: Path, wanted: list[str], sensitivity: float) -> None:
+    def __init__(self, folder: Path, wanted: Sequence[str], sensitivity: float) -> None:
         self.classifier = Classifier.load(folder)
         self.info = self.classifier.info
         self.detector = OodDetector.load(folder)
         self.settings = self.info.prepare_settings()
-        self.point = operating_point(self.info, wanted, sensitivity)
+        self.point: OperatingPoint | None = choose_operating_point(
+            wanted, sensitivity, self.info.classes, self.info.validation_probs
+        )
 
     def findings(self, files: list[Path]) -> Iterator[tuple[list[Finding], NDArray[np.uint8]]]:
         """Judge files.
@@ -134,8 +115,7 @@ class Judge:
         """The number of the class that each image is called."""
         if self.point is None:
             return probs.argmax(1)
-        number = self.info.classes.index(self.point.positive)
-        return decisions(probs, number, self.point.threshold)
+        return self.point.apply_threshold(probs)
 
 
 def check(names: list[str], info: ModelInfo) -> None:
@@ -144,7 +124,7 @@ def check(names: list[str], info: ModelInfo) -> None:
     Raises:
         UserError: if none of them is a class.
     """
-    if positive_class(names, info.classes) is None:
+    if find_positive_class(names, info.classes) is None:
         raise UserError(
             f"--positive: '{names[0]}' is no class of this network: {', '.join(info.classes)}."
         )

@@ -12,7 +12,7 @@ from cxr.commands.paired import LOWER_IS_BETTER, Estimate, Scores
 from cxr.commands.revisions import Run
 from cxr.metrics import classification
 from cxr.pipeline.tables import FATES
-from cxr.plotting.display_names import words
+from cxr.plotting.display_names import display_name
 
 # By it, the workflow finds the comment that it wrote before.
 MARKER = "<!-- chest X-ray pipeline: report -->"
@@ -77,7 +77,7 @@ def headline(target: Run, change: Run, pair: list[Scores], metrics: dict[str, Si
         judged.append(by_overlap(old, new, score) if moved is None else verdict(moved, score))
         # Without pairs, the change has no interval.
         change_of = minus(old, new) if moved is None else shown(moved, "+")
-        name = words(score) + (" (less is better)" if score in LOWER_IS_BETTER else "")
+        name = display_name(score) + (" (less is better)" if score in LOWER_IS_BETTER else "")
         rows.append([name, shown(old), shown(new), change_of, judged[-1]])
     return "\n\n".join(
         [
@@ -92,7 +92,7 @@ def headline(target: Run, change: Run, pair: list[Scores], metrics: dict[str, Si
 def summary(judged: dict[str, str]) -> str:
     """The verdicts in a line."""
     found = {
-        kind: ", ".join(words(score) for score, one in judged.items() if one == kind)
+        kind: ", ".join(display_name(score) for score, one in judged.items() if one == kind)
         for kind in ("worse", "better", "undefined")
     }
     said = [f"{kind.capitalize()}: {names}." for kind, names in found.items() if names]
@@ -197,12 +197,12 @@ def data(split: dict[str, Sides], dedupe: dict[str, Sides]) -> str:
     """How many images went where, and what was found about copies and leaks."""
     if not split:
         return "Neither side has metrics/split.json."
-    counts = {f"{words(name)} images": split.get(f"flow.{name}") for name in FLOW}
+    counts = {f"{display_name(name)} images": split.get(f"flow.{name}") for name in FLOW}
     counts |= {
         "groups of duplicates": dedupe.get("groups"),
         "copies that are exact": dedupe.get("exact"),
         "copies that are near": dedupe.get("near"),
-        **{f"leaks by {words(name)}": split.get(f"leaks.{name}") for name in LEAKS},
+        **{f"leaks by {display_name(name)}": split.get(f"leaks.{name}") for name in LEAKS},
         "test images with a twin in train, were no duplicate removed": split.get(
             "without_dedupe.with_twin_in_train"
         ),
@@ -210,7 +210,9 @@ def data(split: dict[str, Sides], dedupe: dict[str, Sides]) -> str:
     known = {name: sides for name, sides in counts.items() if sides is not None}
     moved = {name: sides for name, sides in known.items() if sides.get("old") != sides.get("new")}
     if not moved:
-        dealt = ", ".join(f"{split[f'flow.{name}']['new']} {words(name)}" for name in FLOW[-3:])
+        dealt = ", ".join(
+            f"{split[f'flow.{name}']['new']} {display_name(name)}" for name in FLOW[-3:]
+        )
         return f"{dealt} images, as before; no other count changed."
     rows = [
         [name, count(sides, "old"), count(sides, "new"), "changed" if name in moved else ""]
@@ -235,8 +237,10 @@ def audit(metrics: dict[str, Sides]) -> str:
             metrics.get(f"{probe}.{key}", {}) for key in ("balanced_accuracy", "suspicious")
         )
         if suspicious.get("new") and not suspicious.get("old"):
-            worse.append(words(probe))
-        rows.append([words(probe), *(found(score, suspicious, which) for which in ("old", "new"))])
+            worse.append(display_name(probe))
+        rows.append(
+            [display_name(probe), *(found(score, suspicious, which) for which in ("old", "new"))]
+        )
     said = (
         f"**Worse: {', '.join(worse)} became suspicious.**"
         if worse
@@ -258,7 +262,7 @@ def heatmaps(metrics: dict[str, Sides]) -> str:
     made = [key for key in metrics if key in ("layer", "method")]
     rows = [
         [
-            words(key.removeprefix("test.")),
+            display_name(key.removeprefix("test.")),
             *(value(metrics[key], which) for which in ("old", "new")),
         ]
         for key in (*sorted(made), *of_test)
@@ -268,7 +272,9 @@ def heatmaps(metrics: dict[str, Sides]) -> str:
 
 def confusion(run: Run) -> str:
     """A side's confusion matrix, folded away."""
-    counts = classification.confusion(run.actual, run.probabilities.argmax(1), len(run.classes))[0]
+    counts = classification.confusion_matrices(
+        run.actual, run.probabilities.argmax(1), len(run.classes)
+    )[0]
     rows = [
         [f"**{name}**", *(f"{number:.0f}" for number in row), f"{row.sum():.0f}"]
         for name, row in zip(run.classes, counts, strict=True)

@@ -11,10 +11,13 @@ import torch
 from PIL import Image
 from scipy.special import softmax
 
+from cxr.commands.predict import POSITIVE, SENSITIVITY
 from cxr.commands.predict.doubts import COLOURED, colourfulness
 from cxr.models.classifier import Classifier
 from cxr.pipeline.cli import UserError
+from cxr.pipeline.params import load
 from tests.helpers.builders import prepared
+from tests.helpers.closure import ROOT
 from tests.helpers.commands import call
 from tests.helpers.fitted import fit
 
@@ -99,9 +102,11 @@ def test_what_is_unlike_the_training_images_is_doubted(ran, work):
     assert lines["one.png"]["warnings"] == lines["scans/two.bmp"]["warnings"] == []
     first, second = lines["odd/photograph.png"]["warnings"]
     assert lines["one.png"]["operating_point"] == {
-        "positive": "COVID",
-        "sensitivity": 0.95,
+        "positive_class": "COVID",
+        "class_index": 0,
+        "target_sensitivity": 0.95,
         "threshold": 0.3,
+        "validation_images": 2,
     }
     assert "does not look like the training images" in first
     assert "in colour" in second
@@ -197,3 +202,8 @@ def test_sixteen_bits_have_no_colour(tmp_path):
         tmp_path / "a.png"
     )
     assert colourfulness(tmp_path / "a.png") == 0
+
+
+def test_the_defaults_are_those_of_params_yaml():
+    settings = load(ROOT / "params.yaml").evaluate
+    assert (tuple(settings.positive), settings.sensitivity) == (POSITIVE, SENSITIVITY)

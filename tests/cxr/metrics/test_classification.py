@@ -32,7 +32,8 @@ def by_sklearn(actual, probabilities):
 def test_headline_is_that_of_scikit_learn(classes):
     actual, probabilities = task(classes=classes)
     ours = {
-        name: value[0] for name, value in classification.headline(actual, probabilities).items()
+        name: value[0]
+        for name, value in classification.headline_scores(actual, probabilities).items()
     }
     assert ours == pytest.approx(by_sklearn(actual, probabilities), abs=1e-12)
 
@@ -40,7 +41,7 @@ def test_headline_is_that_of_scikit_learn(classes):
 def test_scores_of_each_class_are_those_of_scikit_learn():
     actual, probabilities = task()
     predicted = probabilities.argmax(1)
-    ours = classification.by_class(actual, probabilities)
+    ours = classification.class_scores(actual, probabilities)
     theirs = metrics.precision_recall_fscore_support(actual, predicted)
     for name, expected in zip(("ppv", "sensitivity", "f1", "support"), theirs, strict=True):
         assert ours[name][0] == pytest.approx(expected, abs=1e-12)
@@ -61,7 +62,7 @@ def test_macro_averages_are_those_of_scikit_learn():
     # Never called.
     probabilities[:, 2] = 0
     predicted = probabilities.argmax(1)
-    ours = classification.macro(classification.by_class(actual, probabilities))
+    ours = classification.macro_average(classification.class_scores(actual, probabilities))
     ppv, sensitivity, f1, _ = metrics.precision_recall_fscore_support(
         actual, predicted, average="macro", zero_division=0
     )
@@ -77,25 +78,26 @@ def test_a_class_without_test_images_has_no_scores_and_does_not_count():
     actual = actual[actual != 2]
     absent = {
         name: values[0, 2]
-        for name, values in classification.by_class(actual, probabilities).items()
+        for name, values in classification.class_scores(actual, probabilities).items()
     }
     assert absent["support"] == 0
     assert np.isnan([absent["sensitivity"], absent["auroc"], absent["average_precision"]]).all()
     ours = {
-        name: value[0] for name, value in classification.headline(actual, probabilities).items()
+        name: value[0]
+        for name, value in classification.headline_scores(actual, probabilities).items()
     }
     assert ours == pytest.approx(by_sklearn(actual, probabilities), abs=1e-12)
 
 
 def test_a_class_that_is_never_called_has_no_predictive_value_and_an_f1_of_zero():
-    found = classification.by_class(np.array([0, 1]), np.array([[0.9, 0.1], [0.8, 0.2]]))
+    found = classification.class_scores(np.array([0, 1]), np.array([[0.9, 0.1], [0.8, 0.2]]))
     assert np.isnan(found["ppv"][0, 1])
     assert found["sensitivity"][0, 1] == 0
     assert found["f1"][0, 1] == 0
 
 
 def test_a_test_set_of_one_class_has_no_auroc():
-    ours = classification.headline(np.zeros(3, int), np.full((3, 2), 0.5))
+    ours = classification.headline_scores(np.zeros(3, int), np.full((3, 2), 0.5))
     assert np.isnan(ours["auroc"][0])
     assert ours["accuracy"][0] == 1
     assert ours["mcc"][0] == 0
@@ -104,7 +106,7 @@ def test_a_test_set_of_one_class_has_no_auroc():
 def test_weights_count_an_image_more_than_once():
     actual, probabilities = task(images=60)
     weights = np.random.default_rng(1).integers(0, 4, (5, 60))
-    weighted = classification.headline(actual, probabilities, weights.astype(float))
+    weighted = classification.headline_scores(actual, probabilities, weights.astype(float))
     for number, row in enumerate(weights):
         repeated = by_sklearn(np.repeat(actual, row), np.repeat(probabilities, row, axis=0))
         ours = {name: values[number] for name, values in weighted.items()}
@@ -114,13 +116,13 @@ def test_weights_count_an_image_more_than_once():
 def test_intervals_are_those_of_a_loop_over_resamples_of_patients():
     actual, probabilities = task(images=60)
     groups = np.random.default_rng(2).permutation([f"p{number // 3}" for number in range(60)])
-    fast = bootstrap.intervals(
-        lambda weights: classification.headline(actual, probabilities, weights),
+    fast = bootstrap.bootstrap_intervals(
+        lambda weights: classification.headline_scores(actual, probabilities, weights),
         groups,
         drawn(100, 0.9),
     )
     looped = []
-    for weights in np.concatenate(list(bootstrap.resampled(groups, 100, seed=0))):
+    for weights in np.concatenate(list(bootstrap.resample_weights(groups, 100, seed=0))):
         rows = np.repeat(np.arange(60), weights.astype(int))
         looped.append(by_sklearn(actual[rows], probabilities[rows]))
     for name, interval in fast.items():
@@ -134,8 +136,10 @@ def test_copies_of_an_image_in_one_group_do_not_narrow_an_interval():
 
     def interval(copies, groups):
         images, probs = np.repeat(actual, copies), np.repeat(probabilities, copies, axis=0)
-        found = bootstrap.intervals(
-            lambda weights: classification.headline(images, probs, weights), groups, drawn(300)
+        found = bootstrap.bootstrap_intervals(
+            lambda weights: classification.headline_scores(images, probs, weights),
+            groups,
+            drawn(300),
         )
         return found["accuracy"]
 
@@ -147,7 +151,7 @@ def test_copies_of_an_image_in_one_group_do_not_narrow_an_interval():
 
 def test_whole_groups_are_drawn_as_many_as_there_are():
     groups = np.array(["b", "a", "b", "c", "a", "b"])
-    blocks = list(bootstrap.resampled(groups, 50, seed=0))
+    blocks = list(bootstrap.resample_weights(groups, 50, seed=0))
     weights = np.concatenate(blocks)
     assert weights.shape == (50, 6)
     assert (weights[:, 0] == weights[:, 2]).all()
@@ -156,10 +160,12 @@ def test_whole_groups_are_drawn_as_many_as_there_are():
 
 def test_resamples_do_not_depend_on_how_they_are_batched(monkeypatch):
     groups = np.array([f"p{number // 2}" for number in range(30)])
-    at_once = np.concatenate(list(bootstrap.resampled(groups, 40, seed=3)))
+    at_once = np.concatenate(list(bootstrap.resample_weights(groups, 40, seed=3)))
     monkeypatch.setattr(bootstrap, "BLOCK", 100)
-    assert (np.concatenate(list(bootstrap.resampled(groups, 40, seed=3))) == at_once).all()
-    assert not (np.concatenate(list(bootstrap.resampled(groups, 40, seed=4))) == at_once).all()
+    assert (np.concatenate(list(bootstrap.resample_weights(groups, 40, seed=3))) == at_once).all()
+    assert not (
+        np.concatenate(list(bootstrap.resample_weights(groups, 40, seed=4))) == at_once
+    ).all()
 
 
 def test_an_interval_is_over_the_resamples_in_which_the_score_is_defined():
@@ -171,25 +177,27 @@ def test_an_interval_is_over_the_resamples_in_which_the_score_is_defined():
             "never": np.full(len(weights), np.nan),
         }
 
-    found = bootstrap.intervals(statistics, groups, drawn(200))
+    found = bootstrap.bootstrap_intervals(statistics, groups, drawn(200))
     assert found["some"].tolist() == [[1], [3]] or found["some"].tolist() == [[1], [2]]
     assert np.isnan(found["never"]).all()
 
 
 @pytest.mark.parametrize("found", [0, 10])
 def test_a_share_of_none_or_all_is_not_certain(found):
-    low, high = bootstrap.widened(np.full(2, found / 10), groups=10, confidence=0.95)
+    low, high = bootstrap.exact_if_degenerate(np.full(2, found / 10), groups=10, confidence=0.95)
     expected = binomtest(found, 10).proportion_ci(0.95, method="exact")
     assert (low, high) == pytest.approx((expected.low, expected.high))
 
 
 def test_other_intervals_stay():
     for ends in ([0.5, 1.0], [0.5, 0.5], [np.nan, np.nan]):
-        same = bootstrap.widened(np.array(ends), groups=10, confidence=0.95)
+        same = bootstrap.exact_if_degenerate(np.array(ends), groups=10, confidence=0.95)
         assert same.tolist() == pytest.approx(ends, nan_ok=True)
 
 
 def test_a_single_patient_told_partly_right_has_no_interval():
-    assert np.isnan(bootstrap.widened(np.array([0.5, 0.5]), groups=1, confidence=0.95)).all()
-    low, high = bootstrap.widened(np.array([1.0, 1.0]), groups=1, confidence=0.95)
+    assert np.isnan(
+        bootstrap.exact_if_degenerate(np.array([0.5, 0.5]), groups=1, confidence=0.95)
+    ).all()
+    low, high = bootstrap.exact_if_degenerate(np.array([1.0, 1.0]), groups=1, confidence=0.95)
     assert (low, high) == pytest.approx((0.025, 1))

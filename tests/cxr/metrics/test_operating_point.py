@@ -1,41 +1,41 @@
 import numpy as np
 import pytest
-from sklearn.metrics import balanced_accuracy_score, confusion_matrix
+from sklearn.metrics import confusion_matrix
 
 from cxr.metrics import operating_point
+from cxr.metrics.operating_point import OperatingPoint, choose_operating_point, find_positive_class
 from tests.helpers.probabilities import task
+
+
+def point_at(threshold):
+    return OperatingPoint("b", 1, 0.95, threshold, validation_images=20)
 
 
 @pytest.mark.parametrize("classes", [2, 4])
 def test_rates_are_those_of_the_confusion_matrix(classes):
-    actual, probabilities = task(classes=classes)
-    point = operating_point.summary(actual, probabilities, 1, 0.3)
-    positive, called = actual == 1, probabilities[:, 1] >= 0.3
-    (tn, fp), (fn, tp) = confusion_matrix(positive, called)
+    actual, probs = task(classes=classes)
+    positive, predicted = actual == 1, point_at(0.3).is_positive(probs)
+    rates = operating_point.binary_rates(positive, predicted)
+    (tn, fp), (fn, tp) = confusion_matrix(positive, probs[:, 1] >= 0.3)
     expected = {"sensitivity": tp / (tp + fn), "specificity": tn / (tn + fp),
                 "ppv": tp / (tp + fp), "npv": tn / (tn + fn)}  # fmt: skip
-    assert {name: point[name] for name in expected} == pytest.approx(expected)
-    (tn, fp), (fn, tp) = confusion_matrix(positive, probabilities.argmax(1) == 1)
-    assert point["most_probable"]["sensitivity"] == pytest.approx(tp / (tp + fn))
-    assert point["most_probable"]["specificity"] == pytest.approx(tn / (tn + fp))
-    called = operating_point.decisions(probabilities, 1, 0.3)
-    assert point["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(actual, called))
+    assert {name: values[0] for name, values in rates.items()} == pytest.approx(expected)
 
 
-def test_below_the_threshold_the_best_other_class_is_called():
+def test_below_the_threshold_the_most_probable_other_class_is_predicted():
     probs = np.array([[0.2, 0.5, 0.3], [0.1, 0.6, 0.3], [0.7, 0.2, 0.1]])
-    assert operating_point.decisions(probs, 1, 0.55).tolist() == [2, 1, 0]
-    assert operating_point.decisions(probs, 1, 0.2).tolist() == [1, 1, 1]
+    assert point_at(0.55).apply_threshold(probs).tolist() == [2, 1, 0]
+    assert point_at(0.2).apply_threshold(probs).tolist() == [1, 1, 1]
 
 
-def test_nothing_positive_has_no_sensitivity():
-    point = operating_point.summary(np.zeros(3, int), np.full((3, 2), 0.5), 1, 0.4)
-    assert point["sensitivity"] is None
-    assert point["specificity"] == 0
+def test_without_positive_images_there_is_no_sensitivity():
+    rates = operating_point.binary_rates(np.zeros(3, bool), np.ones(3, bool))
+    assert np.isnan(rates["sensitivity"][0])
+    assert rates["specificity"][0] == 0
 
 
 @pytest.mark.parametrize(
-    ("wanted", "classes", "found"),
+    ("names", "classes", "expected"),
     [
         (["COVID", "COVID-19"], ["COVID", "Normal"], "COVID"),
         (["COVID", "COVID-19"], ["COVID-19", "other"], "COVID-19"),
@@ -46,5 +46,13 @@ def test_nothing_positive_has_no_sensitivity():
         ([], ["COVID", "normal"], None),
     ],
 )
-def test_the_positive_class_is_the_first_wanted_that_there_is(wanted, classes, found):
-    assert operating_point.positive_class(wanted, classes) == found
+def test_the_positive_class_is_the_first_name_that_is_a_class(names, classes, expected):
+    assert find_positive_class(names, classes) == expected
+
+
+def test_the_threshold_is_chosen_on_the_validation_images_of_the_positive_class():
+    classes, validation = ["a", "B"], {"a": [0.1], "B": [0.2, 0.4, 0.6, 0.8]}
+    point = choose_operating_point(["b"], 0.75, classes, validation)
+    assert point == OperatingPoint("B", 1, 0.75, 0.4, validation_images=4)
+    assert choose_operating_point(["c"], 0.75, classes, validation) is None
+    assert choose_operating_point(["b"], 0.75, classes, {"a": [0.1], "B": []}) is None

@@ -5,7 +5,8 @@ from scipy.special import log_softmax, softmax
 from scipy.stats import gamma
 from sklearn.metrics import log_loss, roc_curve
 
-from cxr.models.calibration import calibrate, fit_temperature, scaled_softmax, threshold
+from cxr.metrics.operating_point import threshold_for_sensitivity
+from cxr.models.calibration import calibrate, fit_temperature, scaled_softmax
 from cxr.models.info import ModelInfo
 
 
@@ -79,7 +80,7 @@ def test_the_threshold_is_the_highest_that_finds_the_share(images, sensitivity):
     score = np.round(random.random(3 * images) * 0.6 + 0.4 * positive, 2)
     _, found, cuts = roc_curve(positive, score, drop_intermediate=False)
     expected = cuts[found >= sensitivity - 1e-12].max()
-    assert threshold(sorted(score[positive]), sensitivity) == expected
+    assert threshold_for_sensitivity(sorted(score[positive]), sensitivity) == expected
 
 
 def test_the_description_gets_what_validation_gives():
@@ -92,6 +93,6 @@ def test_the_description_gets_what_validation_gives():
     for number, name in enumerate(("a", "b")):
         mine = probs[labels == number, number]
         assert info.validation_probs[name] == pytest.approx(sorted(mine), abs=1e-6)
-        cut = threshold(info.validation_probs[name], 0.95)
+        cut = threshold_for_sensitivity(info.validation_probs[name], 0.95)
         missed = (mine < cut).sum()
         assert missed == int(len(mine) * 0.05 + 1e-9)

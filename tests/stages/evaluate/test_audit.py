@@ -9,7 +9,7 @@ from cxr.pipeline import tables
 from cxr.pipeline.params import Evaluate, Phantom, load
 from stages.download.phantom import images as phantom
 from stages.evaluate import probes
-from stages.evaluate.audit import Task, above_chance, audit, judge
+from stages.evaluate.audit import Task, above_chance, audit_shortcuts, score_probe
 from stages.prepare.__main__ import prepare
 from stages.prepare.arrays import ArrayWriter
 from tests.helpers.closure import ROOT
@@ -53,7 +53,7 @@ def audited(request, tmp_path_factory):
     pixels, masks = np.load(folder / "pixels.npy"), np.load(folder / "masks.npy")
     test = images[images["split"] == "test"]
     logits = classifier.logits(pixels, test["row"].to_numpy())
-    found = audit(classifier, images, pixels, masks, softmax(logits, axis=1), SETTINGS)
+    found = audit_shortcuts(classifier, images, pixels, masks, softmax(logits, axis=1), SETTINGS)
     return request.param, found
 
 
@@ -76,7 +76,7 @@ def test_a_verdict_is_that_of_scikit_learns_scores():
     probs = random.dirichlet(np.ones(3), 90) + 0.4 * np.eye(3)[actual]
     probs /= probs.sum(1, keepdims=True)
     groups = np.array([f"p{number // 2}" for number in range(90)])
-    found = judge(Task(np.arange(90), actual, groups, SETTINGS), probs)
+    found = score_probe(Task(np.arange(90), actual, groups, SETTINGS), probs)
     assert found["balanced_accuracy"] == pytest.approx(
         balanced_accuracy_score(actual, probs.argmax(1))
     )
@@ -95,23 +95,23 @@ def test_what_the_network_adds_to_a_probe_is_a_paired_difference():
         random.dirichlet(np.ones(3), 90) + sure * np.eye(3)[actual] for sure in (0.1, 0.8)
     )
     task = Task(np.arange(90), actual, np.arange(90).astype(str), SETTINGS)
-    found = judge(task, probe, network)
+    found = score_probe(task, probe, network)
     expected = [balanced_accuracy_score(actual, one.argmax(1)) for one in (network, probe)]
     assert found["network_gain"] == pytest.approx(expected[0] - expected[1])
     ends = found["interval"]["network_gain"]
     assert 0 < ends["low"] < found["network_gain"] < ends["high"]
-    same = judge(task, network, network)
+    same = score_probe(task, network, network)
     assert same["interval"]["network_gain"] == {"low": 0, "high": 0}
-    assert "network_gain" not in judge(task, network)
+    assert "network_gain" not in score_probe(task, network)
 
 
 def test_what_is_not_among_the_images_is_no_class():
     actual = np.array([0, 0, 2, 2])
     probs = np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.1, 0.1, 0.8], [0.1, 0.1, 0.8]])
-    found = judge(Task(np.arange(4), actual, np.array(list("abcd")), SETTINGS), probs)
+    found = score_probe(Task(np.arange(4), actual, np.array(list("abcd")), SETTINGS), probs)
     assert found["chance"] == 0.5
     assert found["balanced_accuracy"] == 0.75
-    nothing = judge(Task(np.arange(0), actual[:0], np.array([], str), SETTINGS), probs[:0])
+    nothing = score_probe(Task(np.arange(0), actual[:0], np.array([], str), SETTINGS), probs[:0])
     assert nothing["images"] == 0
     assert not above_chance(nothing)
 
@@ -125,13 +125,13 @@ def test_a_format_that_tells_the_class_is_found_in_the_file_facts():
             "height": 100,
         }
     )
-    facts = probes.file_facts(images)
+    facts = probes.file_features(images)
     assert facts.shape == (80, 7)
     assert facts[0].tolist() == [0, 1, 1, 0, 300, 100, 3]
     train = np.arange(80) < 60
-    probs = probes.learn(facts, np.arange(80) % 2, train, seed=0)
+    probs = probes.predict_with_forest(facts, np.arange(80) % 2, train, seed=0)
     assert (probs.argmax(1) == np.arange(60, 80) % 2).all()
-    assert (probes.learn(facts, np.arange(80) % 2, train, seed=0) == probs).all()
+    assert (probes.predict_with_forest(facts, np.arange(80) % 2, train, seed=0) == probs).all()
 
 
 def test_the_border_is_the_outer_tenth_and_a_thumbnail_the_mean_of_its_cells():
@@ -151,4 +151,4 @@ def test_what_is_blanked_gets_the_mean_of_its_image():
     images = np.array([[[0, 100], [200, 100]], [[10, 10], [10, 50]]], np.uint8)
     where = np.array([[[True, False], [False, False]], [[False, False], [True, True]]])
     expected = [[[100, 100], [200, 100]], [[10, 10], [20, 20]]]
-    assert probes.blanked(images, where).tolist() == expected
+    assert probes.blank(images, where).tolist() == expected

@@ -13,18 +13,20 @@ from tests.helpers.probabilities import drawn, task
 def test_a_mean_over_classes_is_no_surer_than_the_rarest_class():
     actual = np.array([0] * 30 + [1])
     patients = np.array([f"p{number}" for number in range(31)])
-    amounts = classification.groups_of_shares(actual, patients)
+    amounts = classification.effective_groups(actual, patients)
     assert amounts["accuracy"] == 31
     assert {amounts[name] for name in amounts if name != "accuracy"} == {1}
     perfect = np.eye(2)[actual]
-    found, of_classes = metrics.measure(actual, perfect, patients, ["a", "b"], drawn(100))
+    found, of_classes = metrics.headline_and_class_metrics(
+        actual, perfect, patients, ["a", "b"], drawn(100)
+    )
     for name in ("balanced_accuracy", "auroc", "average_precision"):
         assert found["interval"][name] == pytest.approx({"low": 0.025, "high": 1})
     assert of_classes["a"]["interval"]["auroc"]["low"] == pytest.approx(0.025 ** (1 / 30))
     images = pd.DataFrame(
         {"split_group": patients, "view": np.where(np.arange(31) % 2, "AP", "PA")}
     )
-    parts = subgroups.measure(images, actual, perfect, None, drawn(100)).set_index("value")
+    parts = subgroups.subgroup_metrics(images, actual, perfect, None, drawn(100)).set_index("value")
     assert parts.loc["PA", "balanced_accuracy_low"] == pytest.approx(0.025)
     assert parts.loc["AP", "balanced_accuracy_low"] == pytest.approx(0.025 ** (1 / 15))
 
@@ -37,7 +39,7 @@ def test_the_interval_of_ece_reaches_0_where_probabilities_mean_what_they_say():
         sure = random.uniform(0.5, 1, 300)
         actual = (random.random(300) > sure).astype(int)
         probs = np.stack([sure, 1 - sure], axis=1)
-        found, _ = metrics.measure(actual, probs, groups, ["a", "b"], drawn(200))
+        found, _ = metrics.headline_and_class_metrics(actual, probs, groups, ["a", "b"], drawn(200))
         ends = found["interval"]["ece"]
         assert ends["low"] <= found["ece"] <= ends["high"]
         low.append(ends["low"])
@@ -51,5 +53,5 @@ def test_two_thousand_resamples_of_three_thousand_images_take_five_seconds_at_mo
     groups = np.array([f"p{number // 2}" for number in range(3000)])
     settings = Evaluate(resamples=2000, confidence=0.95, seed=0, positive=[], sensitivity=0.95)
     start = time.process_time()
-    metrics.measure(actual, probabilities, groups, list("abcd"), settings)
+    metrics.headline_and_class_metrics(actual, probabilities, groups, list("abcd"), settings)
     assert time.process_time() - start < 5

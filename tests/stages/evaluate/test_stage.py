@@ -13,9 +13,9 @@ from cxr.models.classifier import Classifier
 from cxr.pipeline import tables
 from cxr.pipeline.cli import UserError
 from cxr.pipeline.params import Augment
-from stages.evaluate import training
+from stages.evaluate import training_plots
 from stages.evaluate.__main__ import main
-from stages.evaluate.training import METRICS
+from stages.evaluate.training_plots import METRICS
 from stages.train.augment import pipeline
 from stages.train.augmentation_examples import write_examples
 from stages.train.data import Images, sides
@@ -191,7 +191,7 @@ def test_the_operating_point_can_be_computed_again_from_the_predictions(outputs)
     _, found, cuts = metrics.roc_curve(
         validation["target"] == "COVID", validation["p_COVID"], drop_intermediate=False
     )
-    assert point["class"] == "COVID"
+    assert point["positive_class"] == "COVID"
     assert point["validation_images"] == (validation["target"] == "COVID").sum()
     assert point["threshold"] == pytest.approx(cuts[found >= 0.95].max(), abs=2e-6)
     called, positive = test["p_COVID"] >= point["threshold"], test["target"] == "COVID"
@@ -229,7 +229,7 @@ def test_a_data_set_without_masks_or_positive_class_is_measured_all_the_same(
     classifier.save(tmp_path / "model")
     evaluate(tmp_path, tmp_path, monkeypatch)
     assert json.loads((tmp_path / "test.json").read_text())["operating_point"] is None
-    assert "no operating point: no validation images" in capsys.readouterr().out
+    assert "no operating point: none of evaluate.positive" in capsys.readouterr().out
     audit = json.loads((tmp_path / "audit.json").read_text())
     assert audit["lungs_only"]["images"] == 0
     assert not audit["lungs_only"]["suspicious"]
@@ -266,7 +266,7 @@ def test_training_is_drawn_from_what_it_left(inputs, outputs, tmp_path):
         assert (outputs / "plots" / f"{name}.png").stat().st_size > 10_000
     pixels = np.load(inputs / "pixels.npy")
     for name in CLASSES:
-        grid = training.cells(inputs / "training/augmented" / f"{name}.png", 32)
+        grid = training_plots.split_grid(inputs / "training/augmented" / f"{name}.png", 32)
         # Two of each of three classes, in three epochs.
         assert grid.shape == (4, 2, 32, 32)
         assert all((pixels == image).all((1, 2)).any() for image in grid[0])
@@ -274,4 +274,4 @@ def test_training_is_drawn_from_what_it_left(inputs, outputs, tmp_path):
     kept = json.loads((inputs / "training/kept.json").read_text())
     assert kept == {"epoch": 2}
     with pytest.raises(UserError, match=r"kept.json is missing: `dvc repro`"):
-        training.draw(tmp_path, tmp_path / "nowhere", list(CLASSES), 32)
+        training_plots.draw_training(tmp_path, tmp_path / "nowhere", list(CLASSES), 32)

@@ -1,4 +1,4 @@
-"""How training went, as pictures: its curves, and images as the network saw them."""
+"""Plots of the training run: learning curves, and examples of augmented images."""
 
 import json
 from pathlib import Path
@@ -21,26 +21,26 @@ METRICS = {
 }
 
 
-def draw(folder: Path, training: Path, classes: list[str], size: int) -> None:
-    """Draw learning_curves.png and augmented.png from what training left.
+def draw_training(folder: Path, training: Path, classes: list[str], size: int) -> None:
+    """Draw learning_curves.png and augmented.png from the files that training wrote.
 
     Args:
-        training: its folder of plots.
+        training: the folder of these files.
         classes: of the network.
         size: side of its images in pixels.
 
     Raises:
-        UserError: if one of its files is not there.
+        UserError: if one of the files is missing.
     """
     try:
-        draw_curves(folder / "learning_curves.png", training)
+        draw_learning_curves(folder / "learning_curves.png", training)
         draw_augmented(folder / "augmented.png", training / "augmented", classes, size)
     except FileNotFoundError as error:
         raise UserError(f"{error.filename} is missing: `dvc repro` writes it.") from error
 
 
-def draw_curves(path: Path, training: Path) -> None:
-    """Draw the four curves of training and validation, the kept epoch marked."""
+def draw_learning_curves(path: Path, training: Path) -> None:
+    """Draw each metric of training and validation images by epoch, with the best epoch marked."""
     kept: dict[str, Any] = json.loads((training / "kept.json").read_text(encoding="utf-8"))
     with figure(path, 2, 2, figsize=(9, 6.5), sharex=True) as (drawing, axes):
         for axis, (metric, title) in zip(axes.flat, METRICS.items(), strict=True):
@@ -51,41 +51,37 @@ def draw_curves(path: Path, training: Path) -> None:
                 epochs = range(1, len(values) + 1)
                 axis.plot(epochs, values, marker=marker, markersize=3.5, label=name)
             axis.axvline(
-                kept["epoch"], color="0.4", linestyle="--", linewidth=1, label="epoch kept"
+                kept["epoch"], color="0.4", linestyle="--", linewidth=1, label="best epoch (kept)"
             )
             axis.set_title(title)
             axis.xaxis.get_major_locator().set_params(integer=True)
-            axis.set_ylim(*((0, None) if metric == "loss" else (0, 1.02)))
+            if metric != "loss":
+                axis.set_ylim(0, 1.02)
         for axis in axes[1]:
             axis.set_xlabel("Epoch")
         axes[0, 0].legend()
-        drawing.suptitle("Learning curves (training images augmented)")
+        drawing.suptitle("Learning curves (training images are augmented)")
 
 
 def draw_augmented(path: Path, examples: Path, classes: list[str], size: int) -> None:
-    """Draw training images as they are, and below each what became of it in the first epochs.
+    """Draw training images as they are, and below each its augmented versions by epoch.
 
     Args:
-        examples: the folder of <class>.png, images of `size` edge to edge.
+        examples: the folder of <class>.png; see `split_grid`.
     """
-    grids = [cells(examples / f"{file_name(name)}.png", size) for name in classes]
+    grids = [split_grid(examples / f"{file_name(name)}.png", size) for name in classes]
     originals = [image for grid in grids for image in grid[0]]
-    sheet = [*originals]
+    images = [*originals]
     captions = [name for name, grid in zip(classes, grids, strict=True) for _ in grid[0]]
     for epoch in range(1, len(grids[0])):
-        sheet += [image for grid in grids for image in grid[epoch]]
+        images += [image for grid in grids for image in grid[epoch]]
         captions += [f"epoch {epoch}"] * len(originals)
-    contact_sheet(
-        path,
-        sheet,
-        captions,
-        len(originals),
-        "Training images: original, and as the network sees them",
-    )
+    title = "Training images: originals (top row), and as the network sees them in each epoch"
+    contact_sheet(path, images, captions, len(originals), title)
 
 
-def cells(path: Path, size: int) -> NDArray[np.uint8]:
-    """The images of a picture that stand in it edge to edge, (rows, columns, size, size)."""
+def split_grid(path: Path, size: int) -> NDArray[np.uint8]:
+    """Split a picture of adjacent square images, (rows, columns, size, size)."""
     with Image.open(path) as image:
         grid = np.asarray(image)
     rows, columns = (side // size for side in grid.shape)
