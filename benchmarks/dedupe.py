@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cxr.duplicates.hamming import near_pairs
-from cxr.duplicates.pairs import twins
+from cxr.duplicates.pairs import find_duplicate_pairs
 from cxr.images.decode import decode
 from cxr.images.phash import phashes
 from cxr.images.resize import fit
@@ -111,15 +111,17 @@ def originals(folder: Path, count: int, settings: Prepare) -> list[Grey]:
         if path.suffix not in (".csv", ".md")
     ]
     images = [image for image in images if min(image.shape) >= 256]
-    codes = phashes([fit(Image.fromarray(image), settings.side, settings.fit) for image in images])
-    twin = {second for _, second, _ in near_pairs(codes, 64).tolist()}
-    return [image for place, image in enumerate(images) if place not in twin][:count]
+    codes = phashes(
+        [fit(Image.fromarray(image), settings.image_size, settings.resize_mode) for image in images]
+    )
+    copies = {second for _, second, _ in near_pairs(codes, 64).tolist()}
+    return [image for place, image in enumerate(images) if place not in copies][:count]
 
 
 def table_of(images: list[Grey], settings: Prepare) -> tuple[pd.DataFrame, Grey]:
     """Images as prepare leaves them."""
     pixels = np.stack(
-        [fit(Image.fromarray(image), settings.side, settings.fit) for image in images]
+        [fit(Image.fromarray(image), settings.image_size, settings.resize_mode) for image in images]
     )
     return pd.DataFrame({"row": range(len(images)), "phash": phashes(list(pixels))}), pixels
 
@@ -150,12 +152,16 @@ def accuracy(images: list[Grey], prepare: Prepare, settings: Dedupe) -> None:
     """Print recall and precision for each way of copying and several settings."""
     count = len(images)
     ways = {
-        f"{distance} bits" + (f", {least}" if least > -1 else "") + mirror * ", mirror": (
+        f"{distance} bits" + (f", {least}" if least > -1 else "") + flips * ", flips": (
             settings.model_copy(
-                update={"distance": distance, "correlation": least, "mirror": mirror}
+                update={
+                    "max_distance": distance,
+                    "min_correlation": least,
+                    "rotations_and_flips": flips,
+                }
             )
         )
-        for distance, least, mirror in (
+        for distance, least, flips in (
             (32, -1.0, False), (64, -1.0, False), (80, -1.0, False), (64, 0.88, False),
             (80, 0.88, False), (64, 0.95, False), (64, 0.88, True),
         )
@@ -168,7 +174,7 @@ def accuracy(images: list[Grey], prepare: Prepare, settings: Dedupe) -> None:
         table, pixels = table_of(both, prepare)
         cells = []
         for way in ways.values():
-            pairs = twins(table, pixels, way)[["first", "second"]].to_numpy()
+            pairs = find_duplicate_pairs(table, pixels, way)[["first", "second"]].to_numpy()
             cells.append("{:.2f} / {:.2f}".format(*score(pairs, count)))
         other = imagededup_pairs(both)
         cells.append(

@@ -136,7 +136,7 @@ def prepare_images(files: list[Path], settings: Prepare) -> Images:
 def simulated_images(settings: Prepare) -> dict[str, Images]:
     """Photographs, CT slices and noise, made without any file."""
     random = np.random.default_rng(0)
-    side = settings.side
+    side = settings.image_size
     photos = [Image.fromarray(photo).convert("L") for photo in load_sample_images().images]
     parts = []
     for number in range(SIMULATED):

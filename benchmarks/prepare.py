@@ -44,7 +44,9 @@ def main() -> None:
     words = parser.parse_args()
     settings = load(Path("params.yaml")).prepare
     processes = joblib.cpu_count()
-    print(f"{processes} processes; squares of {settings.side} px; two busy loops at once take")
+    print(
+        f"{processes} processes; squares of {settings.image_size} px; two busy loops at once take"
+    )
     print(f"{calibration():.2f} x the time of one: above 1.1, others use this machine's cores.\n")
     print(
         "| files | read by OpenCV, ms | prepare, ms | ratio | again, ms | imagededup, ms | ratio |"

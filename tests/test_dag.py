@@ -87,14 +87,14 @@ def test_a_fresh_clone_gives_the_same_lock(reproduced: tuple[Project, str], tmp_
     [
         ("inbox", "data", {"download"}),
         ("dataset", "folder", {"download", "dedupe", "split", "page"}),
-        ("phantom.marker", 0.5, {"download", "page"}),
-        ("download.max_ratio", 50, {"download"}),
+        ("phantom.marker_probability", 0.5, {"download", "page"}),
+        ("download.max_compression_ratio", 50, {"download"}),
         ("union.datasets", ["folder", "phantom"], {"download", "page"}),
         ("union.labels.phantom", {"COVID": "ill"}, {"dedupe", "split", "page"}),
         ("labels.folder", {"a": "b"}, {"dedupe", "split", "page"}),
-        ("prepare.fit", "pad", {"prepare", "train", "page"}),
+        ("prepare.resize_mode", "pad", {"prepare", "train", "page"}),
         ("prepare.backend", "threading", {"prepare", "page"}),
-        ("dedupe.distance", 30, {"dedupe", "split", "page"}),
+        ("dedupe.max_distance", 30, {"dedupe", "split", "page"}),
         ("split.fold", 1, {"split", "page"}),
         ("train.epochs", 2, {"train", "page"}),
         ("train.augment.flip", 0.0, {"train", "page"}),
@@ -125,7 +125,7 @@ def test_what_did_not_change_is_not_run(project: Project) -> None:
 
 
 def test_another_size_of_the_images_is_not_taken_for_the_one_before(project: Project) -> None:
-    project.set(**{"prepare.side": 40})
+    project.set(**{"prepare.image_size": 40})
     project.dvc("repro", "prepare")
     assert np.load(project.folder / "data/pixels.npy", mmap_mode="r").shape[1:] == (40, 40)
 
@@ -174,7 +174,7 @@ def test_a_change_is_one_table_of_old_and_new(changed: Project) -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        (["train.epochs=abc"], "train.epochs: 'abc' won't do"),
+        (["train.epochs=abc"], "train.epochs: 'abc' is invalid"),
         (["dataset=fantom"], "there is no 'fantom' (did you mean 'phantom'?)"),
         (["model=simple_cnm"], "'simple_cnm' is not under `architectures:` (did you mean"),
         (["train.weights=none.pth"], "there is no file 'none.pth'"),

@@ -57,7 +57,7 @@ PATHS = {
 def data_stages(folder: Path, variables: dict[str, str]) -> dict[str, str]:
     """Run the data stages in a folder on the phantom; the hash of every file they write."""
     (folder / "inbox").mkdir()
-    params = changed(folder, prepare__side=64, phantom__patients=24, split__folds=3)
+    params = changed(folder, prepare__image_size=64, phantom__patients=24, split__folds=3)
     stages = []
     for stage, paths in PATHS.items():
         words = [word for path in paths for word in f"--{path}".split("=")]

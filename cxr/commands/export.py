@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from cxr.models.classifier import Classifier
 from cxr.models.info import ModelInfo
-from cxr.pipeline.cli import UserError
-from cxr.pipeline.files import whole
+from cxr.pipeline.errors import UserError
+from cxr.pipeline.files import atomic_write
 
 # Largest difference from PyTorch that is put up with, in logits and probabilities.
 TOLERANCE = 1e-4
@@ -66,7 +66,7 @@ def export(classifier: Classifier, path: Path) -> float:
     """
     model, info = InferenceModel(classifier).eval(), classifier.info
     images = torch.from_numpy(noise(info.size))
-    with whole(path) as part:
+    with atomic_write(path) as part:
         try:
             write(model, images, part)
         # Which error it is depends on the operation that ONNX lacks.

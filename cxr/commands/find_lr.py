@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from cxr.models.devices import default_device
-from cxr.pipeline.cli import UserError
-from cxr.pipeline.files import whole
+from cxr.pipeline.errors import UserError
+from cxr.pipeline.files import atomic_write
 from cxr.pipeline.params import Train, load
 from cxr.plotting.figures import figure
 from stages.train.data import Loader, loader
@@ -39,7 +39,7 @@ def find_lr(params_path: Path, pixels: Path, split: Path, plots: Path) -> None:
     lr = params.architectures[params.model].lr
     start = build_setup(params, pixels, split)
     curve = search(start, params.train, default_device())
-    with whole(plots) as folder:
+    with atomic_write(plots) as folder:
         folder.mkdir()
         curve.to_csv(folder / "find_lr.csv", index=False, lineterminator="\n", float_format="%.6g")
         found = suggestion(curve)

@@ -19,7 +19,7 @@ from flatten_dict import flatten
 from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from cxr.pipeline.labels import class_indices
 
 Settings = dict[str, Any]

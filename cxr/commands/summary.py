@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 
 
 def summary(path: Path) -> None:

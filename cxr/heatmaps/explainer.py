@@ -13,7 +13,7 @@ from torch.utils.hooks import RemovableHandle
 
 from cxr.models.classifier import Classifier
 from cxr.models.devices import default_device
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import nearest
 
 METHODS = {

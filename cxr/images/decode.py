@@ -87,7 +87,7 @@ def decode_image(data: bytes, settings: Prepare) -> Picture:
         if mode in ("RGB", "RGBA", "LA") and any("16" in str(tile.args) for tile in image.tile):
             return Picture(deep_colour(data), width, height, mode, form)
         # JPEG decodes to 1/2, 1/4 or 1/8 of its size at once, where that still is 3 x the square.
-        image.draft("L", (3 * settings.side, 3 * settings.side))
+        image.draft("L", (3 * settings.image_size, 3 * settings.image_size))
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
         return Picture(to_grey(image), width, height, mode, form)

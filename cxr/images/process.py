@@ -49,7 +49,7 @@ def process_block(
         place: of the store of pictures decoded before; None = there is none.
     """
     cv2.setNumThreads(1)
-    with Store(place, settings.side) if place else nullcontext() as store:
+    with Store(place, settings.image_size) if place else nullcontext() as store:
         outcomes = [process(row, raw, settings, store) for row in rows]
     # Many at once: alone, a hash costs twice the time.
     facts = [outcome.facts for outcome in outcomes if outcome.pixels is not None]
@@ -150,7 +150,7 @@ def fitted(
         "patient": picture.patient,
         "view": picture.view,
     }
-    new = Fitted(fit(picture.grey, settings.side, settings.fit), facts)
+    new = Fitted(fit(picture.grey, settings.image_size, settings.resize_mode), facts)
     files[sha256] = new
     return new
 

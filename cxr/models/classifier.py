@@ -15,7 +15,7 @@ from cxr.models.calibration import scaled_softmax
 from cxr.models.devices import default_device
 from cxr.models.info import ModelInfo
 from cxr.models.networks import build_network
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 
 MODEL_FILE = "model.safetensors"
 

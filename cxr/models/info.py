@@ -7,7 +7,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import Prepare
 
 
@@ -60,7 +60,7 @@ class ModelInfo:
             UserError: if the model does not record them.
         """
         try:
-            return Prepare(side=self.size, backend="threading", **self.prepare)
+            return Prepare(image_size=self.size, backend="threading", **self.prepare)
         except ValidationError as error:
             raise UserError(
                 f"the model {self.architecture} does not record how its images were prepared: "

@@ -6,7 +6,7 @@ import timm
 from torch import nn
 
 import cxr.models.simple_cnn  # noqa: F401  (registers the network with timm)
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import nearest
 
 

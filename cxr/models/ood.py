@@ -25,7 +25,7 @@ from safetensors.numpy import save_file
 from sklearn.covariance import LedoitWolf
 from threadpoolctl import threadpool_limits
 
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 
 DETECTOR_FILE = "ood.safetensors"
 THUMBNAIL_SIZE = 8

@@ -1,16 +1,11 @@
-"""How a stage is started: paths from its command line, mistakes of the user in one line."""
+"""The command line of a stage, and how it reports errors."""
 
 import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-
-class UserError(Exception):
-    """A mistake in the input that its user can mend.
-
-    The message is one line that says what is wrong, where, and how to mend it.
-    """
+from cxr.pipeline.errors import UserError
 
 
 def paths(description: str, *names: str) -> argparse.Namespace:
@@ -30,10 +25,7 @@ def paths(description: str, *names: str) -> argparse.Namespace:
 
 
 def run(stage: Callable[[], None]) -> None:
-    """Run a stage; a mistake of the user ends it with one line on stderr and exit code 1.
-
-    That is a `UserError`, or a file that can't be read or written.
-    """
+    """Run a stage; print a `UserError` or an `OSError` as one line on stderr and exit with 1."""
     try:
         stage()
     except (UserError, OSError) as error:

@@ -1,6 +1,6 @@
 """The names of the data sets, and which of them the settings ask for."""
 
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import Params, nearest
 
 DATASETS = (

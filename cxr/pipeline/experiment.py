@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 
 # Below the repository.
 TEMPORARY = Path(".dvc/tmp/exps")
@@ -15,7 +15,7 @@ def queued_in() -> Path | None:
     return next(outer, None)
 
 
-def check_place(key: str, path: str, used: bool = True) -> None:
+def check_path_in_experiment(key: str, path: str, used: bool = True) -> None:
     """Refuse a relative path that is another place, or lacks files, in a temporary directory.
 
     Args:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` to write a file or a folder to.
 
     When the block ends without an error, what was written takes the place of `path`; after an
@@ -46,7 +46,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     Raises:
         ValueError: for NaN and infinity, which JSON does not have (use None).
     """
-    with whole(path) as part:
+    with atomic_write(path) as part:
         text = json.dumps(rounded(content), indent=2, ensure_ascii=False, allow_nan=False)
         part.write_text(text + "\n", encoding="utf-8")
 

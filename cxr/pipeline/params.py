@@ -1,14 +1,14 @@
-"""params.yaml as typed, validated settings. Each key is explained by a comment in params.yaml."""
+"""params.yaml as typed, validated settings. The comments in params.yaml explain each key."""
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -16,7 +16,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class Settings(BaseModel):
-    """Unknown keys are errors; `1` is no string and `"1"` no number."""
+    """Base of all settings: unknown keys are errors, and types are not converted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -24,15 +24,15 @@ class Settings(BaseModel):
 class Phantom(Settings):
     seed: Seed
     patients: Annotated[int, Field(ge=8)]
-    marker: Fraction
+    marker_probability: Fraction
 
 
 class Download(Settings):
     mirror: Annotated[str, Field(pattern=r"^(https?://.+)?$")]
     urls: dict[str, Annotated[str, Field(pattern=r"^(https?://|kaggle:)[^/]+/.+$")]]
     sha256: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
-    max_gigabytes: Annotated[float, Field(gt=0)]
-    max_ratio: Annotated[float, Field(gt=1)]
+    max_unpacked_gigabytes: Annotated[float, Field(gt=0)]
+    max_compression_ratio: Annotated[float, Field(gt=1)]
 
 
 class Union(Settings):
@@ -41,21 +41,21 @@ class Union(Settings):
 
 
 class Prepare(Settings):
-    # Not `size`: DVC leaves keys of that name out when it looks into its run cache.
-    side: Annotated[int, Field(ge=32, le=1024)]
-    fit: Literal["crop", "pad", "stretch"]
+    # Not `size`: the lookup in DVC's run cache ignores keys of that name.
+    image_size: Annotated[int, Field(ge=32, le=1024)]
+    resize_mode: Literal["crop", "pad", "stretch"]
     views: list[str]
     min_side: Positive
-    # Of one image; Pillow itself ends at 2**31 bytes.
+    # Pillow's own limit is 2**31 bytes.
     max_megapixels: Annotated[float, Field(gt=0, le=500)]
     backend: Literal["loky", "threading", "dask"]
 
 
 class Dedupe(Settings):
-    distance: Annotated[int, Field(ge=0, le=256)]
-    correlation: Annotated[float, Field(ge=-1, le=1)]
-    mirror: bool
-    conflict: Literal["drop", "keep"]
+    max_distance: Annotated[int, Field(ge=0, le=256)]
+    min_correlation: Annotated[float, Field(ge=-1, le=1)]
+    rotations_and_flips: bool
+    on_conflict: Literal["drop", "keep"]
 
 
 class SplitSettings(Settings):
@@ -63,9 +63,19 @@ class SplitSettings(Settings):
     method: Literal["folds", "stable"]
     folds: Annotated[int, Field(ge=3)]
     fold: Annotated[int, Field(ge=0)]
-    stratify_source: bool
-    official: bool
+    stratify_by_source: bool
+    use_official_split: bool
     test_sources: list[str]
+
+    @model_validator(mode="after")
+    def check_fold(self) -> Self:
+        """Require `fold` to be one of the folds."""
+        if self.fold >= self.folds:
+            raise ValueError(
+                f"split.fold: {self.fold} must be below split.folds ({self.folds}); the first "
+                "fold is 0."
+            )
+        return self
 
 
 class Augment(Settings):
@@ -86,7 +96,7 @@ class Train(Settings):
     seed: Seed
     weights: str
     epochs: Positive
-    # Batch normalisation can't learn from single images.
+    # Batch normalisation needs more than one image.
     batch_size: Annotated[int, Field(ge=2)]
     accumulate: Positive
     optimizer: Literal["adamw", "adam", "sgd"]
@@ -109,6 +119,16 @@ class Train(Settings):
     nodes: Positive
     strategy: Literal["auto", "ddp"]
     augment: Augment
+
+    @model_validator(mode="after")
+    def check_freeze_epochs(self) -> Self:
+        """Require the frozen epochs to be among the epochs."""
+        if self.freeze_epochs > self.epochs:
+            raise ValueError(
+                f"train.freeze_epochs: {self.freeze_epochs} is more than train.epochs "
+                f"({self.epochs})."
+            )
+        return self
 
 
 class Cpu(Settings):
@@ -144,7 +164,7 @@ class GradCam(Settings):
 
 
 class Params(Settings):
-    """The whole of params.yaml."""
+    """All of params.yaml."""
 
     dataset: str
     inbox: Annotated[str, Field(min_length=1)]
@@ -163,6 +183,17 @@ class Params(Settings):
     evaluate: Evaluate
     gradcam: GradCam
 
+    @model_validator(mode="after")
+    def check_model(self) -> Self:
+        """Require the model to be one of the architectures."""
+        if self.model not in self.architectures:
+            raise ValueError(
+                f"model: '{self.model}' is not under `architectures:`"
+                f"{nearest(self.model, list(self.architectures))}. "
+                f"There are: {', '.join(self.architectures)}."
+            )
+        return self
+
 
 def load(path: Path) -> Params:
     """Read and validate params.yaml.
@@ -173,57 +204,39 @@ def load(path: Path) -> Params:
     try:
         content = YAML(typ="safe").load(path)
     except FileNotFoundError as error:
-        raise UserError(f"{path} is missing: run this in the project's top folder.") from error
+        raise UserError(f"{path} is missing: run this in the project's root folder.") from error
     except YAMLError as error:
-        raise UserError(f"{path} is no valid YAML: {' '.join(str(error).split())}") from error
+        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     if content is None:
-        raise UserError(f"{path} is empty: `git checkout {path.name}` brings it back.")
+        raise UserError(f"{path} is empty: restore it with `git checkout {path.name}`.")
     try:
-        params = Params.model_validate(content)
+        return Params.model_validate(content)
     except ValidationError as error:
-        raise UserError(f"{path}: {first_mistake(error, content)}") from error
-    if params.model not in params.architectures:
-        raise UserError(
-            f"{path}: model: '{params.model}' is not under `architectures:`"
-            f"{nearest(params.model, list(params.architectures))}. "
-            f"There are: {', '.join(params.architectures)}."
-        )
-    if params.train.freeze_epochs > params.train.epochs:
-        raise UserError(
-            f"{path}: train.freeze_epochs: {params.train.freeze_epochs} is more than train.epochs "
-            f"({params.train.epochs})."
-        )
-    if params.split.fold >= params.split.folds:
-        raise UserError(
-            f"{path}: split.fold: {params.split.fold} must be below split.folds "
-            f"({params.split.folds}); the first fold is 0."
-        )
-    return params
+        raise UserError(f"{path}: {first_mistake(error)}") from error
 
 
-def first_mistake(error: ValidationError, content: Any) -> str:
+def first_mistake(error: ValidationError) -> str:
     """The first validation error as `key: what is wrong`, with the nearest known key."""
-    # A misspelt key is also a missing one: the spelling is what helps.
-    mistakes = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-    mistake = mistakes[0]
+    # A misspelt key is also reported as missing: report its spelling, which helps more.
+    mistake = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in mistake["loc"])
     if mistake["type"] == "extra_forbidden":
         model: Any = Params
         for part in mistake["loc"][:-1]:
-            model = known_fields(model, str(part))
+            model = settings_below(model, str(part))
         known = list(model.model_fields)
         return f"{key}: unknown key{nearest(str(mistake['loc'][-1]), known)}."
     if mistake["type"] == "missing":
         return f"{key}: this key is missing."
-    return f"{key}: {mistake['input']!r} won't do: {mistake['msg']}."
+    if mistake["type"] == "value_error":
+        return str(mistake["ctx"]["error"])
+    return f"{key}: {mistake['input']!r} is invalid: {mistake['msg']}."
 
 
-def known_fields(model: Any, part: str) -> Any:
-    """The settings class below `model` at the key `part`."""
-    if part not in getattr(model, "model_fields", {}):
-        return Architecture
-    annotation = model.model_fields[part].annotation
-    return annotation
+def settings_below(model: Any, part: str) -> Any:
+    """The settings class at the key `part` of a settings class, or of `architectures`."""
+    fields = getattr(model, "model_fields", {})
+    return fields[part].annotation if part in fields else Architecture
 
 
 def nearest(word: str, known: list[str]) -> str:

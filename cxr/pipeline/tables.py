@@ -11,11 +11,11 @@ import pandera.pandas as pa
 from pandera.engines.pandas_engine import STRING
 from pandera.typing import Series
 
-from cxr.pipeline.cli import UserError
-from cxr.pipeline.files import whole
+from cxr.pipeline.errors import UserError
+from cxr.pipeline.files import atomic_write
 
 SPLITS = ("train", "val", "test")
-FATES = (
+IMAGE_STATUS = (
     "unusable",
     "excluded",
     "unlabelled",
@@ -110,7 +110,7 @@ def write(path: Path, table: pd.DataFrame, kind: T) -> None:
         pandera.errors.SchemaError: if the table is not of this kind: a mistake in the code.
     """
     table = kind.validate(table.sort_values("image", ignore_index=True))
-    with whole(path) as part:
+    with atomic_write(path) as part:
         table.to_csv(part, index=False, lineterminator="\n", float_format="%.7g")
 
 

@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.pipeline.files import whole
+from cxr.pipeline.files import atomic_write
 
 STYLE: dict[Any, Any] = {
     "figure.dpi": 120,
@@ -53,7 +53,7 @@ def figure(
         drawing, axes = plt.subplots(rows, columns, **options)
         try:
             yield drawing, axes
-            with whole(path) as part:
+            with atomic_write(path) as part:
                 # Without metadata: matplotlib would write its version.
                 drawing.savefig(part, metadata={"Software": None})
         finally:

@@ -1,9 +1,10 @@
-"""Refuse settings that can't work before DVC removes the output of any stage.
+"""Check the settings before DVC removes the outputs of any stage.
 
-DVC deletes a stage's outputs before it runs the stage, so a mistake in params.yaml is caught
-here, first in the DAG. The output is the same whatever the settings, so that nothing downstream
-runs again because of it. DVC caches it: settings that passed before pass again, wherever they are
-run. What depends on the place is therefore looked at where it is used, too (`check_place`).
+DVC deletes a stage's outputs before it runs the stage, so mistakes in params.yaml are reported
+here, in the first stage of the DAG. The output does not depend on the settings, so that it never
+makes other stages run again. DVC caches it, so that settings that passed once are not checked
+again, even in another place: what depends on the place is checked again where it is used
+(`check_path_in_experiment`).
 """
 
 from cxr.pipeline.environment import configure
@@ -13,10 +14,10 @@ configure()
 from pathlib import Path
 
 from cxr.pipeline import cli
-from cxr.pipeline.cli import UserError
 from cxr.pipeline.datasets import needs_inbox, parts
-from cxr.pipeline.experiment import check_place
-from cxr.pipeline.files import whole
+from cxr.pipeline.errors import UserError
+from cxr.pipeline.experiment import check_path_in_experiment
+from cxr.pipeline.files import atomic_write
 from cxr.pipeline.params import Params, load
 
 
@@ -26,23 +27,23 @@ def main() -> None:
     check_folder("inbox", params.inbox, used=needs_inbox(parts(params)))
     check_folder("gradcam.novel", params.gradcam.novel)
     check_weights(params)
-    with whole(files.checked) as part:
+    with atomic_write(files.checked) as part:
         part.write_text("ok\n", encoding="utf-8")
 
 
 def check_folder(key: str, path: str, used: bool = True) -> None:
-    """Refuse a folder that is not there."""
-    check_place(key, path, used)
+    """Raise a UserError if a folder does not exist."""
+    check_path_in_experiment(key, path, used)
     if not Path(path).is_dir():
         raise UserError(f"params.yaml: {key}: there is no folder '{path}'.")
 
 
 def check_weights(params: Params) -> None:
-    """Refuse a file of weights that is not there."""
+    """Raise a UserError if the file with the initial weights does not exist."""
     weights = params.train.weights
     if weights in ("scratch", "imagenet"):
         return
-    check_place("train.weights", weights)
+    check_path_in_experiment("train.weights", weights)
     if not Path(weights).is_file():
         raise UserError(
             f"params.yaml: train.weights: there is no file '{weights}'. "

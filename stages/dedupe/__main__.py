@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cxr.duplicates.pairs import twins
+from cxr.duplicates.pairs import find_duplicate_pairs
 from cxr.pipeline import cli, tables
-from cxr.pipeline.files import whole, write_json
+from cxr.pipeline.files import atomic_write, write_json
 from cxr.pipeline.labels import classes
 from cxr.pipeline.params import load
 from stages.dedupe.grouping import group_duplicates, longest_chain
@@ -24,13 +24,13 @@ def main() -> None:
     usable = images[images["row"] >= 0].reset_index(drop=True)
 
     pixels = np.load(files.pixels, mmap_mode="r")
-    pairs = twins(usable, pixels, params.dedupe)[["first", "second"]].to_numpy()
-    duplicates = group_duplicates(usable, pairs, params.dedupe.conflict == "drop")
+    pairs = find_duplicate_pairs(usable, pixels, params.dedupe)[["first", "second"]].to_numpy()
+    duplicates = group_duplicates(usable, pairs, params.dedupe.on_conflict == "drop")
 
     # matplotlib takes longer to import than most runs of this stage.
     from stages.dedupe.sheet import draw_groups
 
-    with whole(files.plots) as plots:
+    with atomic_write(files.plots) as plots:
         plots.mkdir()
         draw_groups(plots / "groups.png", duplicates, usable, pixels)
     tables.write(files.duplicates, duplicates, tables.Duplicates)

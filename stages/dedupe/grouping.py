@@ -70,8 +70,8 @@ def hash_distance(first: pd.Series, second: pd.Series) -> list[int]:
 def longest_chain(count: int, pairs: NDArray[np.int64]) -> int:
     """The largest number of steps from one member of a group to another.
 
-    1 where every member is a twin of every other; more where members are joined only through
-    others; 0 without pairs.
+    1 where every pair of members is a duplicate pair; more where members are joined only
+    through others; 0 without pairs.
     """
     longest = 0
     component = components(count, pairs)

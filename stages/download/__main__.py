@@ -13,14 +13,14 @@ from pathlib import Path
 import pandas as pd
 
 from cxr.pipeline import cli, tables
-from cxr.pipeline.cli import UserError
 from cxr.pipeline.datasets import needs_inbox, parts
-from cxr.pipeline.experiment import check_place
-from cxr.pipeline.files import remove, whole
+from cxr.pipeline.errors import UserError
+from cxr.pipeline.experiment import check_path_in_experiment
+from cxr.pipeline.files import atomic_write, remove
 from cxr.pipeline.params import Params, load
 from stages.download.datasets import DATASETS
 from stages.download.fetch import inbox
-from stages.download.fetch.archives import Budget, Damaged, opened
+from stages.download.fetch.archives import Budget, Damaged, as_folder
 from stages.download.fetch.urls import fetch
 from stages.download.phantom.images import draw
 from stages.download.sources.layouts import as_index
@@ -31,9 +31,9 @@ def main() -> None:
     files = cli.paths(__doc__, "params", "inbox", "downloads", "raw", "index")
     params = load(files.params)
     names = parts(params)
-    check_place("inbox", params.inbox, used=needs_inbox(names))
+    check_path_in_experiment("inbox", params.inbox, used=needs_inbox(names))
 
-    with enough_space(files.raw), whole(files.raw) as raw:
+    with enough_space(files.raw), atomic_write(files.raw) as raw:
         raw.mkdir()
         if params.dataset == "union":
             index = join({name: bring(name, params, files, raw / name) for name in names})
@@ -61,9 +61,9 @@ def bring(name: str, params: Params, files: argparse.Namespace, raw: Path) -> pd
     material = inbox.find(files.inbox, name, params.dataset == "union")
     if material is None:
         material = fetch(name, dataset.url, dataset.page, limits, files.downloads)
-    budget = Budget(limits.max_gigabytes * 1e9, limits.max_ratio)
+    budget = Budget(limits.max_unpacked_gigabytes * 1e9, limits.max_compression_ratio)
     try:
-        with opened(material, raw.parent, budget) as folder:
+        with as_folder(material, raw.parent, budget) as folder:
             index = as_index(dataset.layout(folder), name)
             inbox.take(index, folder, raw, keep=folder == material)
     except Damaged:

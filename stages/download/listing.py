@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 
 CLUTTER = {"thumbs.db", "desktop.ini", "__macosx"}
 

@@ -14,8 +14,9 @@ from cxr.models.calibration import scaled_softmax
 from cxr.models.classifier import Classifier
 from cxr.models.devices import reserve_gpus
 from cxr.pipeline import tables
-from cxr.pipeline.cli import UserError, paths, run
-from cxr.pipeline.files import whole, write_json
+from cxr.pipeline.cli import paths, run
+from cxr.pipeline.errors import UserError
+from cxr.pipeline.files import atomic_write, write_json
 from cxr.pipeline.labels import class_indices
 from cxr.pipeline.params import load
 from stages.evaluate import error_analysis, metrics, plots, projection, subgroups
@@ -72,7 +73,7 @@ def main() -> None:
     projected = projection.project_features(features[in_test][sample], settings.seed)
 
     tables.write(files.predictions, predictions, tables.Predictions)
-    with whole(files.plots) as folder:
+    with atomic_write(files.plots) as folder:
         plots.draw_confusion_matrix(folder, actual, test_probs.argmax(1), info.classes)
         plots.draw_curves(folder, actual, test_probs, info.classes)
         plots.draw_reliability(folder, actual, uncalibrated, test_probs, info.temperature)
@@ -113,7 +114,7 @@ def check_classes(images: pd.DataFrame, classes: list[str]) -> None:
     if not (images["split"] == "test").any():
         raise UserError(
             "split.csv has no test images: the data set is too small for split.folds, or its "
-            "official split has no test images (then set split.official to false)."
+            "official split has no test images (then set split.use_official_split to false)."
         )
     unknown = sorted(set(images["target"][images["split"] != ""]) - set(classes))
     if unknown:

@@ -13,7 +13,7 @@ from sklearn.metrics import PrecisionRecallDisplay, RocCurveDisplay
 
 from cxr.metrics.calibration_error import BINS, reliability_table
 from cxr.metrics.classification import Floats, Labels, confusion_matrices
-from cxr.pipeline.files import file_name, whole
+from cxr.pipeline.files import atomic_write, file_name
 from cxr.plotting.figures import figure
 
 BAR_WIDTH = 0.02
@@ -22,7 +22,7 @@ CHANCE = {"color": "grey", "linestyle": ":", "linewidth": 1.5, "label": "chance"
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a table for DVC to plot."""
-    with whole(path) as part:
+    with atomic_write(path) as part:
         table.to_csv(part, index=False, lineterminator="\n", float_format="%.6g")
 
 

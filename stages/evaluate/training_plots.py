@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import file_name
 from cxr.plotting.figures import contact_sheet, figure
 

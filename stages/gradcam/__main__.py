@@ -17,8 +17,8 @@ from cxr.models.classifier import Classifier
 from cxr.models.devices import reserve_gpus
 from cxr.pipeline import tables
 from cxr.pipeline.cli import paths, run
-from cxr.pipeline.experiment import check_place
-from cxr.pipeline.files import whole, write_json
+from cxr.pipeline.experiment import check_path_in_experiment
+from cxr.pipeline.files import atomic_write, write_json
 from cxr.pipeline.params import Evaluate, load
 from stages.gradcam import novel, sample, summary
 from stages.gradcam.agreement import random_weights
@@ -35,7 +35,7 @@ def main() -> None:
     )
     params = load(files.params)
     settings = params.gradcam
-    check_place("gradcam.novel", settings.novel)
+    check_path_in_experiment("gradcam.novel", settings.novel)
     reserve_gpus(1, params.gpu.when_busy)
     classifier = Classifier.load(files.model)
     info = classifier.info
@@ -61,7 +61,7 @@ def main() -> None:
     strange = predicted(strange, predictions.iloc[:0], classifier, strange_pixels)
     measured["novel"] = measure(tools, strange, strange_pixels, masks[:0], settings.perturbed)
 
-    with whole(files.plots) as folder:
+    with atomic_write(files.plots) as folder:
         some = pd.concat(shown)
         rows, classes = targets(some, info.classes)
         maps = all_maps(explain, pixels, rows, classes)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cxr.images.new_images import listed, read
 from cxr.models.info import ModelInfo
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from stages.gradcam import sample
 
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from cxr.models.classifier import Classifier
 from cxr.models.info import ModelInfo
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from cxr.pipeline.labels import class_indices
 
 

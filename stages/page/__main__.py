@@ -13,8 +13,9 @@ import pandas as pd
 
 from cxr.models.classifier import MODEL_FILE, Classifier
 from cxr.pipeline import tables
-from cxr.pipeline.cli import UserError, paths, run
-from cxr.pipeline.files import sha256, whole
+from cxr.pipeline.cli import paths, run
+from cxr.pipeline.errors import UserError
+from cxr.pipeline.files import atomic_write, sha256
 from cxr.pipeline.params import load
 from stages.page import data, heat, settings, verdicts
 from stages.page.pictures import Picture, embed, heatmaps
@@ -81,7 +82,7 @@ def main() -> None:
             verdicts.audit(audit),
         ],
     )
-    with whole(files.report) as folder:
+    with atomic_write(files.report) as folder:
         folder.mkdir()
         (folder / "index.html").write_text(page, encoding="utf-8", newline="\n")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import file_name
 
 

@@ -12,8 +12,8 @@ import pandas as pd
 
 from cxr.images import cache
 from cxr.pipeline import cli, tables
-from cxr.pipeline.cli import UserError
-from cxr.pipeline.files import whole
+from cxr.pipeline.errors import UserError
+from cxr.pipeline.files import atomic_write
 from cxr.pipeline.params import Prepare, load
 from stages.prepare.arrays import ArrayWriter
 from stages.prepare.outcomes import outcomes
@@ -26,10 +26,10 @@ def main() -> None:
 
     with ExitStack() as stack:
         pixels = stack.enter_context(
-            ArrayWriter(stack.enter_context(whole(files.pixels)), settings.side)
+            ArrayWriter(stack.enter_context(atomic_write(files.pixels)), settings.image_size)
         )
         masks = stack.enter_context(
-            ArrayWriter(stack.enter_context(whole(files.masks)), settings.side)
+            ArrayWriter(stack.enter_context(atomic_write(files.masks)), settings.image_size)
         )
         images = prepare(index, files.raw, settings, files.store, pixels, masks)
         tables.write(files.images, images, tables.Images)
@@ -58,7 +58,7 @@ def prepare(
     Raises:
         UserError: if not one image is usable.
     """
-    no_mask = np.zeros((settings.side, settings.side), np.uint8)
+    no_mask = np.zeros((settings.image_size, settings.image_size), np.uint8)
     has_masks = bool((index["mask"] != "").any())
     facts = []
     for outcome in outcomes(index, raw, settings, cache.place(folder, settings)):

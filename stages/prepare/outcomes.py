@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from cxr.images.cache import Store
 from cxr.images.process import Outcome, process_block
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import Prepare
 
 # Images that one worker is given at a time.
@@ -27,7 +27,7 @@ def outcomes(index: pd.DataFrame, raw: Path, settings: Prepare, place: Path) -> 
     """
     used: set[bytes] = set()
     with ExitStack() as stack:
-        store = stack.enter_context(Store(place, settings.side))
+        store = stack.enter_context(Store(place, settings.image_size))
         bar = stack.enter_context(tqdm(total=len(index), unit="image", desc="decode", disable=None))
         stack.enter_context(parallel_config(backend(settings.backend, stack)))
         known = None if store.empty() else place

@@ -1,4 +1,4 @@
-"""Deal patients and duplicate groups out to training, validation and test; stop at any leak."""
+"""Assign patients and duplicate groups to train, val and test; stop at any leak."""
 
 from cxr.pipeline.environment import configure
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cxr.pipeline import cli, tables
-from cxr.pipeline.files import whole, write_json
+from cxr.pipeline.files import atomic_write, write_json
 from cxr.pipeline.labels import classes
 from cxr.pipeline.params import load
 from stages.split import flow, gate
@@ -31,35 +31,35 @@ def main() -> None:
     everything = images.merge(
         duplicates[["image", "reason"]].rename(columns={"reason": "reason_duplicate"}), "left"
     ).merge(kept[["image", "split"]], "left")
-    fate = flow.fates(everything)
-    gate.check_classes(flow.count(fate, images["target"]), params.split.test_sources)
+    status = flow.image_status(everything)
+    gate.check_classes(flow.count(status, images["target"]), params.split.test_sources)
     pixels = np.load(files.pixels, mmap_mode="r")
-    leaks = gate.check_leaks(gate.leaks(kept, pixels, params.dedupe))
+    leaks = gate.check_leaks(gate.find_leaks(kept, pixels, params.dedupe))
 
     columns = list(tables.Split.to_schema().columns)
     tables.write(files.split, kept[columns], tables.Split)
     metrics = {
-        **flow.summary(images, fate),
+        **flow.summary(images, status),
         "leaks": leaks,
         "shares": flow.shares(kept, params.split.folds),
         "without_dedupe": flow.without_dedupe(usable, params.split),
     }
     write_json(files.metrics, metrics)
 
-    # matplotlib takes longer to import than most runs of this stage.
+    # Imported here because it takes longer than most runs of this stage.
     from stages.split.plots import draw_classes, draw_samples
 
-    with whole(files.plots) as plots:
+    with atomic_write(files.plots) as plots:
         plots.mkdir()
         draw_classes(plots / "classes.png", kept)
         draw_samples(plots / "samples.png", kept, pixels)
-    print(flow.count(fate, images["target"].replace("", "unlabelled")).T.to_string())
+    print(flow.count(status, images["target"].replace("", "unlabelled")).T.to_string())
 
 
 def with_groups(images: pd.DataFrame, duplicates: pd.DataFrame) -> pd.DataFrame:
-    """Usable images with `keep`, which takes a label too, and `split_group`.
+    """Usable images with `keep` (false without a class), `duplicate_group` and `split_group`.
 
-    Groups are formed before duplicates are dropped: a dropped copy still ties its patient to
+    Groups are formed before duplicates are dropped: a dropped copy still links its patient to
     the patient of the image that was kept.
     """
     usable = images.merge(duplicates[["image", "duplicate_group", "keep"]])

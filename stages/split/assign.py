@@ -1,4 +1,4 @@
-"""Which side each image goes to: training, validation or test."""
+"""Assign images to train, val and test, whole groups at a time."""
 
 import hashlib
 import warnings
@@ -7,15 +7,15 @@ import numpy as np
 import pandas as pd
 
 from cxr.duplicates.groups import components
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import SplitSettings
 
-# A group that stands on two sides stays on the first of these.
+# A group that would be in several splits is kept in the first of these.
 PRECEDENCE = {"test": 0, "val": 1, "train": 2}
 
 
 def split_groups(images: pd.DataFrame) -> pd.Series:
-    """The union of patient and duplicate group: images that share either are one group.
+    """Join patients and duplicate groups: images that share either are in one split group.
 
     Args:
         images: with `image`, `patient` ("" = unknown, joins nobody) and `duplicate_group`, the name
@@ -36,42 +36,44 @@ def split_groups(images: pd.DataFrame) -> pd.Series:
 
 
 def assign(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:
-    """Deal groups out to train, val and test.
+    """Assign groups to train, val and test.
 
-    Test is one fold of `settings.folds`, validation the next, training the rest. An official
-    split is honoured; folds are cut from what it calls training only for a side that it lacks.
-    Members of a group that would stand on two sides stay on the first of test, val, train; the
+    Test is fold `settings.fold`, validation the next fold, training the rest. An official split
+    is kept; folds are taken from its training images only for a split that it lacks. Where the
+    official split divides a group, its members in the first of test, val and train stay and the
     others are set aside.
 
     Args:
         images: with `target`, `dataset`, `source`, `split_group`, `official_split`, `patient`,
             `sha256` and `keep`, in an order that does not depend on the machine. Those that are
-            not kept are not counted, but tie their group to the side that they would be on.
+            not kept are not counted, but link their group to the split that they would be in.
 
     Returns:
         str, index as given: train, val, test, or "" for images set aside.
     """
-    official = official_sides(images, settings)
-    side = official.copy()
+    official = fixed_splits(images, settings)
+    split = official.copy()
     pool = images[~official.isin(["test", "val"])]
     fold = stable_folds(pool, settings) if settings.method == "stable" else folds(pool, settings)
     for name, number in (("test", settings.fold), ("val", settings.fold + 1)):
         chosen = pool.index[fold == number % settings.folds]
         if (official == name).any():
             chosen = chosen[official[chosen] == ""]
-        side[chosen] = name
-    side = side.replace("", "train")
-    rank = side.map(PRECEDENCE)
-    return side.where(rank == rank.groupby(images["split_group"]).transform("min"), "")
+        split[chosen] = name
+    split = split.replace("", "train")
+    rank = split.map(PRECEDENCE)
+    return split.where(rank == rank.groupby(images["split_group"]).transform("min"), "")
 
 
-def official_sides(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:
-    """The side that is settled beforehand, by the data set or by `settings.test_sources`.
+def fixed_splits(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:
+    """The split that the data set or `settings.test_sources` prescribes, "" where neither does.
 
     Raises:
-        UserError: if there is no such source.
+        UserError: if a source in `settings.test_sources` does not exist.
     """
-    official = images["official_split"] if settings.official else images["official_split"] * 0
+    official = (
+        images["official_split"] if settings.use_official_split else images["official_split"] * 0
+    )
     if not settings.test_sources:
         return official
     sources = sorted({*images["source"], *images["dataset"]})
@@ -80,16 +82,16 @@ def official_sides(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:
             f"params.yaml: split.test_sources: there is no source or data set "
             f"'{unknown[0]}'. There are: {', '.join(sources)}."
         )
-    elsewhere = official.replace("test", "train").replace("", "train")
-    chosen = images[["source", "dataset"]].isin(settings.test_sources).any(axis=1)
-    return elsewhere.mask(chosen, "test")
+    other = official.replace("test", "train").replace("", "train")
+    in_test = images[["source", "dataset"]].isin(settings.test_sources).any(axis=1)
+    return other.mask(in_test, "test")
 
 
 def folds(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:
-    """Number the folds: groups are whole, classes are spread evenly, the seed decides the rest.
+    """Folds that keep groups whole and are stratified by class, shuffled by the seed.
 
     Returns:
-        int, index as given; groups of which nothing is kept get fold -1, which is no fold.
+        int, index as given; -1 for groups of which no image is kept.
     """
     # scikit-learn's import takes longer than the rest of this stage.
     from sklearn.model_selection import StratifiedGroupKFold
@@ -97,10 +99,10 @@ def folds(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:
     kept = images[images["keep"]]
     fold = pd.Series(0, kept.index)
     if kept["split_group"].nunique() >= settings.folds:
-        stratum = kept["target"] + (" " + kept["source"] if settings.stratify_source else "")
+        stratum = kept["target"] + (" " + kept["source"] if settings.stratify_by_source else "")
         cutter = StratifiedGroupKFold(settings.folds, shuffle=True, random_state=settings.seed)
         with warnings.catch_warnings():
-            # A class smaller than the number of folds is told of by `check_classes`.
+            # `check_classes` reports classes smaller than the number of folds.
             warnings.simplefilter("ignore", UserWarning)
             for number, (_, chosen) in enumerate(cutter.split(kept, stratum, kept["split_group"])):
                 fold.iloc[chosen] = number
@@ -109,15 +111,15 @@ def folds(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:
 
 
 def stable_folds(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:
-    """Number the folds by a hash of each patient, or, if unknown, of the image file.
+    """Folds by a hash of each patient, or of the image file where the patient is unknown.
 
-    An image's fold depends on nothing but the seed and itself, so that a growing data set moves
-    none to another side.
+    An image's fold depends on the seed and the image only, so that adding images never moves
+    another one to a different split.
     """
     patient = images["patient"].where(images["patient"] != "", images["sha256"])
-    return patient.map(lambda name: number(f"{settings.seed} {name}", settings.folds))
+    return patient.map(lambda name: stable_hash(f"{settings.seed} {name}", settings.folds))
 
 
-def number(name: str, below: int) -> int:
-    """A number from 0 to `below` - 1 that looks random and is always the same for a name."""
+def stable_hash(name: str, below: int) -> int:
+    """A hash from 0 to `below` - 1 that is the same in every process and on every machine."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") % below

@@ -14,7 +14,7 @@ from cxr.models.calibration import calibrate
 from cxr.models.devices import default_device, reserve_gpus
 from cxr.models.ood import OodDetector
 from cxr.pipeline import cli
-from cxr.pipeline.files import whole
+from cxr.pipeline.files import atomic_write
 from cxr.pipeline.params import load
 from stages.train.augmentation_examples import write_examples
 from stages.train.data import loader
@@ -78,7 +78,7 @@ def main() -> None:
         return
 
     best_epoch, best_score = records.best()
-    with whole(paths.plots) as plots:
+    with atomic_write(paths.plots) as plots:
         write_curves(plots, records)
         write_examples(plots / "augmented", setup.training, classifier.info.classes)
     classifier.network.load_state_dict(module.best_state)
@@ -86,7 +86,7 @@ def main() -> None:
     logits = classifier.logits(pixels, side.rows)
     info = replace(classifier.info, precision=precision)
     classifier.info = calibrate(info, logits, side.labels)
-    with whole(paths.model) as folder:
+    with atomic_write(paths.model) as folder:
         classifier.save(folder)
         OodDetector.fit(pixels, setup.training.side.rows, side.rows).save(folder)
     state.unlink()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_convert
 
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import Train
 from stages.train.augment import augmented
 from stages.train.order import Key, Share, balanced, in_order, shuffled, used
@@ -47,8 +47,8 @@ def sides(split: pd.DataFrame) -> tuple[Side, Side, list[str]]:
     for name, table in (("training", training), ("validation", validation)):
         if table.empty:
             raise UserError(
-                f"data/split.csv has no {name} images: change split.folds or split.official "
-                "in params.yaml, or add images."
+                f"data/split.csv has no {name} images: change split.folds or "
+                "split.use_official_split in params.yaml, or add images."
             )
     classes = sorted(training["target"].unique())
     unknown = sorted(set(validation["target"]) - set(classes))

@@ -14,7 +14,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from timm.layers import convert_sync_batchnorm
 from torch import nn
 
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import Train
 from stages.train.data import Loader
 from stages.train.module import TrainingModule
@@ -73,7 +73,7 @@ def fit(
             raise
         raise UserError(
             f"out of memory with train.batch_size: {settings.batch_size} and "
-            f"prepare.side: {module.info.size}: lower one of them in params.yaml."
+            f"prepare.image_size: {module.info.size}: lower one of them in params.yaml."
         ) from error
     # Lightning returns as if all were done; the next run goes on from the last whole epoch.
     if trainer.received_sigterm:

@@ -11,7 +11,7 @@ from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
 from cxr.models.info import ModelInfo
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import Train
 from stages.train.loss import loss_of, mixed
 from stages.train.optimizer import create, freeze_backbone, schedule

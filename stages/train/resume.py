@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from cxr.pipeline.files import sha256, whole
+from cxr.pipeline.files import atomic_write, sha256
 from stages.train.data import Loader
 
 CODE = ("stages/train", "cxr/pipeline", "cxr/models")
@@ -54,7 +54,7 @@ class WholeFile(TorchCheckpointIO):
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
     ) -> None:
         """Write it under a temporary name, then rename it. Lightning calls this in one process."""
-        with whole(Path(path)) as part:
+        with atomic_write(Path(path)) as part:
             torch.save(checkpoint, part)
 
 

@@ -45,7 +45,7 @@ def build_setup(params: Params, pixels_path: Path, split_path: Path) -> Training
     mean, std = mean_and_std(pixels, training.rows)
 
     torch.manual_seed(settings.seed)
-    prepare = params.prepare.model_dump(exclude={"side", "backend"})
+    prepare = params.prepare.model_dump(exclude={"image_size", "backend"})
     info = ModelInfo(params.model, architecture.timm, classes, size, mean, std, prepare=prepare)
     classifier = Classifier.build(info, architecture.drop_rate)
     load_initial_weights(classifier, settings.weights)

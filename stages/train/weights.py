@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from cxr.models.classifier import Classifier
 from cxr.models.info import ModelInfo
 from cxr.models.networks import size_options
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import sha256
 from stages.train.adapt import State, channels, renamed, tensors, to_grey
 

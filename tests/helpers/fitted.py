@@ -23,7 +23,12 @@ def fit(folder: Path, steps: int = 8, temperature: float = 1.0, batch: int | Non
         *("simple_cnn", "simple_cnn", classes, pixels.shape[1], 0.4, 0.15),
         temperature=temperature,
         validation_probs={name: [0.3, 0.6] for name in classes},
-        prepare={"fit": "crop", "views": ["PA", "AP"], "min_side": 32, "max_megapixels": 100.0},
+        prepare={
+            "resize_mode": "crop",
+            "views": ["PA", "AP"],
+            "min_side": 32,
+            "max_megapixels": 100.0,
+        },
     )
     classifier = Classifier.build(info)
     train = split[split["split"] == "train"]

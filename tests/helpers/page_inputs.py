@@ -64,7 +64,7 @@ def written(
     write_json(
         folder / "flow.json",
         flow.summary(everything, fate)
-        | {"leaks": leaks, "without_dedupe": {"test": 31, "with_twin_in_train": 5}},
+        | {"leaks": leaks, "without_dedupe": {"test": 31, "with_duplicate_in_train": 5}},
     )
     counts = ("images", "kept", "exact", "near", "conflict", "pairs", "groups", "largest_group")
     write_json(folder / "duplicates.json", dict.fromkeys(counts, 2))

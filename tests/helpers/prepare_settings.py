@@ -5,7 +5,7 @@ import pandas as pd
 from cxr.pipeline.params import Prepare
 
 SETTINGS = Prepare(
-    side=64, fit="crop", views=["PA"], min_side=32, max_megapixels=100, backend="loky"
+    image_size=64, resize_mode="crop", views=["PA"], min_side=32, max_megapixels=100, backend="loky"
 )
 
 

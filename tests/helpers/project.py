@@ -15,7 +15,7 @@ from tests.helpers.closure import ROOT
 TINY = {
     "model": "simple_cnn",
     "phantom.patients": 40,
-    "prepare.side": 64,
+    "prepare.image_size": 64,
     "split.folds": 4,
     "train.epochs": 1,
     "train.batch_size": 16,

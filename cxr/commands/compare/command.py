@@ -11,8 +11,8 @@ from cxr.commands.compare.leaderboard import leaderboard
 from cxr.commands.compare.plot import draw
 from cxr.commands.compare.text import page
 from cxr.commands.revisions import Run
-from cxr.pipeline.cli import UserError
-from cxr.pipeline.files import whole
+from cxr.pipeline.errors import UserError
+from cxr.pipeline.files import atomic_write
 from cxr.pipeline.params import load
 
 
@@ -30,9 +30,9 @@ def compare(names: list[str], by: str, out: Path | None, project: Path) -> None:
     text = page(tables, by, settings.confidence)
     print(text, end="")
     if out is not None:
-        with whole(out / "leaderboard.md") as part:
+        with atomic_write(out / "leaderboard.md") as part:
             part.write_text(text, encoding="utf-8")
-        with whole(out / "leaderboard.csv") as part:
+        with atomic_write(out / "leaderboard.csv") as part:
             pd.concat([table for _, table in tables]).to_csv(
                 part, index=False, lineterminator="\n", float_format="%.6g"
             )

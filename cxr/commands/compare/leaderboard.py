@@ -70,7 +70,7 @@ def costs(one: Configuration) -> dict[str, Any]:
     """What the network of a configuration costs."""
     classes = len(one.runs[0].classes)
     # The other was its name.
-    side = one.settings["prepare.side" if "prepare.side" in one.settings else "prepare.size"]
+    side = one.settings["prepare.image_size"]
     return vars(cost(one.settings["timm"], classes, side))
 
 

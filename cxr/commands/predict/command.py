@@ -24,7 +24,7 @@ from cxr.heatmaps import plots
 from cxr.heatmaps.explainer import Explainer
 from cxr.images import new_images
 from cxr.metrics.operating_point import OperatingPoint
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import file_name
 
 

@@ -19,7 +19,7 @@ from cxr.metrics.operating_point import (
 from cxr.models.classifier import Classifier
 from cxr.models.info import ModelInfo
 from cxr.models.ood import OodDetector
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import rounded
 
 BATCH = 32

@@ -5,8 +5,8 @@ from pathlib import Path
 from cxr.commands import paired, revisions
 from cxr.commands.report import comment
 from cxr.commands.revisions import MEASURED_BY, WORKSPACE, Files
-from cxr.pipeline.cli import UserError
-from cxr.pipeline.files import file_name, whole
+from cxr.pipeline.errors import UserError
+from cxr.pipeline.files import atomic_write, file_name
 from cxr.pipeline.params import load
 
 PICTURES = (
@@ -42,7 +42,7 @@ def report(against: str, out: Path | None, images: Path | None, project: Path) -
         text += comment.pictures(images)
     print(text, end="")
     if out is not None:
-        with whole(out) as part:
+        with atomic_write(out) as part:
             part.write_text(text, encoding="utf-8")
 
 
@@ -53,5 +53,5 @@ def copy_pictures(folder: Path, against: str, paths: list[str]) -> None:
         for path in paths:
             content = files.bytes(path)
             if content is not None:
-                with whole(folder / f"{side}-{Path(path).name}") as part:
+                with atomic_write(folder / f"{side}-{Path(path).name}") as part:
                     part.write_bytes(content)

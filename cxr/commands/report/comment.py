@@ -11,7 +11,7 @@ from cxr.commands.markdown import estimate, table
 from cxr.commands.paired import LOWER_IS_BETTER, Estimate, Scores
 from cxr.commands.revisions import Run
 from cxr.metrics import classification
-from cxr.pipeline.tables import FATES
+from cxr.pipeline.tables import IMAGE_STATUS
 from cxr.plotting.display_names import display_name
 
 # By it, the workflow finds the comment that it wrote before.
@@ -21,7 +21,7 @@ LIMIT = 65_000
 LEFT_OUT = (
     "Too long for a comment: `dvc params diff`, `dvc metrics diff` and `dvc plots diff` show it."
 )
-FLOW = ("found", *FATES)
+FLOW = ("found", *IMAGE_STATUS)
 LEAKS = ("patient", "split_group", "sha256", "near")
 
 Sides = dict[str, Any]
@@ -203,8 +203,8 @@ def data(split: dict[str, Sides], dedupe: dict[str, Sides]) -> str:
         "copies that are exact": dedupe.get("exact"),
         "copies that are near": dedupe.get("near"),
         **{f"leaks by {display_name(name)}": split.get(f"leaks.{name}") for name in LEAKS},
-        "test images with a twin in train, were no duplicate removed": split.get(
-            "without_dedupe.with_twin_in_train"
+        "test images with a duplicate in train, if none were removed": split.get(
+            "without_dedupe.with_duplicate_in_train"
         ),
     }
     known = {name: sides for name, sides in counts.items() if sides is not None}

@@ -16,7 +16,7 @@ from typing import IO
 
 from tqdm import tqdm
 
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import remove
 from stages.download.fetch.member_names import Names, Refused, safe
 from stages.download.fetch.members import Member, is_tar, members
@@ -80,11 +80,13 @@ class Budget:
         """Raise `Refused` if so many bytes more are too many."""
         if self.spent + count > self.most:
             raise Refused(
-                f"goes beyond {self.most / 1e9:g} GB when unpacked (download.max_gigabytes)"
+                f"goes beyond {self.most / 1e9:g} GB when unpacked "
+                "(download.max_unpacked_gigabytes)"
             )
         if self.here + count > max(HARMLESS, self.ratio * self.packed):
             raise Refused(
-                f"makes it unpack to over {self.ratio:g} times its size (download.max_ratio)"
+                f"makes it unpack to over {self.ratio:g} times its size "
+                "(download.max_compression_ratio)"
             )
 
 
@@ -94,7 +96,7 @@ def is_archive(path: Path) -> bool:
 
 
 @contextmanager
-def opened(material: Path, near: Path, budget: Budget) -> Iterator[Path]:
+def as_folder(material: Path, near: Path, budget: Budget) -> Iterator[Path]:
     """Give the material as a folder.
 
     An archive, or all files of a folder that holds nothing but archives, are unpacked in the

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import remove
 from cxr.pipeline.files import sha256 as checksum
 from stages.download.fetch.archives import is_archive

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from stages.download.fetch.archives import SUFFIXES
 from stages.download.listing import visible
 

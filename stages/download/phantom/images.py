@@ -141,7 +141,7 @@ def draw_picture(settings: Phantom, patient: Patient, image: int) -> Picture:
     tissue = anatomy.thickness(frame, patient.anatomy, pose, lungs, ill)
     grey = anatomy.expose(random, tissue, pose)
     stamp_side(random, grey)
-    if random.random() < settings.marker:
+    if random.random() < settings.marker_probability:
         stamp_class(grey, patient.finding.label)
 
     content, suffix = encode(grey, encoding, int(random.integers(80, 96)))

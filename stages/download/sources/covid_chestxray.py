@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from stages.download.listing import descend, posix_files
 from stages.download.sources.records import age, sex
 

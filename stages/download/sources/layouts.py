@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from stages.download.listing import descend, posix_files, subfolders
 
 COLUMNS = [
@@ -37,7 +37,7 @@ AUGMENTED = re.compile(r"^.*_original_(?P<name>.+)_[0-9a-f]{8}(-[0-9a-f]{4}){3}-
 CHEXPERT = re.compile(r"patient\d+")
 
 # What lies beside images to be read by people or programs.
-PAPERS = {".csv", ".json", ".md", ".pdf", ".txt", ".xlsx"}
+NON_IMAGE_SUFFIXES = {".csv", ".json", ".md", ".pdf", ".txt", ".xlsx"}
 
 
 def as_index(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
@@ -109,7 +109,7 @@ def class_folders(root: Path) -> pd.DataFrame:
     rows += [
         {"image": image, "label": "", "official_split": ""}
         for image in strays
-        if PurePosixPath(image).suffix.lower() not in PAPERS
+        if PurePosixPath(image).suffix.lower() not in NON_IMAGE_SUFFIXES
     ]
     table = pd.DataFrame(rows, columns=["image", "label", "official_split"], dtype=str)
     labels = sorted(set(table["label"]) - {""})

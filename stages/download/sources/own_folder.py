@@ -4,7 +4,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import nearest
 from stages.download.listing import posix_files, subfolders
 from stages.download.sources.layouts import SIDES, class_folders
@@ -73,7 +73,7 @@ def read_table(path: Path) -> pd.DataFrame:
     for column in [name for name in words if name in told]:
         read = told[column].map(words[column])
         if unclear := sorted(told[column][(read == "") & (told[column] != "")]):
-            raise UserError(f"{path}: {column}: '{unclear[0]}' won't do. {MEANINGS[column]}")
+            raise UserError(f"{path}: {column}: '{unclear[0]}' is invalid. {MEANINGS[column]}")
         told[column] = read
     return told
 

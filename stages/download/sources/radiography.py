@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from stages.download.listing import descend, posix_files, subfolders, visible
 
 

@@ -14,7 +14,7 @@ from torch import nn
 from cxr.commands.export import export
 from cxr.models.classifier import Classifier
 from cxr.models.info import ModelInfo
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from tests.helpers.closure import ROOT
 
 INFO = ModelInfo("simple_cnn", "simple_cnn", ["a", "b", "c"], 64, 0.4, 0.2, temperature=1.7)

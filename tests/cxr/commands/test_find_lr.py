@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cxr.commands.find_lr import suggestion
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from tests.helpers.builders import prepared
 from tests.helpers.commands import call
 from tests.helpers.training import arguments

@@ -14,7 +14,7 @@ from scipy.special import softmax
 from cxr.commands.predict import POSITIVE, SENSITIVITY
 from cxr.commands.predict.doubts import COLOURED, colourfulness
 from cxr.models.classifier import Classifier
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import load
 from tests.helpers.builders import prepared
 from tests.helpers.closure import ROOT

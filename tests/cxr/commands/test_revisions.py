@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 
 from cxr.commands import revisions
 from cxr.commands.report.comment import MARKER
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from tests.helpers.commands import call
 from tests.helpers.project import Project
 

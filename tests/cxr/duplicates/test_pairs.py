@@ -3,7 +3,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxr.duplicates.pairs import aligned_correlation, detail, laid, twins
+from cxr.duplicates.pairs import (
+    aligned_correlation,
+    apply_symmetry,
+    find_duplicate_pairs,
+    high_pass,
+)
 from cxr.images.phash import phashes
 from cxr.pipeline.params import load
 from tests.helpers.closure import ROOT
@@ -20,11 +25,11 @@ def pictures(count: int, seed: int = 0) -> np.ndarray:
 
 def found(pixels: np.ndarray, **changes: object) -> list[tuple[int, int]]:
     images = pd.DataFrame({"row": range(len(pixels)), "phash": phashes(pixels)})
-    table = twins(images, pixels, SETTINGS.model_copy(update=changes))
+    table = find_duplicate_pairs(images, pixels, SETTINGS.model_copy(update=changes))
     return list(zip(table["first"], table["second"], strict=True))
 
 
-def test_brighter_blurred_and_noisy_copies_are_twins_and_others_are_not() -> None:
+def test_brighter_blurred_and_noisy_copies_are_duplicates_and_others_are_not() -> None:
     pixels = pictures(6)
     noise = np.random.default_rng(1).normal(0, 4, pixels[0].shape)
     copies = [
@@ -35,27 +40,27 @@ def test_brighter_blurred_and_noisy_copies_are_twins_and_others_are_not() -> Non
     assert found(np.concatenate([pixels, copies])) == [(0, 6), (1, 7), (2, 8)]
 
 
-def test_a_candidate_whose_pixels_do_not_correlate_is_no_twin() -> None:
+def test_a_candidate_whose_pixels_do_not_correlate_is_no_duplicate() -> None:
     pixels = pictures(2)
     images = pd.DataFrame({"row": [0, 1], "phash": ["0" * 64, "0" * 63 + "1"]})
-    assert twins(images, pixels, SETTINGS).empty
-    loose = SETTINGS.model_copy(update={"correlation": -1.0})
-    assert twins(images, pixels, loose)["distance"].tolist() == [1]
+    assert find_duplicate_pairs(images, pixels, SETTINGS).empty
+    loose = SETTINGS.model_copy(update={"min_correlation": -1.0})
+    assert find_duplicate_pairs(images, pixels, loose)["distance"].tolist() == [1]
 
 
-@pytest.mark.parametrize("turn", range(1, 8))
-def test_turned_and_mirrored_copies_are_found_where_asked(turn: int) -> None:
+@pytest.mark.parametrize("k", range(1, 8))
+def test_rotated_and_flipped_copies_are_found_where_asked(k: int) -> None:
     pixels = pictures(4)
-    turned = np.concatenate([pixels, laid(pixels[2], turn)[None]])
-    assert found(turned) == []
-    assert found(turned, mirror=True) == [(2, 4)]
+    rotated = np.concatenate([pixels, apply_symmetry(pixels[2], k)[None]])
+    assert found(rotated) == []
+    assert found(rotated, rotations_and_flips=True) == [(2, 4)]
 
 
-def test_the_eight_ways_to_lay_a_square_are_different() -> None:
+def test_the_eight_symmetries_are_different() -> None:
     image = np.arange(9, dtype=np.uint8).reshape(3, 3)
-    assert len({laid(image, turn).tobytes() for turn in range(8)}) == 8
-    assert (laid(image, 0) == image).all()
-    assert (laid(image, 4) == image[:, ::-1]).all()
+    assert len({apply_symmetry(image, k).tobytes() for k in range(8)}) == 8
+    assert (apply_symmetry(image, 0) == image).all()
+    assert (apply_symmetry(image, 4) == image[:, ::-1]).all()
 
 
 @pytest.mark.parametrize("share", [0.0, 0.03, 0.06])
@@ -64,16 +69,16 @@ def test_crops_shifts_and_writing_are_made_good(share: float) -> None:
     cut = round(64 * share)
     cropped = cv2.resize(pixels[0][cut : 64 - cut, cut : 64 - cut], (64, 64))
     cropped[:6, :30] = 255
-    assert aligned_correlation(detail(pixels[0]), detail(cropped)) > 0.9
-    assert aligned_correlation(detail(pixels[1]), detail(cropped)) < 0.6
+    assert aligned_correlation(high_pass(pixels[0]), high_pass(cropped)) > 0.9
+    assert aligned_correlation(high_pass(pixels[1]), high_pass(cropped)) < 0.6
     shifted = np.roll(pixels[0], (3, -3), (0, 1))
-    assert aligned_correlation(detail(pixels[0]), detail(shifted)) > 0.9
+    assert aligned_correlation(high_pass(pixels[0]), high_pass(shifted)) > 0.9
 
 
 def test_correlation_does_not_change_with_brightness_and_is_0_for_one_grey() -> None:
     image = pictures(1)[0]
-    assert aligned_correlation(detail(image), detail(image)) == 1
-    assert aligned_correlation(detail(image), detail(image // 2 + 60)) > 0.99
-    assert aligned_correlation(detail(image), detail(255 - image)) < 0.5
+    assert aligned_correlation(high_pass(image), high_pass(image)) == 1
+    assert aligned_correlation(high_pass(image), high_pass(image // 2 + 60)) > 0.99
+    assert aligned_correlation(high_pass(image), high_pass(255 - image)) < 0.5
     flat = np.full((64, 64), 7, np.uint8)
-    assert aligned_correlation(detail(flat), detail(image)) == 0
+    assert aligned_correlation(high_pass(flat), high_pass(image)) == 0

@@ -10,7 +10,7 @@ from cxr.heatmaps import explainer
 from cxr.heatmaps.explainer import METHODS, Explainer, all_maps, feature_layer
 from cxr.models.classifier import Classifier
 from cxr.models.info import ModelInfo
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 
 LAYERS = {
     "resnet18": "layer4",

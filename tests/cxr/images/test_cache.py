@@ -130,7 +130,12 @@ def test_it_holds_what_the_last_run_used_and_few_settings(tmp_path: Path) -> Non
 def test_other_settings_are_another_store(tmp_path: Path) -> None:
     here = place(tmp_path, SETTINGS)
     assert place(tmp_path, SETTINGS.model_copy(update={"views": [], "backend": "dask"})) == here
-    for change in ({"side": 65}, {"fit": "pad"}, {"min_side": 1}, {"max_megapixels": 1.0}):
+    for change in (
+        {"image_size": 65},
+        {"resize_mode": "pad"},
+        {"min_side": 1},
+        {"max_megapixels": 1.0},
+    ):
         assert place(tmp_path, SETTINGS.model_copy(update=change)) != here
 
 

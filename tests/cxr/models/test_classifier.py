@@ -9,7 +9,7 @@ from scipy.special import softmax
 from cxr.models.classifier import MODEL_FILE, Classifier
 from cxr.models.info import ModelInfo
 from cxr.models.networks import build_network
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 
 torch.set_num_threads(1)
 

@@ -5,7 +5,7 @@ from scipy.spatial.distance import mahalanobis
 from sklearn.covariance import LedoitWolf
 
 from cxr.models.ood import DETECTOR_FILE, FALSE_ALARM_RATE, OodDetector, conformal_threshold
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 
 SIZE = 32
 

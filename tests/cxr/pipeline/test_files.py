@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from cxr.pipeline.files import whole, write_json
+from cxr.pipeline.files import atomic_write, write_json
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
@@ -10,7 +10,7 @@ def test_an_output_is_whole_or_as_it_was(tmp_path: Path, kind: str) -> None:
     target = tmp_path / "out.d"
 
     def write(text: str) -> None:
-        with whole(target) as part:
+        with atomic_write(target) as part:
             if kind == "folder":
                 part.mkdir()
                 (part / "inside").write_text(text)

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from cxr.pipeline.labels import classes
 from cxr.pipeline.params import load
 from tests.helpers.closure import ROOT

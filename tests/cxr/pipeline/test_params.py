@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import load
 from tests.helpers.closure import ROOT
 from tests.helpers.params import changed
@@ -36,9 +36,9 @@ def test_every_setting_is_explained_by_a_comment_above() -> None:
         ({"train__augment__rotat": 1.0}, ["train.augment.rotat", "'rotate'"]),
         ({"split__folds": None}, ["split.folds", "missing"]),
         ({"split__fold": 7}, ["split.fold", "below split.folds"]),
-        ({"phantom__marker": 1.5}, ["phantom.marker", "1.5"]),
+        ({"phantom__marker_probability": 1.5}, ["phantom.marker_probability", "1.5"]),
         ({"model": "resnet81"}, ["model", "'resnet81'", "'resnet18'"]),
-        ({"prepare__fit": "squeeze"}, ["prepare.fit", "'squeeze'", "'crop'"]),
+        ({"prepare__resize_mode": "squeeze"}, ["prepare.resize_mode", "'squeeze'", "'crop'"]),
         ({"inbox": ""}, ["inbox"]),
         ({"dataset": None, "datset": "phantom"}, ["datset", "unknown key", "'dataset'"]),
         ({"architectures__resnet18__lr": float("inf")}, ["architectures.resnet18.lr", "finite"]),
@@ -60,7 +60,7 @@ def test_a_missing_or_broken_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="missing"):
         load(tmp_path / "params.yaml")
     (tmp_path / "params.yaml").write_text("a: [1,\nb: }")
-    with pytest.raises(UserError, match="no valid YAML") as caught:
+    with pytest.raises(UserError, match="not valid YAML") as caught:
         load(tmp_path / "params.yaml")
     assert "\n" not in str(caught.value)
 

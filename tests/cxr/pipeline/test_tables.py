@@ -5,7 +5,7 @@ import pandera.errors
 import pytest
 
 from cxr.pipeline import tables
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from tests.helpers.builders import prepared
 
 

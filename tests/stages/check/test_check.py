@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from stages.check import __main__ as stage
 from stages.download import __main__ as download
 from tests.helpers.params import changed
@@ -38,11 +38,20 @@ def test_what_can_work_passes(
         ({"dataset": "union", "union__datasets": ["union", "folder"]}, "there is no 'union'"),
         ({"dataset": "union", "union__datasets": ["folder"]}, "name two or more data sets"),
         ({"union__labels": {"chest_tb": {}}}, "union.labels: there is no 'chest_tb'"),
-        ({"download__mirror": "ftp://host"}, "download.mirror: 'ftp://host' won't do"),
+        ({"download__mirror": "ftp://host"}, "download.mirror: 'ftp://host' is invalid"),
         ({"download__urls": {"radiografy": "https://a.b/c.zip"}}, "download.urls: there is no"),
-        ({"download__urls": {"radiography": "c.zip"}}, "download.urls.radiography: 'c.zip' won't"),
-        ({"download__sha256": {"radiography": "12"}}, "download.sha256.radiography: '12' won't"),
-        ({"download__max_ratio": 0.5}, "download.max_ratio: 0.5 won't do"),
+        (
+            {"download__urls": {"radiography": "c.zip"}},
+            "download.urls.radiography: 'c.zip' is invalid",
+        ),
+        (
+            {"download__sha256": {"radiography": "12"}},
+            "download.sha256.radiography: '12' is invalid",
+        ),
+        (
+            {"download__max_compression_ratio": 0.5},
+            "download.max_compression_ratio: 0.5 is invalid",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from stages.download.fetch import archives
-from stages.download.fetch.archives import Budget, opened
+from stages.download.fetch.archives import Budget, as_folder
 from tests.helpers.archives import GOOD, Files, zipped
 
 # zipfile warns where a test wants a name twice.
@@ -161,16 +161,16 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "zip: ratio": (lambda: zipped({"A/1.png": BIG}), "'A/1.png' makes it unpack to over 50 times"),
     "zip: ratio over many": (
         lambda: zipped({f"A/{n}.png": bytes(10**5) for n in range(20)}),
-        r"download\.max_ratio",
+        r"download\.max_compression_ratio",
     ),
     "zip: size that lies": (
         lambda: changed(zipped({"A/1.png": BIG}), struct.pack("<I", len(BIG)), b"\1\0\0\0"),
         "damaged at 'A/1.png'",
     ),
-    "tar: ratio": (lambda: tarred(("A/1.png", BIG)), r"download\.max_ratio"),
+    "tar: ratio": (lambda: tarred(("A/1.png", BIG)), r"download\.max_compression_ratio"),
     "zip: size": (
         lambda: zipped({"A/1.png": bytes(6 * 10**6)}, zipfile.ZIP_STORED),
-        r"'A/1.png' goes beyond 0.005 GB when unpacked \(download.max_gigabytes\)",
+        r"'A/1.png' goes beyond 0.005 GB when unpacked \(download.max_unpacked_gigabytes\)",
     ),
     "nested: size in all": (
         lambda: zipped({f"{n}.zip": zipped({"1": bytes(15 * 10**5)}, 0) for n in (1, 2)}, 0),
@@ -213,7 +213,7 @@ def unpacked(archive: bytes, folder: Path) -> Files:
     path.parent.mkdir()
     path.write_bytes(archive)
     budget = Budget(most=5e6, ratio=50)
-    with opened(path, folder / "data", budget) as inside:
+    with as_folder(path, folder / "data", budget) as inside:
         return {
             file.relative_to(inside).as_posix(): file.read_bytes()
             for file in inside.rglob("*")
@@ -293,7 +293,7 @@ def test_too_many_members_are_refused(place: Path, monkeypatch: pytest.MonkeyPat
 def test_a_file_that_a_browser_put_into_the_folder_is_unpacked(place: Path) -> None:
     (place / "inbox/archive").mkdir(parents=True)
     (place / "inbox/archive/download (1).zip").write_bytes(zipped(GOOD))
-    with opened(place / "inbox/archive", place / "data", Budget(1e9, 50)) as inside:
+    with as_folder(place / "inbox/archive", place / "data", Budget(1e9, 50)) as inside:
         assert sorted(path.name for path in inside.rglob("*.png")) == ["1.png", "2.png"]
         assert (inside / "A/1.png").is_file()
 
@@ -302,5 +302,5 @@ def test_several_archives_in_a_folder_keep_apart(place: Path) -> None:
     (place / "inbox").mkdir()
     for name in ("train.zip", "test.tar.gz"):
         (place / "inbox" / name).write_bytes(zipped(GOOD))
-    with opened(place / "inbox", place / "data", Budget(1e9, 50)) as inside:
+    with as_folder(place / "inbox", place / "data", Budget(1e9, 50)) as inside:
         assert sorted(path.name for path in inside.iterdir()) == ["test", "train"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import Download
 from stages.download.datasets import DATASETS
 from stages.download.fetch import urls as module
@@ -18,7 +18,9 @@ from stages.download.fetch.urls import fetch
 from tests.helpers.archives import GOOD, zipped
 from tests.helpers.hosts import Answer, Hosts, Request, loopback
 
-SETTINGS = Download(mirror="", urls={}, sha256={}, max_gigabytes=1, max_ratio=100)
+SETTINGS = Download(
+    mirror="", urls={}, sha256={}, max_unpacked_gigabytes=1, max_compression_ratio=100
+)
 MIRROR = SETTINGS.model_copy(update={"mirror": "https://mirror.example/sets/"})
 AT_MIRROR = "https://mirror.example/sets/covid19_image.zip"
 ARCHIVE = zipped({**GOOD, "C/3.png": bytes(range(256)) * 8000}, method=0)

@@ -3,8 +3,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cxr.pipeline.cli import UserError
 from cxr.pipeline.datasets import DATASETS as NAMES
+from cxr.pipeline.errors import UserError
 from stages.download.datasets import DATASETS
 from stages.download.fetch import inbox
 from stages.download.sources import layouts

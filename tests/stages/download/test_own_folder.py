@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from tests.helpers.sets import brought, files_in, lay
 
 
@@ -58,9 +58,9 @@ def test_images_beside_the_table_are_found(tmp_path: Path) -> None:
         ("image\n../1.png\n", "'../1.png' is no path inside the folder"),
         ("image\n./covid/1.png\n", "'./covid/1.png' is no path inside the folder"),
         ("image,mask\ncovid/1.png,/m.png\n", "'/m.png' is no path inside the folder"),
-        ("image,sex\ncovid/1.png,woman\n", "sex: 'woman' won't do. Write F, M or nothing"),
-        ("image,age\ncovid/1.png,old\n", "age: 'old' won't do. Write years"),
-        ("image,official_split\ncovid/1.png,holdout\n", "official_split: 'holdout' won't do"),
+        ("image,sex\ncovid/1.png,woman\n", "sex: 'woman' is invalid. Write F, M or nothing"),
+        ("image,age\ncovid/1.png,old\n", "age: 'old' is invalid. Write years"),
+        ("image,official_split\ncovid/1.png,holdout\n", "official_split: 'holdout' is invalid"),
     ],
 )
 def test_a_mistake_in_the_table_is_one_line(tmp_path: Path, table: str, words: str) -> None:

@@ -17,7 +17,7 @@ from stages.download.phantom.findings import SHARES
 from stages.download.phantom.images import SOURCES, draw, draw_patient
 from stages.download.phantom.picture import MARKERS
 
-# The default of dedupe.distance, in bits of 256.
+# The default of dedupe.max_distance, in bits of 256.
 NEAR = 32
 
 
@@ -61,7 +61,7 @@ class Drawn:
 
 def drawn(raw: Path, patients: int, seed: int = 0, marker: float = 0.0) -> Drawn:
     raw.mkdir()
-    index = draw(Phantom(seed=seed, patients=patients, marker=marker), raw)
+    index = draw(Phantom(seed=seed, patients=patients, marker_probability=marker), raw)
     tables.Index.validate(index)
     truth = pd.read_csv(raw / "truth.csv", keep_default_na=False)
     return Drawn(raw, index.set_index("image"), truth.set_index("image"))
@@ -112,7 +112,7 @@ def test_classes_are_unequal_and_stand_in_every_source(phantom: Drawn) -> None:
 
 
 def test_sex_and_age_are_those_of_a_patient_and_independent_of_the_class() -> None:
-    settings = Phantom(seed=0, patients=400, marker=0.0)
+    settings = Phantom(seed=0, patients=400, marker_probability=0.0)
     patients = [draw_patient(settings, number, "COVID", "north-hospital") for number in range(400)]
     others = [draw_patient(settings, number, "Normal", "north-hospital") for number in range(400)]
     assert [(one.sex, one.age) for one in patients] == [(one.sex, one.age) for one in others]

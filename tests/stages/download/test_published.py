@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from cxr.pipeline.labels import classes
 from tests.helpers.sets import PARAMS, SHARED, brought, files_in, lay, workbook, zip_of
 

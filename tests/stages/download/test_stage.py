@@ -113,8 +113,8 @@ def test_a_damaged_download_is_fetched_again_and_a_refused_one_is_not(
             run(tmp_path, monkeypatch, **settings)
         assert files_in(tmp_path / "downloads") == []
         hosts.answers["https://mirror.example/covid19_image.zip"] = Answer(sound)
-        with pytest.raises(stage.UserError, match=r"download\.max_gigabytes"):
-            run(tmp_path, monkeypatch, download__max_gigabytes=1e-9, **settings)
+        with pytest.raises(stage.UserError, match=r"download\.max_unpacked_gigabytes"):
+            run(tmp_path, monkeypatch, download__max_unpacked_gigabytes=1e-9, **settings)
         assert files_in(tmp_path / "downloads") == ["covid19_image/archive"]
         run(tmp_path, monkeypatch, **settings)
     assert len(files_in(tmp_path / "data/raw")) == 6

@@ -22,10 +22,10 @@ def drawn(folder, marker):
     """A small phantom as prepare and split leave it, and a network that was trained on it."""
     folder.mkdir()
     (folder / "raw").mkdir()
-    index = phantom.draw(Phantom(seed=0, patients=128, marker=marker), folder / "raw").assign(
-        dataset="phantom"
-    )
-    settings = load(ROOT / "params.yaml").prepare.model_copy(update={"side": 32})
+    index = phantom.draw(
+        Phantom(seed=0, patients=128, marker_probability=marker), folder / "raw"
+    ).assign(dataset="phantom")
+    settings = load(ROOT / "params.yaml").prepare.model_copy(update={"image_size": 32})
     with (
         ArrayWriter(folder / "pixels.npy", 32) as pixels,
         ArrayWriter(folder / "masks.npy", 32) as masks,

@@ -11,7 +11,7 @@ from sklearn import metrics
 from cxr.models.calibration import calibrate
 from cxr.models.classifier import Classifier
 from cxr.pipeline import tables
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import Augment
 from stages.evaluate import training_plots
 from stages.evaluate.__main__ import main

@@ -10,7 +10,7 @@ from scipy.special import softmax
 
 from cxr.models.classifier import Classifier
 from cxr.pipeline import tables
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from stages.gradcam.__main__ import main
 from stages.gradcam.measure import targets
 from stages.gradcam.predicted import predicted

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from stages.page import verdicts
 from stages.page.__main__ import main
 from stages.page.checklists import CHECKLISTS, counts
@@ -278,10 +278,10 @@ def test_twenty_classes_with_long_names(tmp_path: Path) -> None:
 def test_settings_are_those_of_params_less_what_is_of_this_machine(tmp_path: Path) -> None:
     folder = tmp_path / "inputs"
     written(folder, images=80)
-    params = changed_params(tmp_path, train__weights="/home/me/mobile.pth", prepare__side=64)
+    params = changed_params(tmp_path, train__weights="/home/me/mobile.pth", prepare__image_size=64)
     html = made(folder, tmp_path / "report", params=params)
     rows = Page(html).table("Settings that these results were made with")
-    assert rows["prepare.side"] == ["64"]
+    assert rows["prepare.image_size"] == ["64"]
     assert rows["train.weights"] == ["mobile.pth"]
     assert "/home/me" not in html
     assert "inbox" not in rows

@@ -18,7 +18,7 @@ from tests.helpers.prepare_settings import SETTINGS, index, row
 
 def run(folder: Path, table: pd.DataFrame) -> subprocess.CompletedProcess[str]:
     tables.write(folder / "index.csv", table, tables.Index)
-    files = {"params": changed(folder, prepare__side=64), "raw": folder / "raw"}
+    files = {"params": changed(folder, prepare__image_size=64), "raw": folder / "raw"}
     names = {
         "store": "store",
         "index": "index.csv",

@@ -21,7 +21,7 @@ from stages.prepare.__main__ import prepare
 from stages.prepare.arrays import ArrayWriter
 from tests.helpers.prepare_settings import SETTINGS, index
 folder, count = Path(sys.argv[1]), int(sys.argv[2])
-settings = SETTINGS.model_copy(update={"side": 512, "backend": "threading"})
+settings = SETTINGS.model_copy(update={"image_size": 512, "backend": "threading"})
 table = index([f"{number}.png" for number in range(count)])
 with ArrayWriter(folder / "p.npy", 512) as pixels, ArrayWriter(folder / "m.npy", 512) as masks:
     prepare(table, folder, settings, folder / "store", pixels, masks)

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import SplitSettings
 from stages.split.assign import assign, split_groups
 
@@ -11,8 +11,8 @@ SETTINGS = SplitSettings(
     method="folds",
     folds=5,
     fold=0,
-    stratify_source=False,
-    official=True,
+    stratify_by_source=False,
+    use_official_split=True,
     test_sources=[],
 )
 STABLE = SETTINGS.model_copy(update={"method": "stable"})
@@ -115,7 +115,7 @@ def test_a_group_across_an_official_split_loses_its_training_members() -> None:
 
 def test_an_official_split_can_be_ignored() -> None:
     table = images(official_split="train")
-    side = assign(table, SETTINGS.model_copy(update={"official": False}))
+    side = assign(table, SETTINGS.model_copy(update={"use_official_split": False}))
     assert set(side) == {"train", "val", "test"}
     assert side.equals(assign(images(), SETTINGS))
 
@@ -130,7 +130,7 @@ def test_what_is_not_kept_takes_no_part_in_the_counts() -> None:
 def test_sources_are_spread_where_asked() -> None:
     table = images(800)
     table["source"] = np.where(table["split_group"].str[-1].isin(list("012")), "south", "north")
-    side = assign(table, SETTINGS.model_copy(update={"stratify_source": True}))
+    side = assign(table, SETTINGS.model_copy(update={"stratify_by_source": True}))
     shares = pd.crosstab([table["target"], table["source"]], side, normalize="index")
     assert shares["test"].between(0.1, 0.3).all()
 

@@ -2,10 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import load
-from stages.split.flow import FATES, count, fates, shares, summary, without_dedupe
-from stages.split.gate import check_classes, check_leaks, leaks
+from stages.split.flow import IMAGE_STATUS, count, image_status, shares, summary, without_dedupe
+from stages.split.gate import check_classes, check_leaks, find_leaks
 from tests.helpers.closure import ROOT
 
 NEAR, FAR = f"{0b111:064x}", "f" * 64
@@ -26,7 +26,7 @@ def images(**second: object) -> pd.DataFrame:
 
 
 def test_nothing_shared_passes() -> None:
-    found = leaks(images(), PIXELS, SETTINGS)
+    found = find_leaks(images(), PIXELS, SETTINGS)
     assert check_leaks(found) == {"patient": 0, "split_group": 0, "sha256": 0, "near": 0}
 
 
@@ -43,7 +43,7 @@ def test_nothing_shared_passes() -> None:
 def test_anything_shared_across_sides_stops_and_is_named(
     shared: dict[str, object], kind: str, side: str
 ) -> None:
-    found = leaks(images(**shared, split=side), PIXELS, SETTINGS)
+    found = find_leaks(images(**shared, split=side), PIXELS, SETTINGS)
     assert found[kind] == [("x", "y")]
     with pytest.raises(UserError, match=rf"share their {kind}: x and y"):
         check_leaks(found)
@@ -51,15 +51,15 @@ def test_anything_shared_across_sides_stops_and_is_named(
 
 def test_what_is_shared_on_one_side_or_unknown_is_no_leak() -> None:
     same_side = images(patient="p1", phash=NEAR, row=2, split="train")
-    assert not any(leaks(same_side, PIXELS, SETTINGS).values())
+    assert not any(find_leaks(same_side, PIXELS, SETTINGS).values())
     both_unknown = images(patient="").assign(patient="")
-    assert not any(leaks(both_unknown, PIXELS, SETTINGS).values())
+    assert not any(find_leaks(both_unknown, PIXELS, SETTINGS).values())
     set_aside = images(patient="p1", split="")
-    assert not any(leaks(set_aside, PIXELS, SETTINGS).values())
+    assert not any(find_leaks(set_aside, PIXELS, SETTINGS).values())
 
 
 def test_near_hashes_of_unlike_pictures_are_no_leak() -> None:
-    assert not any(leaks(images(phash=NEAR), PIXELS, SETTINGS).values())
+    assert not any(find_leaks(images(phash=NEAR), PIXELS, SETTINGS).values())
 
 
 def everything() -> pd.DataFrame:
@@ -81,38 +81,38 @@ def everything() -> pd.DataFrame:
 
 def test_every_image_has_one_fate_and_the_counts_add_up() -> None:
     table = everything()
-    fate = fates(table)
+    fate = image_status(table)
     assert fate.tolist() == [
         "unusable", "excluded", "unlabelled", "duplicate", "duplicate", "conflict", "set_aside",
         "train", "val", "test",
     ]  # fmt: skip
     flow = summary(table, fate)
-    assert flow["flow"]["found"] == 10 == sum(flow["flow"][name] for name in FATES)
+    assert flow["flow"]["found"] == 10 == sum(flow["flow"][name] for name in IMAGE_STATUS)
     assert flow["class"]["a"]["found"] == 6
     assert (
         flow["class"]["b"] | {"found": 3, "conflict": 1, "set_aside": 1, "test": 1}
         == flow["class"]["b"]
     )
     for part in (*flow["class"].values(), *flow["source"].values()):
-        assert part["found"] == sum(part[name] for name in FATES)
+        assert part["found"] == sum(part[name] for name in IMAGE_STATUS)
 
 
 def test_a_class_that_is_missing_on_a_side_is_named_with_what_became_of_it() -> None:
     table = everything()
-    with pytest.raises(UserError, match=r"class 'a' can't stand.*of its 6 images.*1 unusable"):
-        check_classes(count(fates(table), table["target"]), [])
+    with pytest.raises(UserError, match=r"class 'a' is not in each.*Its 6 images.*1 unusable"):
+        check_classes(count(image_status(table), table["target"]), [])
 
 
 def test_a_class_that_the_test_sources_lack_has_its_own_remedy() -> None:
     table = everything().query("split != 'test' or target != 'b'")
-    with pytest.raises(UserError, match=r"class 'a' can't .* Choose other split.test_sources"):
-        check_classes(count(fates(table), table["target"]), ["south"])
+    with pytest.raises(UserError, match=r"class 'a' is not .* Choose other split.test_sources"):
+        check_classes(count(image_status(table), table["target"]), ["south"])
 
 
 @pytest.mark.parametrize("labels", [["", ""], ["a", "a"]])
-def test_labels_that_leave_nothing_to_tell_apart_are_refused(labels: list[str]) -> None:
+def test_fewer_than_two_classes_are_refused(labels: list[str]) -> None:
     fate = count(pd.Series(["train", "test"]), pd.Series(labels))
-    with pytest.raises(UserError, match="nothing to tell apart"):
+    with pytest.raises(UserError, match="needs two or more classes"):
         check_classes(fate, [])
 
 
@@ -125,7 +125,7 @@ def test_shares_tell_what_was_wanted_and_what_was_reached() -> None:
     }
 
 
-def test_without_dedupe_counts_test_images_with_a_twin_in_train() -> None:
+def test_without_dedupe_counts_test_images_with_a_duplicate_in_train() -> None:
     rows = [
         ("a", "x", "train", "a"),
         ("b", "x", "test", "a"),
@@ -138,4 +138,4 @@ def test_without_dedupe_counts_test_images_with_a_twin_in_train() -> None:
     usable = pd.DataFrame(rows, columns=["image", "target", "official_split", "duplicate_group"])
     usable = usable.assign(patient="", source="s", sha256=usable["image"])
     settings = load(ROOT / "params.yaml").split
-    assert without_dedupe(usable, settings) == {"test": 3, "with_twin_in_train": 1}
+    assert without_dedupe(usable, settings) == {"test": 3, "with_duplicate_in_train": 1}

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cxr.pipeline import tables
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import load
 from stages.train import data
 from stages.train.augment import pipeline

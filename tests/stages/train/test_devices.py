@@ -5,7 +5,7 @@ from timm.layers.norm_act import SyncBatchNormAct
 
 from cxr.models.classifier import MODEL_FILE
 from cxr.models.networks import build_network
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import load
 from stages.train.loop import check_devices, synchronised
 from tests.helpers.training import CURVES, PARAMS, arguments, curve, start

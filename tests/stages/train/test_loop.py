@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from cxr.models.networks import build_network
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from stages.train.loop import choose_precision, out_of_memory
 
 CPU = torch.device("cpu")

@@ -10,7 +10,7 @@ from cxr.models.classifier import Classifier
 from cxr.models.networks import build_network
 from cxr.models.ood import OodDetector
 from cxr.pipeline import tables
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from tests.helpers.builders import prepared
 from tests.helpers.training import CURVES, contents, curve
 
@@ -29,7 +29,7 @@ def test_writes_a_model_that_describes_itself_and_its_curves(train, small, tmp_p
     assert info.weights == "scratch"
     prepare = YAML(typ="safe").load(folder / "params.yaml")["prepare"]
     assert info.prepare == {name: prepare[name] for name in info.prepare}
-    assert info.prepare.keys() | {"side", "backend"} == prepare.keys()
+    assert info.prepare.keys() | {"image_size", "backend"} == prepare.keys()
     split = tables.read(small / "split.csv", tables.Split)
     held_out = split["row"][split["split"] == "val"].to_numpy()
     detector = OodDetector.load(folder / "model")

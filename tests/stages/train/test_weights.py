@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from cxr.models.classifier import MODEL_FILE, Classifier
 from cxr.models.info import ModelInfo
 from cxr.models.networks import build_network
-from cxr.pipeline.cli import UserError
+from cxr.pipeline.errors import UserError
 from stages.train import weights
 from stages.train.adapt import to_grey
 from stages.train.weights import load_initial_weights

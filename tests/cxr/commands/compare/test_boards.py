@@ -79,7 +79,7 @@ def test_other_code_is_no_repeat():
 
 
 def test_other_test_images_are_another_board_that_says_how_they_differ():
-    ours, theirs = run("a"), run("b", dedupe__distance=30)
+    ours, theirs = run("a"), run("b", dedupe__max_distance=30)
     theirs.test.loc[0, ["image", "sha256"]] = "a000b.png"
     theirs.test.loc[1, "target"] = "Normal"
     theirs.test.loc[2, "sha256"] = "another"
