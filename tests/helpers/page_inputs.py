@@ -59,11 +59,11 @@ def written(
     tables.write(folder / "split.csv", split, tables.Split)
     everything = with_losses(table[list(tables.Images.to_schema().columns)])
     tables.write(folder / "images.csv", everything, tables.Images)
-    fate = everything["image"].map(table.set_index("image")["split"]).fillna("unusable")
+    status = everything["image"].map(table.set_index("image")["split"]).fillna("unusable")
     leaks = dict.fromkeys(("patient", "split_group", "sha256", "near"), 0)
     write_json(
         folder / "flow.json",
-        flow.summary(everything, fate)
+        flow.summary(everything.assign(target=everything["label"]), status)
         | {"leaks": leaks, "without_dedupe": {"test": 31, "with_duplicate_in_train": 5}},
     )
     counts = ("images", "kept", "exact", "near", "conflict", "pairs", "groups", "largest_group")
