@@ -25,7 +25,7 @@ repro: env  ## Run the pipeline and print the results
 	@echo
 	@cxr summary
 	@echo
-	@echo "All of it on one page: report/index.html"
+	@echo "The report: report/index.html"
 	@echo "Pictures: plots/dedupe plots/split plots/evaluate plots/gradcam"
 	@echo "All metrics: dvc metrics show"
 

@@ -14,14 +14,14 @@ from ruamel.yaml import YAML
 from cxr.pipeline import tables
 from stages.train import resume
 from tests.helpers.closure import ROOT, closure
-from tests.helpers.page_reading import Page
+from tests.helpers.html_page import Page
 from tests.helpers.project import Project
 
 pytestmark = pytest.mark.xdist_group("dag")
 
 STAGES = [
     *("check", "download", "prepare", "dedupe", "split", "train", "evaluate", "gradcam"),
-    "page",
+    "report",
 ]
 DEFINITION = YAML(typ="safe").load(ROOT / "dvc.yaml")
 
@@ -86,23 +86,23 @@ def test_a_fresh_clone_gives_the_same_lock(reproduced: tuple[Project, str], tmp_
     ("key", "value", "stages"),
     [
         ("inbox", "data", {"download"}),
-        ("dataset", "folder", {"download", "dedupe", "split", "page"}),
-        ("phantom.marker_probability", 0.5, {"download", "page"}),
+        ("dataset", "folder", {"download", "dedupe", "split", "report"}),
+        ("phantom.marker_probability", 0.5, {"download", "report"}),
         ("download.max_compression_ratio", 50, {"download"}),
-        ("union.datasets", ["folder", "phantom"], {"download", "page"}),
-        ("union.labels.phantom", {"COVID": "ill"}, {"dedupe", "split", "page"}),
-        ("labels.folder", {"a": "b"}, {"dedupe", "split", "page"}),
-        ("prepare.resize_mode", "pad", {"prepare", "train", "page"}),
-        ("prepare.backend", "threading", {"prepare", "page"}),
-        ("dedupe.max_distance", 30, {"dedupe", "split", "page"}),
-        ("split.fold", 1, {"split", "page"}),
-        ("train.epochs", 2, {"train", "page"}),
-        ("train.augment.flip", 0.0, {"train", "page"}),
-        ("architectures.simple_cnn.lr", 0.1, {"train", "page"}),
+        ("union.datasets", ["folder", "phantom"], {"download", "report"}),
+        ("union.labels.phantom", {"COVID": "ill"}, {"dedupe", "split", "report"}),
+        ("labels.folder", {"a": "b"}, {"dedupe", "split", "report"}),
+        ("prepare.resize_mode", "pad", {"prepare", "train", "report"}),
+        ("prepare.backend", "threading", {"prepare", "report"}),
+        ("dedupe.max_distance", 30, {"dedupe", "split", "report"}),
+        ("split.fold", 1, {"split", "report"}),
+        ("train.epochs", 2, {"train", "report"}),
+        ("train.augment.flip", 0.0, {"train", "report"}),
+        ("architectures.simple_cnn.lr", 0.1, {"train", "report"}),
         ("architectures.resnet18.lr", 0.1, set()),
-        ("evaluate.resamples", 200, {"evaluate", "gradcam", "page"}),
-        ("evaluate.sensitivity", 0.9, {"evaluate", "page"}),
-        ("gradcam.method", "LayerCAM", {"gradcam", "page"}),
+        ("evaluate.resamples", 200, {"evaluate", "gradcam", "report"}),
+        ("evaluate.sensitivity", 0.9, {"evaluate", "report"}),
+        ("gradcam.method", "LayerCAM", {"gradcam", "report"}),
     ],
 )
 def test_a_parameter_changes_the_stages_that_use_it_and_no_others(
@@ -119,9 +119,9 @@ def test_a_parameter_changes_the_stages_that_use_it_and_no_others(
 
 def test_what_did_not_change_is_not_run(project: Project) -> None:
     output = project.dvc("exp", "run", "-S", "gradcam.per_class=2")
-    assert project.ran(output) == ["check", "gradcam", "page"]
+    assert project.ran(output) == ["check", "gradcam", "report"]
     output = project.dvc("exp", "run", "-S", "evaluate.sensitivity=0.9")
-    assert project.ran(output) == ["check", "evaluate", "page"]
+    assert project.ran(output) == ["check", "evaluate", "report"]
 
 
 def test_another_size_of_the_images_is_not_taken_for_the_one_before(project: Project) -> None:
@@ -150,7 +150,7 @@ def test_another_model_and_back(project: Project) -> None:
     project.set(**{"architectures.other": small})
     project.dvc("repro")
     output = project.dvc("exp", "run", "-S", "model=other")
-    assert project.ran(output) == ["check", "train", "evaluate", "gradcam", "page"]
+    assert project.ran(output) == ["check", "train", "evaluate", "gradcam", "report"]
     other = project.outputs()
     output = project.dvc("exp", "run", "-S", "model=simple_cnn")
     assert project.ran(output) == []

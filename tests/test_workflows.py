@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from cxr.commands.report.comment import MARKER
+from cxr.commands.comment.sections import MARKER
 from tests.helpers.closure import ROOT
 from tests.helpers.project import Project, environment
 

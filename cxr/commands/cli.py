@@ -113,15 +113,15 @@ def compare(revisions: tuple[str, ...], by: str, out: Path | None) -> None:
 @click.option(
     "--images", type=PATH, metavar="FOLDER", help="Copy the pictures of both sides there."
 )
-def report(against: str, out: Path | None, images: Path | None) -> None:
+def comment(against: str, out: Path | None, images: Path | None) -> None:
     """Write the comment of a pull request.
 
     It says what the change does to every number. Compares the files as they are with another
     revision; both must have been reproduced.
     """
-    from cxr.commands.report.command import report
+    from cxr.commands.comment.command import comment
 
-    report(against, out, images, project())
+    comment(against, out, images, project())
 
 
 @cxr.command()

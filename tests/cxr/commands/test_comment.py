@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from cxr.commands import paired
+from cxr.commands.comment import sections
 from cxr.commands.paired import Estimate
-from cxr.commands.report import comment
 from cxr.pipeline.params import load
 from tests.helpers.closure import ROOT
 from tests.helpers.revisions import run
@@ -16,7 +16,7 @@ SETTINGS = load(ROOT / "params.yaml").evaluate.model_copy(update={"resamples": 4
 def lines(target, change, metrics=None):
     """The headline table's rows by metric."""
     pair = paired.resample([[change], [target]], SETTINGS)
-    text = comment.headline(target, change, pair, metrics or {})
+    text = sections.headline(target, change, pair, metrics or {})
     rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")]
     return {row[0].removeprefix("| "): row[1:] for row in rows}, text
 
@@ -35,7 +35,7 @@ def lines(target, change, metrics=None):
     ],
 )
 def test_a_verdict_knows_which_way_is_better(low, high, score, expected):
-    assert comment.verdict(Estimate(0.1, low, high, 0.5), score) == expected
+    assert sections.verdict(Estimate(0.1, low, high, 0.5), score) == expected
 
 
 def test_a_change_on_the_same_images_is_judged_in_pairs():
@@ -83,9 +83,9 @@ def test_a_metric_that_is_undefined_is_called_so():
 
 def test_what_got_worse_is_said_first():
     judged = {"auroc": "better", "accuracy": "worse", "brier": "within noise"}
-    assert comment.summary(judged) == "**Worse: accuracy. Better: AUROC.**"
+    assert sections.summary(judged) == "**Worse: accuracy. Better: AUROC.**"
     undefined = {"auroc": "undefined", "accuracy": "within noise"}
-    assert comment.summary(undefined) == (
+    assert sections.summary(undefined) == (
         "**No metric changed by more than noise. Undefined: AUROC.**"
     )
 
@@ -101,16 +101,16 @@ def test_what_is_too_long_for_a_comment_leaves_the_rest():
     target, change = run("main"), run("workspace")
     pair = paired.resample([[change], [target]], SETTINGS)
     keys = {f"labels.folder.{number}": {"old": "a" * 50, "new": "b" * 50} for number in range(999)}
-    text = comment.write(target, change, pair, {}, keys)
-    assert len(text) <= comment.LIMIT
+    text = sections.write(target, change, pair, {}, keys)
+    assert len(text) <= sections.LIMIT
     assert "### Settings\n\nToo long for a comment" in text
     assert text.count("Too long for a comment") == 1
     assert "| **COVID** |" in text
-    assert "Too long" not in comment.write(target, change, pair, {}, dict(list(keys.items())[:99]))
+    assert "Too long" not in sections.write(target, change, pair, {}, dict(list(keys.items())[:99]))
 
 
 def test_the_pictures_folder_is_named():
-    assert "lie in `out/pictures`" in comment.pictures(Path("out/pictures"))
+    assert "lie in `out/pictures`" in sections.pictures(Path("out/pictures"))
 
 
 def test_an_audit_that_got_worse_is_said_first():
@@ -120,10 +120,10 @@ def test_an_audit_that_got_worse_is_said_first():
             "border.balanced_accuracy": {"old": 0.3, "new": 0.8},
         }
 
-    assert comment.audit(metrics(False, True)).startswith("**Worse: border became suspicious.**")
+    assert sections.audit(metrics(False, True)).startswith("**Worse: border became suspicious.**")
     for old, new in ((True, True), (True, False), (False, False)):
-        assert comment.audit(metrics(old, new)).startswith("No probe became suspicious.")
-    assert "| border | 0.300 | 0.800 suspicious |" in comment.audit(metrics(False, True))
+        assert sections.audit(metrics(old, new)).startswith("No probe became suspicious.")
+    assert "| border | 0.300 | 0.800 suspicious |" in sections.audit(metrics(False, True))
 
 
 def test_counts_that_changed_are_marked():
@@ -133,20 +133,20 @@ def test_counts_that_changed_are_marked():
         "flow.val": {"old": 2, "new": 2},
         "flow.test": {"old": 2, "new": 2},
     }
-    rows = comment.data(split, {"near": {"old": 1, "new": 1}}).splitlines()
+    rows = sections.data(split, {"near": {"old": 1, "new": 1}}).splitlines()
     assert "| found images | 10 | 12 | changed |" in rows
     assert "| copies that are near | 1 | 1 |  |" in rows
     del split["flow.found"]
-    assert comment.data(split, {}) == (
+    assert sections.data(split, {}) == (
         "6 training, 2 validation, 2 test images, as before; no other count changed."
     )
     # Both of the outputs are lost.
-    assert comment.data({}, {}) == "Neither side has metrics/split.json."
-    assert comment.audit({}) == "Neither side has metrics/audit.json."
+    assert sections.data({}, {}) == "Neither side has metrics/split.json."
+    assert sections.audit({}) == "Neither side has metrics/audit.json."
 
 
 def test_confusion_counts_the_test_images():
-    text = comment.confusion(run("main", [True] * 50 + [False] * 10))
+    text = sections.confusion(run("main", [True] * 50 + [False] * 10))
     assert "50" not in text.splitlines()[0].split(":")[0]
     assert "83.3% of 60 told right" in text
     # Of the last ten images, four are COVID.
@@ -156,8 +156,8 @@ def test_confusion_counts_the_test_images():
 
 def test_other_code_is_a_change_too():
     target, change = run("main"), run("workspace", origin="other code")
-    assert comment.settings(target, target, {}) == "No parameter changed."
-    assert "The code or the inbox" in comment.settings(target, change, {})
+    assert sections.settings(target, target, {}) == "No parameter changed."
+    assert "The code or the inbox" in sections.settings(target, change, {})
     changed = {"train.epochs": {"old": 12, "new": 3}, "gpu.when_busy": {"new": "wait"}}
-    rows = comment.settings(target, target, changed).splitlines()
+    rows = sections.settings(target, target, changed).splitlines()
     assert rows[2:] == ["| `gpu.when_busy` | – | `wait` |", "| `train.epochs` | `12` | `3` |"]

@@ -1,4 +1,4 @@
-"""compare and report in a real repository, on what the real `dvc` holds of its revisions."""
+"""compare and comment in a real repository, on what the real `dvc` holds of its revisions."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from cxr.commands import revisions
-from cxr.commands.report.comment import MARKER
+from cxr.commands.comment.sections import MARKER
 from cxr.pipeline.errors import UserError
 from tests.helpers.commands import call
 from tests.helpers.project import Project
@@ -60,7 +60,7 @@ def test_settings_that_were_not_reproduced_are_refused(here: Project) -> None:
 
 def test_report_says_what_dvc_says(here: Project, capsys, tmp_path: Path) -> None:
     out, images = tmp_path / "comment.md", tmp_path / "images"
-    call("report", "--against", "main", "--out", str(out), "--images", str(images))
+    call("comment", "--against", "main", "--out", str(out), "--images", str(images))
     text = out.read_text()
     assert text == capsys.readouterr().out
     assert text.splitlines()[0] == MARKER
@@ -90,7 +90,7 @@ def test_a_folder_of_the_project_will_do_too(here: Project, monkeypatch, capsys)
     printed = []
     for place in (here.folder, here.folder / "data" / "inbox"):
         monkeypatch.chdir(place)
-        call("report", "--against", "main")
+        call("comment", "--against", "main")
         printed.append(capsys.readouterr().out)
     assert printed[0] == printed[1]
 
@@ -102,7 +102,7 @@ def test_what_is_not_there_is_one_line_with_the_remedy(here: Project) -> None:
     cache.rename(here.folder / "away")
     try:
         with pytest.raises(UserError, match=r"main: data/\w+.csv is neither .* `dvc repro`"):
-            call("report", "--against", "main")
+            call("comment", "--against", "main")
         # The experiment's and the commit's are gone: what is named is needed, what is not is left.
         with pytest.raises(UserError, match="nothing to compare"):
             call("compare")

@@ -15,7 +15,7 @@ from cxr.pipeline.tables import IMAGE_STATUS
 from cxr.plotting.display_names import display_name
 
 # By it, the workflow finds the comment that it wrote before.
-MARKER = "<!-- chest X-ray pipeline: report -->"
+MARKER = "<!-- cxr comment -->"
 LIMIT = 65_000
 """Characters. GitHub takes 65,536; the rest is for what the workflow adds."""
 LEFT_OUT = (

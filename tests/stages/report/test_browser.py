@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from stages.page.__main__ import main
-from tests.helpers.page_inputs import CLASSES, arguments, written
+from stages.report.__main__ import main
+from tests.helpers.report_inputs import CLASSES, arguments, written
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 pytestmark = [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stages.page import heat
+from stages.report import heat
 
 CLASSES = ("COVID", "Normal")
 ENDS = {"low": 0.01, "high": 0.09}

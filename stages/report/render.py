@@ -5,10 +5,10 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from stages.page.checklists import CHECKLISTS, counts
-from stages.page.data import LOST
-from stages.page.verdicts import FEW, PROBES
-from stages.page.wording import FILTERS
+from stages.report.checklists import CHECKLISTS, counts
+from stages.report.data import LOST
+from stages.report.verdicts import FEW, PROBES
+from stages.report.wording import FILTERS
 
 
 def render(**content: Any) -> str:

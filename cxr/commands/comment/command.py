@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cxr.commands import paired, revisions
-from cxr.commands.report import comment
+from cxr.commands.comment import sections
 from cxr.commands.revisions import MEASURED_BY, WORKSPACE, Files
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import atomic_write, file_name
@@ -17,7 +17,7 @@ PICTURES = (
 )
 
 
-def report(against: str, out: Path | None, images: Path | None, project: Path) -> None:
+def comment(against: str, out: Path | None, images: Path | None, project: Path) -> None:
     """Print the comment; also write it, and copy the pictures, if there is a place to write to.
 
     Args:
@@ -35,11 +35,11 @@ def report(against: str, out: Path | None, images: Path | None, project: Path) -
         metrics = repo.metrics.diff(a_rev=against, all=True).get("diff", {})
         params = repo.params.diff(a_rev=against).get("diff", {}).get("params.yaml", {})
     pair = paired.resample([[change], [target]], settings)
-    text = comment.write(target, change, pair, metrics, params)
+    text = sections.write(target, change, pair, metrics, params)
     if images is not None:
         sheets = [f"plots/gradcam/{file_name(name)}.png" for name in change.classes]
         copy_pictures(images, against, [*sheets, *PICTURES])
-        text += comment.pictures(images)
+        text += sections.pictures(images)
     print(text, end="")
     if out is not None:
         with atomic_write(out) as part:

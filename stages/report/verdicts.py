@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from stages.page.wording import interval, known, number, percent, percents
+from stages.report.wording import interval, known, number, percent, percents
 
 Metrics = dict[str, Any]
 

@@ -9,13 +9,13 @@ import pytest
 from PIL import Image
 
 from cxr.pipeline.errors import UserError
-from stages.page import verdicts
-from stages.page.__main__ import main
-from stages.page.checklists import CHECKLISTS, counts
-from stages.page.pictures import embed
-from tests.helpers.page_inputs import FILES, arguments, changed, written
-from tests.helpers.page_reading import Page
+from stages.report import verdicts
+from stages.report.__main__ import main
+from stages.report.checklists import CHECKLISTS, counts
+from stages.report.pictures import embed
+from tests.helpers.html_page import Page
 from tests.helpers.params import changed as changed_params
+from tests.helpers.report_inputs import FILES, arguments, changed, written
 
 SECTIONS = (
     *("glance", "data", "network", "results", "failures", "heat", "audit", "card", "checklists"),

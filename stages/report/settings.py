@@ -6,7 +6,7 @@ from typing import Any
 from flatten_dict import flatten
 
 from cxr.pipeline.params import Params
-from stages.page.wording import setting
+from stages.report.wording import setting
 
 
 def lines(params: Params, model: str) -> list[tuple[str, str]]:

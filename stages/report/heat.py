@@ -6,7 +6,7 @@ from typing import Any
 
 from cxr.pipeline.tables import SPLITS
 from cxr.plotting.display_names import display_name
-from stages.page.wording import known, number, percent
+from stages.report.wording import known, number, percent
 
 Metrics = Mapping[str, Any]
 

@@ -1,4 +1,4 @@
-"""page: all that came out, on one page that needs nothing else to be read."""
+"""report: data, model, results and audit in one HTML file that needs nothing else to be read."""
 
 from cxr.pipeline.environment import configure
 
@@ -17,9 +17,9 @@ from cxr.pipeline.cli import paths, run
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import atomic_write, sha256
 from cxr.pipeline.params import load
-from stages.page import data, heat, settings, verdicts
-from stages.page.pictures import Picture, embed, heatmaps
-from stages.page.render import render
+from stages.report import data, heat, settings, verdicts
+from stages.report.pictures import Picture, embed, heatmaps
+from stages.report.render import render
 
 METRICS = ("duplicates", "flow", "test", "breakdown", "audit", "gradcam")
 DRAWINGS = {
