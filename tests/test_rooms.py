@@ -14,6 +14,7 @@ FILES = [
 # What each room of the library may use, beside itself.
 BELOW = {
     "pipeline": set(),
+    "datasets": {"pipeline"},
     "images": {"pipeline"},
     "duplicates": {"pipeline", "images"},
     "models": {"pipeline"},

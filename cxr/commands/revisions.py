@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
 from cxr.pipeline.errors import UserError
-from cxr.pipeline.labels import class_indices
+from cxr.pipeline.tables import class_indices
 
 Settings = dict[str, Any]
 

@@ -6,8 +6,10 @@ All are CSV, sorted by `image`, with `\\n` line ends. Text columns hold "" where
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
+from numpy.typing import NDArray
 from pandera.engines.pandas_engine import STRING
 from pandera.typing import Series
 
@@ -149,3 +151,8 @@ def described(split: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     """The rows of a table `Split` with what one of `Images` says of each beside them."""
     new = ["image", *(name for name in images if name not in split)]
     return split.merge(images[new], on="image", validate="one_to_one")
+
+
+def class_indices(targets: pd.Series, classes: list[str]) -> NDArray[np.int64]:
+    """The index in `classes` of each target, int64 (N,); -1 for what is no class."""
+    return pd.Index(classes).get_indexer(targets).astype(np.int64)

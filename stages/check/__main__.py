@@ -13,8 +13,8 @@ configure()
 
 from pathlib import Path
 
+from cxr.datasets.names import needs_inbox, parts
 from cxr.pipeline import cli
-from cxr.pipeline.datasets import needs_inbox, parts
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.experiment import check_path_in_experiment
 from cxr.pipeline.files import atomic_write

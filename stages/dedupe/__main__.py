@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cxr.datasets.labels import classes
 from cxr.duplicates.pairs import find_duplicate_pairs
 from cxr.pipeline import cli, tables
 from cxr.pipeline.files import atomic_write, write_json
-from cxr.pipeline.labels import classes
 from cxr.pipeline.params import load
 from stages.dedupe.grouping import group_duplicates, longest_chain
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from cxr.datasets.names import needs_inbox, parts
 from cxr.pipeline import cli, tables
-from cxr.pipeline.datasets import needs_inbox, parts
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.experiment import check_path_in_experiment
 from cxr.pipeline.files import atomic_write, remove

@@ -17,8 +17,8 @@ from cxr.pipeline import tables
 from cxr.pipeline.cli import paths, run
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import atomic_write, write_json
-from cxr.pipeline.labels import class_indices
 from cxr.pipeline.params import load
+from cxr.pipeline.tables import class_indices
 from stages.evaluate import error_analysis, metrics, plots, projection, subgroups
 from stages.evaluate.audit import audit_shortcuts
 from stages.evaluate.training_plots import draw_training

@@ -44,8 +44,8 @@ from cxr.metrics.classification import (
     rates_from_confusion,
 )
 from cxr.models.classifier import Classifier
-from cxr.pipeline.labels import class_indices
 from cxr.pipeline.params import Evaluate
+from cxr.pipeline.tables import class_indices
 from stages.evaluate import probes
 
 MARGIN = 0.1

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cxr.heatmaps.explainer import BATCH, Explainer
 from cxr.models.classifier import Classifier
-from cxr.pipeline.labels import class_indices
+from cxr.pipeline.tables import class_indices
 from stages.gradcam import agreement, faithfulness, sample, shares
 from stages.gradcam.summary import MEASURES
 

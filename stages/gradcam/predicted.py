@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from cxr.models.classifier import Classifier
 from cxr.models.info import ModelInfo
 from cxr.pipeline.errors import UserError
-from cxr.pipeline.labels import class_indices
+from cxr.pipeline.tables import class_indices
 
 
 def check(predictions: pd.DataFrame, info: ModelInfo) -> None:

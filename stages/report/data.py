@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from cxr.pipeline.labels import mapping_of
+from cxr.datasets.labels import mapping_of
 from cxr.pipeline.params import Params
 from cxr.pipeline.tables import SPLITS, described
 

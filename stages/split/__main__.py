@@ -7,9 +7,9 @@ configure()
 import numpy as np
 import pandas as pd
 
+from cxr.datasets.labels import classes
 from cxr.pipeline import cli, tables
 from cxr.pipeline.files import atomic_write, write_json
-from cxr.pipeline.labels import classes
 from cxr.pipeline.params import load
 from stages.split import flow, gate
 from stages.split.assign import assign, split_groups

@@ -14,8 +14,8 @@ from cxr.models.classifier import Classifier
 from cxr.models.info import ModelInfo
 from cxr.pipeline import tables
 from cxr.pipeline.files import write_json
-from cxr.pipeline.labels import class_indices
 from cxr.pipeline.params import Evaluate
+from cxr.pipeline.tables import class_indices
 from stages.evaluate import audit, metrics, subgroups
 from stages.evaluate.plots import write_table
 from stages.gradcam import __main__ as gradcam

@@ -3,7 +3,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cxr.pipeline.datasets import DATASETS as NAMES
+from cxr.datasets.names import DATASETS as NAMES
 from cxr.pipeline.errors import UserError
 from stages.download.datasets import DATASETS
 from stages.download.fetch import inbox

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from cxr.datasets.labels import classes
 from cxr.pipeline.errors import UserError
-from cxr.pipeline.labels import classes
 from tests.helpers.sets import PARAMS, SHARED, brought, files_in, lay, workbook, zip_of
 
 RSNA = "https://www.kaggle.com/c/rsna-pneumonia-detection-challenge/data"

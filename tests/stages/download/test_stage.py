@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from cxr.datasets.labels import classes
 from cxr.pipeline import tables
-from cxr.pipeline.labels import classes
 from cxr.pipeline.params import load
 from stages.download import __main__ as stage
 from tests.helpers.closure import ROOT

@@ -1,8 +1,6 @@
 """From the labels that a data set was published with to the classes of the task."""
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import Params
@@ -49,8 +47,3 @@ def check_mapped(labels: pd.Series, key: str, mapping: dict[str, str]) -> None:
             f"The labels seen are {', '.join(map(repr, seen))}: map each to a class, or to '' to "
             "leave its images out."
         )
-
-
-def class_indices(labels: pd.Series, classes: list[str]) -> NDArray[np.int64]:
-    """The index in `classes` of each label, (N,)."""
-    return pd.Index(classes).get_indexer(labels).astype(np.int64)

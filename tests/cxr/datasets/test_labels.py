@@ -1,8 +1,8 @@
 import pandas as pd
 import pytest
 
+from cxr.datasets.labels import classes
 from cxr.pipeline.errors import UserError
-from cxr.pipeline.labels import classes
 from cxr.pipeline.params import load
 from tests.helpers.closure import ROOT
 
