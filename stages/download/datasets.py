@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from stages.download.sources.class_folders import class_folders
 from stages.download.sources.covid_chestxray import covid_chestxray
-from stages.download.sources.layouts import class_folders, covid19_image, covid_xray_5k
+from stages.download.sources.layouts import covid19_image, covid_xray_5k
 from stages.download.sources.own_folder import folder
 from stages.download.sources.radiography import radiography
 

@@ -1,5 +1,6 @@
-"""What lies in a folder, in a fixed order, without what operating systems leave there."""
+"""The files and folders in a folder, in a fixed order, without hidden files and clutter."""
 
+import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -29,14 +30,21 @@ def posix_files(folder: Path, root: Path) -> list[str]:
     """All visible files below a folder as POSIX paths relative to `root`, by name.
 
     Raises:
-        UserError: if a name can't stand in a table, or a link leads back up.
+        UserError: if a name can't be written to a table, or a folder is a link to a folder above
+            it or outside `root`.
     """
     if folder.is_symlink() and folder.resolve() in folder.absolute().parents:
         raise UserError(f"{folder}: this link leads to a folder above it: remove it.")
+    target = folder.resolve()
+    if folder != root and folder.is_symlink() and not target.is_relative_to(root.resolve()):
+        raise UserError(
+            f"{folder}: is a link to {target}, where DVC does not notice changes: copy that folder "
+            "here, or set `inbox:` in params.yaml to it."
+        )
     for path in visible(folder, Path.exists):
-        if not path.name.isprintable():
+        if any(unicodedata.category(character) in ("Cc", "Cs") for character in path.name):
             raise UserError(
-                f"{folder}: rename {path.name!r}: it has characters that can't be shown."
+                f"{folder}: rename {path.name!a}: it has control characters, or is not UTF-8."
             )
     files = [path.relative_to(root).as_posix() for path in visible(folder, Path.is_file)]
     return files + [name for inner in subfolders(folder) for name in posix_files(inner, root)]

@@ -90,6 +90,10 @@ class Budget:
             )
 
 
+# May lie beside an archive in the inbox. A table index.csv may not: it would go unused.
+DOCUMENTS = (".md", ".pdf", ".rst", ".txt")
+
+
 def is_archive(path: Path) -> bool:
     """Whether a file is an archive, by its content."""
     return zipfile.is_zipfile(path) or is_tar(path)
@@ -120,8 +124,12 @@ def as_folder(material: Path, near: Path, budget: Budget) -> Iterator[Path]:
 
 
 def only_archives(folder: Path) -> list[Path]:
-    """The archives in a folder that holds nothing else, such as what a browser downloaded."""
-    entries = list(visible(folder, Path.exists))
+    """The archives in a folder that holds nothing else but documents, such as a README."""
+    entries = [
+        path
+        for path in visible(folder, Path.exists)
+        if path.is_dir() or path.suffix.lower() not in DOCUMENTS
+    ]
     return entries if all(is_named_archive(path) for path in entries) else []
 
 

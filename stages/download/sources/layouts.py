@@ -1,12 +1,11 @@
-"""Data sets that are class folders: from a folder to rows of the table `Index`."""
+"""Published data sets that are class folders, and how any table becomes a table `Index`."""
 
 import re
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from cxr.pipeline.errors import UserError
-from stages.download.listing import descend, posix_files, subfolders
+from stages.download.sources.class_folders import class_folders
 
 COLUMNS = [
     "image",
@@ -21,23 +20,10 @@ COLUMNS = [
     "mask",
 ]
 
-SIDES = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
-
 # Augmentor's name of an augmented copy: <class>_original_<name of the original>_<uuid>.<suffix>
 AUGMENTED = re.compile(r"^.*_original_(?P<name>.+)_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.\w+$")
 # CheXpert's names begin with the patient, such as patient00123-study1-view1_frontal.jpg.
 CHEXPERT = re.compile(r"patient\d+")
-
-# What lies beside images to be read by people or programs.
-NON_IMAGE_SUFFIXES = {".csv", ".json", ".md", ".pdf", ".txt", ".xlsx"}
 
 
 def as_index(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
@@ -83,51 +69,3 @@ def patient_of(name: str, originals: set[str]) -> str:
     if found := CHEXPERT.search(name):
         return found[0]
     return name if name in originals else ""
-
-
-def class_folders(root: Path) -> pd.DataFrame:
-    """Read `[train|val|test/]class/**/file`, below any number of single folders.
-
-    Files elsewhere, but for papers that came along, are listed as unlabelled.
-
-    Returns:
-        columns image, label and official_split.
-
-    Raises:
-        UserError: if there are fewer than two classes, or a class without files.
-    """
-    top = descend(root)
-    sides = [path for path in subfolders(top) if path.name.lower() in SIDES]
-    parents = {path: SIDES[path.name.lower()] for path in sides} or {top: ""}
-    rows = [
-        {"image": image, "label": label.name, "official_split": side}
-        for parent, side in parents.items()
-        for label in subfolders(parent)
-        for image in files_of_class(label, root)
-    ]
-    strays = sorted(set(posix_files(top, root)) - {row["image"] for row in rows})
-    rows += [
-        {"image": image, "label": "", "official_split": ""}
-        for image in strays
-        if PurePosixPath(image).suffix.lower() not in NON_IMAGE_SUFFIXES
-    ]
-    table = pd.DataFrame(rows, columns=["image", "label", "official_split"], dtype=str)
-    labels = sorted(set(table["label"]) - {""})
-    if len(labels) < 2:
-        raise UserError(
-            f"{root}: found {len(labels)} class folders with images, needed are two or more. "
-            "Put the images into one sub-folder for each class, with train/, val/ and test/ above "
-            "them if the split is given."
-        )
-    return table
-
-
-def files_of_class(label: Path, root: Path) -> list[str]:
-    """The files of one class.
-
-    Raises:
-        UserError: if there are none.
-    """
-    if files := posix_files(label, root):
-        return files
-    raise UserError(f"{label}: this class has no images. Fill the folder or remove it.")

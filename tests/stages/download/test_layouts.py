@@ -8,8 +8,8 @@ from cxr.pipeline.errors import UserError
 from stages.download.datasets import DATASETS
 from stages.download.fetch import inbox
 from stages.download.sources import layouts
+from stages.download.sources.class_folders import class_folders
 from stages.download.sources.covid_chestxray import covid_chestxray
-from stages.download.sources.layouts import class_folders
 from tests.helpers.sets import lay
 
 
@@ -116,3 +116,92 @@ def test_a_name_that_leads_out_is_refused(tmp_path: Path) -> None:
     index = pd.DataFrame({"image": ["../secret.png"], "mask": [""]})
     with pytest.raises(UserError, match="leads out of its folder"):
         inbox.take(index, lay(tmp_path / "in", "a.png"), tmp_path / "raw", keep=True)
+
+
+def test_the_split_is_found_beside_other_folders_of_a_repository(tmp_path: Path) -> None:
+    root = lay(
+        tmp_path, "mini/data/train/A/1.png", "mini/data/train/B/1.png", "mini/data/test/A/2.png",
+        "mini/data/test/B/2.png", "mini/figures/plot.png", "mini/src/train.py",
+    )  # fmt: skip
+    assert by_image(class_folders(root)) == {
+        "mini/data/train/A/1.png": ("A", "train"),
+        "mini/data/train/B/1.png": ("B", "train"),
+        "mini/data/test/A/2.png": ("A", "test"),
+        "mini/data/test/B/2.png": ("B", "test"),
+        "mini/figures/plot.png": ("", ""),
+    }
+
+
+def test_a_folder_of_code_is_no_class(tmp_path: Path) -> None:
+    root = lay(tmp_path, "data/A/1.png", "data/B/1.png", "src/a.py", "src/b.ino")
+    labels = {image: label for image, (label, _) in by_image(class_folders(root)).items()}
+    assert labels == {"data/A/1.png": "A", "data/B/1.png": "B", "src/b.ino": ""}
+
+
+def test_a_split_in_each_class_and_names_with_set_are_read(tmp_path: Path) -> None:
+    root = lay(tmp_path / "a", "A/train/1.png", "A/test/2.png", "B/train/1.png", "B/test/2.png")
+    assert by_image(class_folders(root)) == {
+        "A/train/1.png": ("A", "train"),
+        "A/test/2.png": ("A", "test"),
+        "B/train/1.png": ("B", "train"),
+        "B/test/2.png": ("B", "test"),
+    }
+    root = lay(tmp_path / "b", "Train_set/A/1.png", "Train_set/B/1.png", "Test-images/A/2.png")
+    assert by_image(class_folders(root))["Train_set/A/1.png"] == ("A", "train")
+    assert by_image(class_folders(root))["Test-images/A/2.png"] == ("A", "test")
+
+
+def test_masks_are_paired_with_images_and_are_no_images(tmp_path: Path) -> None:
+    root = lay(
+        tmp_path, "Train/A/images/1.png", "Train/A/lung masks/1.png",
+        "Train/A/infection masks/1.png", "Train/B/images/1.png", "Train/B/lung masks/1_mask.png",
+        "Test/A/images/2.png", "Test/B/images/2.png",
+    )  # fmt: skip
+    masks = class_folders(root).set_index("image")["mask"]
+    assert masks.to_dict() == {
+        "Train/A/images/1.png": "Train/A/lung masks/1.png",
+        "Train/B/images/1.png": "Train/B/lung masks/1_mask.png",
+        "Test/A/images/2.png": "",
+        "Test/B/images/2.png": "",
+    }
+    beside = lay(tmp_path / "beside", "images/A/1.png", "images/B/1.png", "masks/A/1.png")
+    table = class_folders(beside).set_index("image")
+    assert table["label"].to_dict() == {"images/A/1.png": "A", "images/B/1.png": "B"}
+    assert table.loc["images/A/1.png", "mask"] == "masks/A/1.png"
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["fold0/A/1.png", "fold1/A/1.png"], r"look like folds\. Found.*fold0/A/ \(1\), fold1/A/"),
+        (
+            ["x/Train/A/1.png", "x/Test/A/1.png", "y/Train/A/1.png", "y/Test/A/1.png"],
+            r"several folders hold a split.* x/Test/ \(1\), .*Set `inbox:`",
+        ),
+        (
+            ["north/A/1.png", "north/B/1.png", "south/A/1.png", "south/B/1.png"],
+            "they all hold the same sub-folders",
+        ),
+    ],
+)
+def test_folders_that_can_be_read_in_several_ways_are_refused_with_their_tree(
+    tmp_path: Path, names: list[str], words: str
+) -> None:
+    with pytest.raises(UserError, match=words) as caught:
+        class_folders(lay(tmp_path, *names))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_linked_folder_outside_is_refused(tmp_path: Path) -> None:
+    root = lay(tmp_path / "in", "A/1.png")
+    (root / "B").symlink_to(lay(tmp_path / "drive", "1.png"))
+    with pytest.raises(UserError, match=r"B: is a link to .*drive, where DVC does not notice"):
+        class_folders(root)
+
+
+def test_names_with_special_spaces_are_accepted(tmp_path: Path) -> None:
+    root = lay(tmp_path, "A/1\u202fPM.png", "B/1\u00a0.png")
+    assert len(class_folders(root)) == 2
+    (root / "B" / b"M\xfcller.png".decode("utf-8", "surrogateescape")).write_bytes(b"x")
+    with pytest.raises(UserError, match="is not UTF-8"):
+        class_folders(root)
