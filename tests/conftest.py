@@ -2,20 +2,53 @@ from cxr.pipeline.environment import configure
 
 configure()
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.helpers.project import Project
 
 
 @pytest.fixture(scope="session")
-def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
+def made_once(
+    tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Let one of pytest's worker processes make a folder; the others wait for it.
+
+    Returns:
+        A function of the folder's name and of what makes it. It gives the folder that all share,
+        which no test may change.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+
+    def make(name: str, maker: Callable[[Path], None]) -> Path:
+        folder, ready = shared / name, shared / f"{name}.ready"
+        with FileLock(shared / f"{name}.lock"):
+            if not ready.exists():
+                maker(folder)
+                ready.touch()
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def reproduced(
+    made_once: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Project, str]:
     """A project after its first `dvc repro`, committed, and what that printed."""
-    project = Project.create(tmp_path_factory.mktemp("project"))
-    output = project.dvc("repro")
-    project.commit("Reproduce")
-    return project, output
+
+    def reproduce(folder: Path) -> None:
+        project = Project.create(folder / "project")
+        (folder / "output").write_text(project.dvc("repro"), encoding="utf-8")
+        project.commit("Reproduce")
+
+    folder = made_once("reproduced", reproduce)
+    project = Project(folder / "project").copy(tmp_path_factory.mktemp("reproduced") / "copy")
+    return project, (folder / "output").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -24,11 +57,19 @@ def project(reproduced: tuple[Project, str], tmp_path: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def changed(reproduced: tuple[Project, str], tmp_path_factory: pytest.TempPathFactory) -> Project:
+def changed(
+    reproduced: tuple[Project, str],
+    made_once: Callable[..., Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Project:
     """The project after an experiment, whose results lie in the workspace, not committed."""
-    project = reproduced[0].copy(tmp_path_factory.mktemp("changed") / "copy")
-    project.dvc("exp", "run", "--name", "other", "-S", "train.batch_size=8")
-    return project
+
+    def experiment(folder: Path) -> None:
+        project = reproduced[0].copy(folder)
+        project.dvc("exp", "run", "--name", "other", "-S", "train.batch_size=8")
+
+    folder = made_once("changed", experiment)
+    return Project(folder).copy(tmp_path_factory.mktemp("changed") / "copy")
 
 
 @pytest.fixture

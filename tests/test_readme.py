@@ -14,8 +14,6 @@ from cxr.pipeline.params import Params
 from tests.helpers.closure import ROOT
 from tests.helpers.project import Project, environment
 
-pytestmark = pytest.mark.xdist_group("dag")
-
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 # Commands that need what is not here.
 ELSEWHERE = {
@@ -62,11 +60,10 @@ def project(reproduced: tuple[Project, str], tmp_path_factory: pytest.TempPathFa
     for part in ("bin", "lib", "pyvenv.cfg"):
         (project.folder / ".venv" / part).symlink_to(Path(sys.prefix) / part)
     (project.folder / ".venv/installed").touch()
-    project.set(**{"architectures.other": {"timm": "test_resnet", "lr": 0.001, "drop_rate": 0.0}})
-    project.commit("Add a network")
     return project
 
 
+@pytest.mark.slow
 def test_each_command_runs(project: Project) -> None:
     ran = 0
     for command in commands():

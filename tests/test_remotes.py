@@ -14,8 +14,6 @@ from werkzeug.serving import make_server
 
 from tests.helpers.project import Project
 
-pytestmark = pytest.mark.xdist_group("dag")
-
 
 class S3:
     """Amazon's S3 as moto plays it, on loopback; it can refuse all after some requests."""

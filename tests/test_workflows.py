@@ -161,7 +161,6 @@ class Runner:
         return result.stdout
 
 
-@pytest.mark.xdist_group("dag")
 @pytest.mark.usefixtures("no_credentials")
 def test_both_sides_are_pulled_reproduced_and_compared(project: Project, tmp_path: Path) -> None:
     project.dvc("remote", "add", "--default", "store", str(tmp_path / "store"))

@@ -11,9 +11,11 @@ from ruamel.yaml import YAML
 
 from tests.helpers.closure import ROOT
 
-# A network and images small enough for a whole run in well under a minute.
+# Networks and images small enough for a whole run in well under a minute.
 TINY = {
     "model": "simple_cnn",
+    "architectures.other": {"timm": "test_resnet", "lr": 0.001, "drop_rate": 0.0},
+    "cpu.threads": 1,
     "phantom.patients": 40,
     "prepare.image_size": 64,
     "split.folds": 4,

@@ -13,8 +13,6 @@ from cxr.pipeline.errors import UserError
 from tests.helpers.commands import call
 from tests.helpers.project import Project
 
-pytestmark = pytest.mark.xdist_group("dag")
-
 
 @pytest.fixture
 def here(changed: Project, monkeypatch: pytest.MonkeyPatch) -> Project:

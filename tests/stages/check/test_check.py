@@ -13,7 +13,7 @@ from tests.helpers.params import changed
 
 
 def run(folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: object) -> None:
-    params = str(changed(folder, inbox=str(folder), **changes))
+    params = str(changed(folder, **{"inbox": str(folder), **changes}))
     words = ["check", "--params", params, "--checked", str(folder / "checked")]
     monkeypatch.setattr(sys, "argv", words)
     stage.main()
@@ -52,6 +52,10 @@ def test_what_can_work_passes(
             {"download__max_compression_ratio": 0.5},
             "download.max_compression_ratio: 0.5 is invalid",
         ),
+        ({"model": "simple_cnm"}, r"'simple_cnm' is not under `architectures:` \(did you mean"),
+        ({"train__weights": "none.pth"}, "train.weights: there is no file 'none.pth'"),
+        ({"inbox": "nowhere"}, "inbox: there is no folder 'nowhere'"),
+        ({"gradcam__novel": "nowhere"}, "gradcam.novel: there is no folder 'nowhere'"),
     ],
 )
 def test_a_mistake_is_one_line(
