@@ -68,6 +68,7 @@ def test_a_second_clone_pulls_all_and_runs_nothing(project: Project, tmp_path: P
     assert clone.ran(clone.dvc("repro")) == []
 
 
+@pytest.mark.slow
 def test_an_s3_bucket_that_fails_half_way_leaves_nothing_broken(
     project: Project, tmp_path: Path, s3: S3
 ) -> None:

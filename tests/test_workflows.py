@@ -161,6 +161,7 @@ class Runner:
         return result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_credentials")
 def test_both_sides_are_pulled_reproduced_and_compared(project: Project, tmp_path: Path) -> None:
     project.dvc("remote", "add", "--default", "store", str(tmp_path / "store"))

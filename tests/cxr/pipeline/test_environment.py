@@ -25,6 +25,9 @@ import cv2, PIL.Image, torch
 def state():
     known = {name: os.environ.get(name) for name in NAMES}
     return known, cv2.getNumThreads(), PIL.Image.MAX_IMAGE_PIXELS, torch.backends.cudnn.allow_tf32
+# CUDA sees all GPUs from the first question on, whatever is reserved later.
+def asked(): raise SystemExit(f"CUDA was asked by {name}")
+torch._C._cuda_getDeviceCount = asked
 before = state()
 for name in MODULES:
     importlib.import_module(name)

@@ -57,6 +57,7 @@ def audited(request, tmp_path_factory):
     return request.param, found
 
 
+@pytest.mark.slow
 def test_the_phantom_sets_it_off_with_its_marker_and_not_without(audited):
     marker, found = audited
     suspicious = {name for name in found if isinstance(found[name], dict)

@@ -33,6 +33,7 @@ def interrupted(train: Train, monkeypatch: pytest.MonkeyPatch) -> Train:
     return run
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(train, tmp_path, capsys):
     # Enough images that an epoch takes longer than the signal.
     inputs = prepared(tmp_path / "inputs", images=300)
