@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 class SimpleCnn(nn.Module):
-    """Four blocks of convolution, ReLU and max-pooling, then a dense layer with dropout."""
+    """Four blocks of convolution, batch normalisation, ReLU and max-pooling; a dense layer."""
 
     def __init__(
         self,
@@ -27,17 +27,22 @@ class SimpleCnn(nn.Module):
         self.num_classes = num_classes
         self.num_features = widths[-1]
         self.head_hidden_size = hidden
-        blocks: list[nn.Module] = []
-        for inputs, outputs in zip((in_chans, *widths), widths, strict=False):
-            blocks += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+        blocks = [
+            nn.Sequential(
+                nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
+                nn.BatchNorm2d(outputs),
+                nn.ReLU(),
+                nn.MaxPool2d(2),
+            )
+            for inputs, outputs in zip((in_chans, *widths), widths, strict=False)
+        ]
         self.features = nn.Sequential(*blocks)
         self.global_pool = SelectAdaptivePool2d(pool_type="avg", flatten=True)
         self.dense = nn.Sequential(nn.Linear(widths[-1], hidden), nn.ReLU(), nn.Dropout(drop_rate))
         self.classifier = nn.Linear(hidden, num_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
-                # He et al. 2015. With torch's default, signals fade over four layers without
-                # normalisation, and training stays on a plateau at first.
+                # He et al. 2015.
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
 
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
@@ -65,7 +70,7 @@ class SimpleCnn(nn.Module):
 
 
 default_cfgs = generate_default_cfgs(
-    {"simple_cnn": {"first_conv": "features.0", "classifier": "classifier"}}
+    {"simple_cnn": {"first_conv": "features.0.0", "classifier": "classifier"}}
 )
 
 

@@ -99,7 +99,7 @@ class Train(Settings):
     # Batch normalisation needs more than one image.
     batch_size: Annotated[int, Field(ge=2)]
     accumulate: Positive
-    optimizer: Literal["adamw", "adam", "sgd"]
+    optimizer: Literal["lamb", "adamw", "adam", "sgd"]
     weight_decay: Annotated[float, Field(ge=0)]
     layer_decay: Annotated[float, Field(gt=0, le=1)]
     gradient_clip: Annotated[float, Field(ge=0)]

@@ -14,16 +14,18 @@ def create(model: nn.Module, settings: Train, lr: float) -> torch.optim.Optimize
     """timm's optimizer, which leaves biases and normalisation out of the weight decay.
 
     With `layer_decay` d, a layer n steps before the classifier learns d^n times as fast
-    (discriminative fine-tuning, Howard and Ruder 2018; layers as timm groups them).
+    (discriminative fine-tuning, Howard and Ruder 2018; layers as timm groups them). LAMB: You et
+    al. 2020.
     """
+    # LAMB has no fused form, and torch's fused SGD can't take parameters that join after a freeze.
+    fused = {"fused": True} if settings.optimizer in ("adamw", "adam") else {}
     optimizer = timm.optim.create_optimizer_v2(
         model,
         opt=settings.optimizer,
         lr=lr,
         weight_decay=settings.weight_decay,
-        # torch's fused SGD can't take parameters that join later, after a freeze.
-        fused=settings.optimizer != "sgd",
         layer_decay=settings.layer_decay if settings.layer_decay < 1 else None,
+        **fused,
     )
     for group in optimizer.param_groups:
         # timm leaves this to its own schedulers.

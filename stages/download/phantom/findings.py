@@ -26,14 +26,14 @@ class Finding:
     """What all images of one patient show."""
 
     label: str
-    severity: float  # 0.5 (mild) to 1
+    severity: float  # 0.75 (mild) to 1.15
     spots: list[Spot]
 
 
 def draw_finding(random: Random, label: str, lung_x: float) -> Finding:
     """Draw how ill a patient is, and where."""
     u = random.uniform
-    severity = u(0.5, 1)
+    severity = u(0.75, 1.15)
     spots: list[Spot] = []
     if label == "COVID":
         for side in (-1, 1):
@@ -71,15 +71,15 @@ def ground_glass(
         far = oval(frame.x - spot.x, frame.y - spot.y, spot.width, spot.height)
         haze = np.maximum(haze, edge(1.1 - far + 0.3 * rough, 1.2))
     rim = 0.35 + 0.65 * edge(lungs.rim - 0.55, 0.6)
-    return (0.3 + 0.5 * severity) * haze * rim * (0.9 + 0.25 * rough)
+    return (0.35 + 0.6 * severity) * haze * rim * (0.9 + 0.25 * rough)
 
 
 def interstitial(random: Random, frame: Frame, severity: float) -> Map:
     """A net of fine lines all over both lungs, densest around the hila."""
-    net = sum(np.clip(1 - 2.5 * np.abs(clouds(random, frame, cells)), 0, 1) for cells in (48, 68))
+    net = sum(np.clip(1 - 2.5 * np.abs(clouds(random, frame, cells)), 0, 1) for cells in (30, 44))
     centre = 1 - 0.5 * edge(frame.out - 0.45, 0.5)
     patchy = 0.8 + 0.25 * clouds(random, frame, 9)
-    return (0.3 + 0.4 * severity) * (0.6 * net + 0.1) * centre * patchy
+    return (0.35 + 0.5 * severity) * (0.6 * net + 0.1) * centre * patchy
 
 
 def consolidation(

@@ -25,7 +25,14 @@ def rates(name: str, layer_decay: float) -> dict[str, float]:
 
 def test_layers_learn_the_slower_the_farther_they_are_from_the_classifier():
     found = rates("simple_cnn", 0.5)
-    layers = ["features.0", "features.3", "features.6", "features.9", "dense.0", "classifier"]
+    layers = [
+        "features.0.0",
+        "features.1.0",
+        "features.2.0",
+        "features.3.0",
+        "dense.0",
+        "classifier",
+    ]
     by_depth = [found[f"{layer}.weight"] for layer in layers]
     assert by_depth == pytest.approx([0.1 * 0.5**depth for depth in (5, 4, 3, 2, 1, 0)])
     found = rates("resnet18", 0.5)

@@ -100,7 +100,7 @@ def test_a_backbone_is_trained_after_the_frozen_epochs(train, freeze_epochs):
     after = load_file(folder / "model/model.safetensors")
     torch.manual_seed(0)
     before = build_network("simple_cnn", 3, 0.5).state_dict()
-    frozen = torch.equal(after["features.0.weight"], before["features.0.weight"])
+    frozen = torch.equal(after["features.0.0.weight"], before["features.0.0.weight"])
     assert frozen == (freeze_epochs == 2)
     assert not torch.equal(after["classifier.weight"], before["classifier.weight"])
 

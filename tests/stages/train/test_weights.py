@@ -160,8 +160,8 @@ def test_what_training_scripts_wrap_around_a_state_dict_is_taken_off(tmp_path, w
     torch.save({wrap: content, "epoch": 3} if wrap else content, tmp_path / "file.pth")
     ours = classifier("simple_cnn")
     load_initial_weights(ours, str(tmp_path / "file.pth"))
-    loaded = ours.network.state_dict()["features.0.weight"]
-    assert torch.equal(loaded, state["features.0.weight"])
+    loaded = ours.network.state_dict()["features.0.0.weight"]
+    assert torch.equal(loaded, state["features.0.0.weight"])
     # A grey network's file has no normalization: that of the training images stays.
     assert (ours.info.mean, ours.info.std) == (0.4, 0.2)
 
