@@ -30,6 +30,8 @@ PORTABLE = {
     # The same for NumPy, and for the OpenBLAS in NumPy and SciPy.
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
     "OPENBLAS_CORETYPE": "Haswell",
+    # Intel's IPP inside OpenCV picks its code by the processor too.
+    "OPENCV_IPP": "disabled",
 }
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 

@@ -119,7 +119,7 @@ def draw_pose(random: Random, view: str) -> Pose:
         turn=u(-0.06, 0.06),
         tilt=u(-0.1, 0.1),
         heart=u(0.97, 1.03) + 0.1 * front,
-        bend=random.normal(0, 0.1, (2, 8, 8)),
+        bend=random.normal(0, 0.05, (2, 8, 8)),
         film=u(0.55, 1.1),
         dark=u(0.0, 0.1),
         bright=u(0.78, 1.0),
