@@ -1,6 +1,7 @@
 """How the weights are changed: which of them, by what rule, and how fast at which step."""
 
 import math
+from typing import Any
 
 import timm.optim
 import torch
@@ -18,7 +19,7 @@ def create(model: nn.Module, settings: Train, lr: float) -> torch.optim.Optimize
     al. 2020.
     """
     # LAMB has no fused form, and torch's fused SGD can't take parameters that join after a freeze.
-    fused = {"fused": True} if settings.optimizer in ("adamw", "adam") else {}
+    fused: dict[str, Any] = {"fused": True} if settings.optimizer in ("adamw", "adam") else {}
     optimizer = timm.optim.create_optimizer_v2(
         model,
         opt=settings.optimizer,
