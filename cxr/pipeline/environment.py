@@ -14,6 +14,8 @@ QUIET = {
     "NO_ALBUMENTATIONS_UPDATE": "1",
     # A stage draws into files, never on a screen.
     "MPLBACKEND": "Agg",
+    # OpenCV reports what is switched off below.
+    "OPENCV_LOG_LEVEL": "ERROR",
 }
 STEADY = {
     # OpenMP threads that spin while a shared machine takes a core away slow a step by 8 x.

@@ -11,23 +11,49 @@ from torch.optim.lr_scheduler import LambdaLR
 from cxr.pipeline.params import Train
 
 
+class Lamb(torch.optim.AdamW):
+    """AdamW whose step moves each layer by `lr` times the norm of its weights (You et al. 2020).
+
+    Biases and normalisation, which have no weight decay, move as in AdamW. timm's own LAMB takes
+    square roots by MKL's vector library, whose last bit depends on the processor.
+    """
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        """Change the weights."""
+        scaled = [
+            (parameter, parameter.clone(), group["lr"])
+            for group in self.param_groups
+            for parameter in group["params"]
+            if group["weight_decay"] and parameter.grad is not None
+        ]
+        loss = super().step(closure)
+        for parameter, before, lr in scaled:
+            change = parameter - before
+            ratio = lr * before.norm() / change.norm()
+            # Without a change (0 / 0), or from weights that are all 0, the step stays as it was.
+            ratio = torch.where(ratio.isfinite() & (ratio > 0), ratio, 1.0)
+            parameter.copy_(before + ratio * change)
+        return loss
+
+
 def create(model: nn.Module, settings: Train, lr: float) -> torch.optim.Optimizer:
     """timm's optimizer, which leaves biases and normalisation out of the weight decay.
 
     With `layer_decay` d, a layer n steps before the classifier learns d^n times as fast
-    (discriminative fine-tuning, Howard and Ruder 2018; layers as timm groups them). LAMB: You et
-    al. 2020.
+    (discriminative fine-tuning, Howard and Ruder 2018; layers as timm groups them).
     """
-    # LAMB has no fused form, and torch's fused SGD can't take parameters that join after a freeze.
-    fused: dict[str, Any] = {"fused": True} if settings.optimizer in ("adamw", "adam") else {}
     optimizer = timm.optim.create_optimizer_v2(
         model,
-        opt=settings.optimizer,
+        opt="adamw" if settings.optimizer == "lamb" else settings.optimizer,
         lr=lr,
         weight_decay=settings.weight_decay,
+        # torch's fused SGD can't take parameters that join later, after a freeze.
+        fused=settings.optimizer != "sgd",
         layer_decay=settings.layer_decay if settings.layer_decay < 1 else None,
-        **fused,
     )
+    if settings.optimizer == "lamb":
+        optimizer = Lamb(optimizer.param_groups)
     for group in optimizer.param_groups:
         # timm leaves this to its own schedulers.
         group["lr"] *= group.get("lr_scale", 1.0)
