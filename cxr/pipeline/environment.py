@@ -29,8 +29,8 @@ PORTABLE = {
     "MKL_CBWR": "COMPATIBLE",
     "ATEN_CPU_CAPABILITY": "avx2",
     "ONEDNN_MAX_CPU_ISA": "AVX2",
-    # The same for NumPy, and for the OpenBLAS in NumPy and SciPy.
-    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
+    # NumPy's code for the oldest processor that it supports, and the OpenBLAS in NumPy and SciPy.
+    "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR",
     "OPENBLAS_CORETYPE": "Haswell",
     # Intel's IPP inside OpenCV picks its code by the processor too.
     "OPENCV_IPP": "disabled",
