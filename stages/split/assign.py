@@ -41,7 +41,7 @@ def assign(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:
     Test is fold `settings.fold`, validation the next fold, training the rest. An official split
     is kept; folds are taken from its training images only for a split that it lacks. Where the
     official split divides a group, its members in the first of test, val and train stay and the
-    others are set aside.
+    others are set aside; members without an official split follow their group.
 
     Args:
         images: with `target`, `dataset`, `source`, `split_group`, `official_split`, `patient`,
@@ -51,7 +51,7 @@ def assign(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:
     Returns:
         str, index as given: train, val, test, or "" for images set aside.
     """
-    official = fixed_splits(images, settings)
+    official = follow_group(fixed_splits(images, settings), images["split_group"])
     split = official.copy()
     pool = images[~official.isin(["test", "val"])]
     fold = stable_folds(pool, settings) if settings.method == "stable" else folds(pool, settings)
@@ -63,6 +63,16 @@ def assign(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:
     split = split.replace("", "train")
     rank = split.map(PRECEDENCE)
     return split.where(rank == rank.groupby(images["split_group"]).transform("min"), "")
+
+
+def follow_group(official: pd.Series, group: pd.Series) -> pd.Series:
+    """Give images without an official split that of their group, the first of test, val, train.
+
+    Otherwise a copy without one, such as one that is not kept, could move the whole group.
+    """
+    rank = official.map(PRECEDENCE).groupby(group).transform("min")
+    of_group = rank.map({number: name for name, number in PRECEDENCE.items()}).fillna("")
+    return official.where(official != "", of_group)
 
 
 def fixed_splits(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:

@@ -188,3 +188,18 @@ def test_stable_folds_are_the_seeds() -> None:
     assert not assign(table, STABLE).equals(assign(table, STABLE.model_copy(update={"seed": 1})))
     sides = [assign(table, STABLE.model_copy(update={"fold": fold})) for fold in range(5)]
     assert (sum((side == "test").astype(int) for side in sides) == 1).all()
+
+
+@pytest.mark.parametrize("method", ["folds", "stable"])
+@pytest.mark.parametrize("fold", range(5))
+def test_a_copy_without_an_official_split_follows_the_image_that_is_kept(
+    method: str, fold: int
+) -> None:
+    table = images(200)
+    table["official_split"] = np.where(table.index % 4, "train", "test")
+    table["split_group"] = table["patient"] = table["image"]
+    copies = table.assign(image="copy-" + table["image"], official_split="", keep=False)
+    both = pd.concat([table, copies], ignore_index=True)
+    split = assign(both, SETTINGS.model_copy(update={"method": method, "fold": fold}))
+    assert (split[: len(table)] != "").all()
+    assert (split[: len(table)][table["official_split"] == "test"] == "test").all()
