@@ -60,7 +60,8 @@ def decode(data: bytes, settings: Prepare) -> Picture:
     # Pillow's own limit; that of here is prepare.max_megapixels, checked before decoding.
     Image.MAX_IMAGE_PIXELS = None
     try:
-        if data[128:132] == b"DICM":
+        # A prefix of 128 bytes and DICM; older files begin with an element of group 2 or 8.
+        if data[128:132] == b"DICM" or data[:2] in (b"\x02\0", b"\x08\0"):
             # Takes half a second to import.
             from cxr.images.dicom import decode_dicom
 
@@ -90,7 +91,16 @@ def decode_image(data: bytes, settings: Prepare) -> Picture:
         image.draft("L", (3 * settings.image_size, 3 * settings.image_size))
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
-        return Picture(to_grey(image), width, height, mode, form)
+        grey = to_grey(image)
+        if form == "TIFF" and mode.startswith(("I", "F")) and white_is_zero(image):
+            # Pillow inverts up to 8 bits only.
+            grey = ImageOps.invert(grey)
+        return Picture(grey, width, height, mode, form)
+
+
+def white_is_zero(image: Image.Image) -> bool:
+    """Whether a TIFF's PhotometricInterpretation (tag 262) says that 0 is white."""
+    return bool(getattr(image, "tag_v2", {}).get(262) == 0)
 
 
 def deep_colour(data: bytes) -> Grey:

@@ -9,12 +9,16 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_modality_lut, apply_voi_lut
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from cxr.images.decode import Picture, UnusableError, check_size, scale, window
 from cxr.pipeline.params import Prepare
 
 # Modalities of radiographs, scans of films (SC) and others (OT).
 RADIOGRAPHS = ("CR", "DX", "RG", "SC", "OT", "")
+
+# A window that makes more than this share of the pixels black or white does not fit the data.
+CLIPPED = 0.95
 
 # What stands in PatientID after it was removed.
 NOBODY = ("", "0", "anon", "anonymous", "anonymized", "anonymised", "none", "unknown")
@@ -30,9 +34,13 @@ def decode_dicom(data: bytes, settings: Prepare) -> Picture:
         UnusableError: if it has no pixels, several frames, or is no radiograph; other errors are
             pydicom's.
     """
-    dataset = pydicom.dcmread(io.BytesIO(data))
+    dataset = pydicom.dcmread(io.BytesIO(data), force=True)
     if "PixelData" not in dataset:
         raise UnusableError("DICOM without pixels")
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        implicit = dataset.original_encoding[0]
+        syntax = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+        dataset.file_meta.TransferSyntaxUID = syntax
     modality = text(dataset, "Modality")
     if modality not in RADIOGRAPHS:
         raise UnusableError(f"DICOM of modality {modality}, no radiograph")
@@ -55,7 +63,7 @@ def decode_dicom(data: bytes, settings: Prepare) -> Picture:
 def levels(dataset: Dataset) -> NDArray[np.uint8]:
     """Grey levels (H, W) as a screen shows them, or RGB (H, W, 3)."""
     try:
-        stored = dataset.pixel_array
+        stored = stored_levels(dataset)
     except (RuntimeError, NotImplementedError) as error:
         syntax = dataset.file_meta.TransferSyntaxUID.name
         raise UnusableError(f"DICOM compressed as {syntax}: can't be decoded") from error
@@ -63,19 +71,60 @@ def levels(dataset: Dataset) -> NDArray[np.uint8]:
         return stored
     if stored.ndim != 2 or not text(dataset, "PhotometricInterpretation").startswith("MONO"):
         raise UnusableError(f"DICOM of {text(dataset, 'PhotometricInterpretation')}")
-    values = apply_modality_lut(stored, dataset)
-    grey = windowed(values, dataset)
-    return 255 - grey if dataset.PhotometricInterpretation == "MONOCHROME1" else grey
+    padding = is_padding(stored, dataset)
+    grey = windowed(apply_modality_lut(stored, dataset), padding, dataset)
+    if dataset.PhotometricInterpretation == "MONOCHROME1":
+        grey = 255 - grey
+    return np.where(padding, np.uint8(0), grey)
 
 
-def windowed(values: NDArray[np.number], dataset: Dataset) -> NDArray[np.uint8]:
-    """The first window or table of the header; a percentile window where it has none."""
+def stored_levels(dataset: Dataset) -> NDArray[np.integer]:
+    """The stored levels; those in the high bits, which pydicom cuts off, in the low bits."""
+    bits, compressed = int(dataset.BitsStored), dataset.file_meta.TransferSyntaxUID.is_compressed
+    shift = int(dataset.get("HighBit", bits - 1)) + 1 - bits
+    if shift <= 0 or compressed:
+        return dataset.pixel_array
+    dataset.BitsStored = bits + shift
+    stored = dataset.pixel_array >> shift
+    dataset.BitsStored = bits
+    return stored
+
+
+def is_padding(stored: NDArray[np.integer], dataset: Dataset) -> NDArray[np.bool_]:
+    """Where the scanner filled up the image; nowhere if that were everywhere."""
+    value = dataset.get("PixelPaddingValue")
+    if not isinstance(value, int):
+        return np.zeros(stored.shape, bool)
+    limit = dataset.get("PixelPaddingRangeLimit")
+    other = limit if isinstance(limit, int) else value
+    padding = (stored >= min(value, other)) & (stored <= max(value, other))
+    return padding & ~padding.all()
+
+
+def windowed(
+    values: NDArray[np.number], padding: NDArray[np.bool_], dataset: Dataset
+) -> NDArray[np.uint8]:
+    """Apply the header's window or table; a percentile window if it has none that is usable."""
+    try:
+        grey = by_header(values, dataset)
+    # Invalid widths, unknown functions, broken tables: the image itself is good.
+    except (AttributeError, IndexError, KeyError, NotImplementedError, TypeError, ValueError):
+        grey = None
+    if grey is None or np.isin(grey[~padding], (0, 255)).mean() > CLIPPED:
+        return window(np.where(padding, np.nan, values))
+    return grey
+
+
+def by_header(values: NDArray[np.number], dataset: Dataset) -> NDArray[np.uint8] | None:
+    """Apply the first table or window of the header; None if it has none."""
     if dataset.get("VOILUTSequence"):
-        bits = dataset.VOILUTSequence[0].LUTDescriptor[2]
-        return scale(apply_voi_lut(values, dataset).astype(np.float64), 0, 2**bits - 1)
+        table = apply_voi_lut(values, dataset).astype(np.float64)
+        # Tables often use fewer bits than they declare.
+        highest = apply_voi_lut(np.arange(2**16), dataset).max()
+        return scale(table, 0, float(highest))
     if dataset.get("WindowWidth") is None or dataset.get("WindowCenter") is None:
-        return window(values)
-    # What lies far outside the window tells which levels pydicom gives to its two ends.
+        return None
+    # Levels far outside the window show which levels pydicom maps its two ends to.
     low, high = apply_voi_lut(np.array([-1e12, 1e12]), dataset)
     return scale(apply_voi_lut(values.astype(np.float64), dataset), low, high)
 

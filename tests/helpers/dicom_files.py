@@ -61,9 +61,26 @@ def compress(dataset: FileDataset, levels: np.ndarray, syntax: str) -> None:
     dataset.file_meta.TransferSyntaxUID = syntax
 
 
-def lookup() -> list[Dataset]:
-    """A VOI table that inverts."""
+def lookup(bits: int = 12) -> list[Dataset]:
+    """A VOI table of 12 bits that inverts, and that declares `bits`."""
     table = Dataset()
-    table.LUTDescriptor = [4096, 0, 12]
+    table.LUTDescriptor = [4096, 0, bits]
     table.LUTData = (4095 - np.arange(4096, dtype=np.uint16)).tobytes()
     return [table]
+
+
+def without_preamble(data: bytes) -> bytes:
+    """A file as old machines wrote it: no preamble, no group 2."""
+    dataset = pydicom.dcmread(io.BytesIO(data))
+    buffer = io.BytesIO()
+    pydicom.dcmwrite(buffer, Dataset(dataset), implicit_vr=True, little_endian=True)
+    return buffer.getvalue()
+
+
+def without_syntax(data: bytes) -> bytes:
+    """A file whose group 2 lacks the transfer syntax."""
+    dataset = pydicom.dcmread(io.BytesIO(data))
+    del dataset.file_meta.TransferSyntaxUID
+    buffer = io.BytesIO()
+    pydicom.dcmwrite(buffer, dataset, implicit_vr=False, little_endian=True)
+    return buffer.getvalue()

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, RLELossless
 
-from tests.helpers.dicom_files import dicom, encoded, lookup
+from tests.helpers.dicom_files import dicom, encoded, lookup, without_preamble, without_syntax
 
 
 def picture(width: int = 60, height: int = 40) -> np.ndarray:
@@ -104,6 +104,13 @@ STRETCHED = {
     "DICOM",
     "inverted DICOM",
     "DICOM by RLE",
+    "DICOM of width 0",
+    "DICOM of width 0.91",
+    "DICOM with an unknown window function",
+    "DICOM with a window off the data",
+    "DICOM without preamble",
+    "DICOM without transfer syntax",
+    "TIFF of 16 bits, white is zero",
 }
 
 # Files that show GREY: bytes, mode, format.
@@ -185,6 +192,47 @@ GOOD: dict[str, tuple[bytes, str, str]] = {
         "DICOM",
     ),
     "DICOM by RLE": (dicom(TWELVE, RLELossless), "MONOCHROME2 12 bits", "DICOM"),
+    "DICOM of width 0": (
+        dicom(TWELVE, WindowCenter=2048, WindowWidth=0),
+        "MONOCHROME2 12 bits",
+        "DICOM",
+    ),
+    "DICOM of width 0.91": (
+        dicom(TWELVE, WindowCenter=2048, WindowWidth=0.91),
+        "MONOCHROME2 12 bits",
+        "DICOM",
+    ),
+    "DICOM with an unknown window function": (
+        dicom(TWELVE, WindowCenter=2048, WindowWidth=4096, VOILUTFunction="OWN"),
+        "MONOCHROME2 12 bits",
+        "DICOM",
+    ),
+    "DICOM with a window off the data": (
+        dicom(TWELVE, WindowCenter=30, WindowWidth=60),
+        "MONOCHROME2 12 bits",
+        "DICOM",
+    ),
+    "DICOM with a table of fewer bits than declared": (
+        dicom(4095 - TWELVE, VOILUTSequence=lookup(16)),
+        "MONOCHROME2 12 bits",
+        "DICOM",
+    ),
+    "DICOM in the high bits": (
+        dicom(TWELVE * 16 + 15, HighBit=15, WindowCenter=2048, WindowWidth=4096),
+        "MONOCHROME2 12 bits",
+        "DICOM",
+    ),
+    "DICOM without preamble": (without_preamble(dicom(TWELVE)), "MONOCHROME2 12 bits", "DICOM"),
+    "DICOM without transfer syntax": (
+        without_syntax(dicom(TWELVE)),
+        "MONOCHROME2 12 bits",
+        "DICOM",
+    ),
+    "TIFF of 16 bits, white is zero": (
+        encoded(Image.fromarray(65535 - deep()), "TIFF", tiffinfo={262: 0}),
+        "I;16",
+        "TIFF",
+    ),
     "DICOM by JPEG 2000": (
         dicom(GREY, JPEG2000Lossless, bits=8, WindowCenter=128, WindowWidth=256),
         "MONOCHROME2 8 bits",

@@ -160,3 +160,12 @@ def test_a_view_in_the_header_of_dicom_can_be_excluded(tmp_path: Path) -> None:
     assert result.facts["status"] == "excluded"
     assert result.facts["reason"] == "view LL is not in prepare.views"
     assert result.facts["view"] == "LL"
+
+
+def test_padding_of_dicom_is_black_and_takes_no_part_in_the_window() -> None:
+    levels = TWELVE.astype(np.int16)
+    whole = np.asarray(decode(dicom(levels, bits=16), SETTINGS).grey)
+    levels[:, :10] = -2000
+    grey = np.asarray(decode(dicom(levels, bits=16, PixelPaddingValue=-2000), SETTINGS).grey)
+    assert (grey[:, :10] == 0).all()
+    assert np.abs(grey[:, 10:].astype(int) - whole[:, 10:]).max() <= 8
