@@ -9,6 +9,9 @@ from cxr.pipeline.params import Params
 def classes(images: pd.DataFrame, params: Params) -> pd.Series:
     """The class of each image, by `labels:` of params.yaml.
 
+    Labels, and classes that are not mapped, are matched without regard to case and spaces: of
+    several spellings the most frequent is used.
+
     Args:
         images: table `Images`; its `label` is as published.
 
@@ -18,13 +21,28 @@ def classes(images: pd.DataFrame, params: Params) -> pd.Series:
     Raises:
         UserError: if a data set has a mapping and a label is not in it.
     """
-    mapped = images["label"].copy()
+    target = images["label"].copy()
     for dataset, labels in images["label"].groupby(images["dataset"]):
         key, mapping = mapping_of(str(dataset), params)
         if mapping is not None:
             check_mapped(labels, key, mapping)
-            mapped[labels.index] = labels.map({**mapping, "": ""})
-    return mapped
+            known = {normalised(label): name for label, name in mapping.items()}
+            target[labels.index] = labels.map(normalised).map({**known, "": ""})
+    return one_spelling(target)
+
+
+def normalised(label: str) -> str:
+    """A label without differences in case and spaces."""
+    return " ".join(label.casefold().split())
+
+
+def one_spelling(target: pd.Series) -> pd.Series:
+    """Write classes that differ in case or spaces only as the most frequent of them."""
+    counts = target.value_counts()
+    # The most frequent first, of equals the first by name.
+    order = sorted(counts.index, key=lambda name: (-counts[name], name))
+    spelling = {normalised(name): name for name in reversed(order)}
+    return target.map({name: spelling[normalised(name)] for name in order})
 
 
 def mapping_of(dataset: str, params: Params) -> tuple[str, dict[str, str] | None]:
@@ -38,12 +56,12 @@ def mapping_of(dataset: str, params: Params) -> tuple[str, dict[str, str] | None
 
 
 def check_mapped(labels: pd.Series, key: str, mapping: dict[str, str]) -> None:
-    """Raise a UserError if a label is not in the mapping."""
-    seen = sorted(set(labels) - {""})
-    unmapped = [label for label in seen if label not in mapping]
-    if unmapped:
+    """Raise a UserError if a label is not in the mapping, naming all that are not with counts."""
+    known = {normalised(label) for label in mapping} | {""}
+    counts = labels[~labels.map(normalised).isin(known)].value_counts().sort_index()
+    if len(counts):
+        unmapped = ", ".join(f"'{label}' ({count})" for label, count in counts.items())
         raise UserError(
-            f"params.yaml: {key} has no line for {', '.join(map(repr, unmapped))}. "
-            f"The labels seen are {', '.join(map(repr, seen))}: map each to a class, or to '' to "
-            "leave its images out."
+            f"params.yaml: {key} has no entry for these labels (images): {unmapped}. Map each to "
+            "a class, or to '' to leave its images out."
         )

@@ -25,7 +25,7 @@ from cxr.pipeline.params import Prepare
 # So many sets of settings are kept, those used last.
 KEEP = 3
 # Files that decide what a picture becomes; a change of one makes another store.
-CODE = ("decode.py", "dicom.py", "resize.py")
+CODE = ("decode.py", "dicom.py", "patients.py", "resize.py")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pydicom.pixels import apply_modality_lut, apply_voi_lut
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from cxr.images.decode import Picture, UnusableError, check_size, scale, window
+from cxr.images.patients import is_placeholder
 from cxr.pipeline.params import Prepare
 
 # Modalities of radiographs, scans of films (SC) and others (OT).
@@ -19,9 +20,6 @@ RADIOGRAPHS = ("CR", "DX", "RG", "SC", "OT", "")
 
 # A window that makes more than this share of the pixels black or white does not fit the data.
 CLIPPED = 0.95
-
-# What stands in PatientID after it was removed.
-NOBODY = ("", "0", "anon", "anonymous", "anonymized", "anonymised", "none", "unknown")
 
 
 def decode_dicom(data: bytes, settings: Prepare) -> Picture:
@@ -68,7 +66,7 @@ def levels(dataset: Dataset) -> NDArray[np.uint8]:
         syntax = dataset.file_meta.TransferSyntaxUID.name
         raise UnusableError(f"DICOM compressed as {syntax}: can't be decoded") from error
     if stored.ndim == 3 and stored.dtype == np.uint8:
-        return stored
+        return np.asarray(stored, np.uint8)
     if stored.ndim != 2 or not text(dataset, "PhotometricInterpretation").startswith("MONO"):
         raise UnusableError(f"DICOM of {text(dataset, 'PhotometricInterpretation')}")
     padding = is_padding(stored, dataset)
@@ -138,7 +136,7 @@ def pseudonym(dataset: Dataset) -> str:
     are taken for one, which only keeps their images on one side of the split.
     """
     number = text(dataset, "PatientID")
-    if number.lower() in NOBODY:
+    if is_placeholder(number) or number.strip("0") == "":
         return ""
     return "dicom-" + hashlib.sha256(number.encode()).hexdigest()[:16]
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cxr.images.cache import Fitted, Store
 from cxr.images.decode import UnusableError, decode
+from cxr.images.patients import is_placeholder
 from cxr.images.phash import phashes
 from cxr.images.resize import fit
 from cxr.pipeline.params import Prepare
@@ -67,7 +68,7 @@ def process(row: dict[str, str], raw: Path, settings: Prepare, store: Store | No
         raw: the folder that its paths are relative to.
         store: of pictures decoded before.
     """
-    known = {"patient": row["patient"], "view": row["view"]}
+    known = {"patient": known_patient(row["patient"]), "view": row["view"]}
     files: Files = {}
     sha256 = ""
     try:
@@ -90,6 +91,12 @@ def process(row: dict[str, str], raw: Path, settings: Prepare, store: Store | No
     return Outcome({**facts, **image.facts, **known}, image.pixels, mask, files)
 
 
+def known_patient(patient: str) -> str:
+    """A patient id, "" if it is a placeholder; in a union it follows the data set's name."""
+    alone = is_placeholder(patient) or is_placeholder(patient.split("/", 1)[-1])
+    return "" if alone else patient
+
+
 class ExcludedError(Exception):
     """The image is of a kind that the settings leave out."""
 
@@ -100,8 +107,13 @@ def check_view(view: str, settings: Prepare) -> None:
     Raises:
         ExcludedError: if this is one.
     """
-    if view and view not in settings.views:
+    if view and normalised(view) not in map(normalised, settings.views):
         raise ExcludedError(f"view {view} is not in prepare.views")
+
+
+def normalised(text: str) -> str:
+    """A view without differences in case and spaces, which sources write in many ways."""
+    return " ".join(text.lower().split())
 
 
 def read(path: Path, settings: Prepare) -> tuple[bytes, str]:

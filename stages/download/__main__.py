@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cxr.datasets.labels import classes
 from cxr.datasets.names import needs_inbox, parts
 from cxr.pipeline import cli, tables
 from cxr.pipeline.errors import UserError
@@ -39,6 +40,8 @@ def main() -> None:
             index = join({name: bring(name, params, files, raw / name) for name in names})
         else:
             index = bring(params.dataset, params, files, raw)
+        # Before the images are decoded, which can take long.
+        classes(index, params)
         tables.write(files.index, index, tables.Index)
     for name in names:
         remove(files.downloads / name)

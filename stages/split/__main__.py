@@ -25,6 +25,7 @@ def main() -> None:
     duplicates = tables.read(files.duplicates, tables.Duplicates)
 
     usable = with_groups(images, duplicates)
+    gate.warn_of_large_patients(usable)
     usable["split"] = assign(usable, params.split)
     kept = usable[usable["keep"]].reset_index(drop=True)
 

@@ -9,6 +9,9 @@ from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import Dedupe
 
 MAX_SHOWN = 5
+# Number and share of the images that hardly any patient has.
+LARGE = 20
+LARGE_SHARE = 0.1
 
 
 def find_leaks(
@@ -58,6 +61,17 @@ def check_leaks(leaks: dict[str, list[tuple[str, str]]]) -> dict[str, int]:
                 "data/split.csv and data/duplicates.csv and run `dvc repro` again."
             )
     return dict.fromkeys(leaks, 0)
+
+
+def warn_of_large_patients(usable: pd.DataFrame) -> None:
+    """Print patients with a large share of the images, whose id may be a placeholder."""
+    known = usable["patient"][usable["patient"] != ""]
+    for patient, count in known.value_counts().items():
+        if count > max(LARGE, LARGE_SHARE * len(usable)):
+            print(
+                f"warning: patient '{patient}' has {count} of {len(usable)} images, which are kept "
+                "in one split: is it the id of one person?"
+            )
 
 
 def check_classes(counts: pd.DataFrame, test_sources: list[str]) -> None:

@@ -150,7 +150,10 @@ def test_dicom_tells_patient_and_view_where_the_table_does_not(tmp_path: Path) -
     assert told["patient"] == "p1"
 
 
-@pytest.mark.parametrize("nobody", ["", "ANONYMOUS", "0"])
+NOBODY = ("", "ANONYMOUS", "0", "Anonymized Patient", "REMOVED", "N/A", "anon^patient")
+
+
+@pytest.mark.parametrize("nobody", NOBODY)
 def test_dicom_of_nobody_has_no_patient(nobody: str, tmp_path: Path) -> None:
     assert outcome(tmp_path, dicom(TWELVE, PatientID=nobody)).facts["patient"] == ""
 
@@ -169,3 +172,15 @@ def test_padding_of_dicom_is_black_and_takes_no_part_in_the_window() -> None:
     grey = np.asarray(decode(dicom(levels, bits=16, PixelPaddingValue=-2000), SETTINGS).grey)
     assert (grey[:, :10] == 0).all()
     assert np.abs(grey[:, 10:].astype(int) - whole[:, 10:]).max() <= 8
+
+
+@pytest.mark.parametrize("patient", ["unknown", "NA", "folder/N/A", "Anonymized Patient"])
+def test_a_placeholder_in_a_table_is_no_patient(patient: str, tmp_path: Path) -> None:
+    assert outcome(tmp_path, PNG, patient=patient).facts["patient"] == ""
+    assert outcome(tmp_path, PNG, patient="folder/0").facts["patient"] == "folder/0"
+
+
+@pytest.mark.parametrize("view", ["pa", "Pa", " PA "])
+def test_views_are_compared_without_case_and_spaces(view: str, tmp_path: Path) -> None:
+    assert outcome(tmp_path, PNG, view=view).facts["status"] == "ok"
+    assert outcome(tmp_path, PNG, view="LL").facts["status"] == "excluded"

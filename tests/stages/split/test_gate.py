@@ -5,7 +5,7 @@ import pytest
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import load
 from stages.split.flow import IMAGE_STATUS, count, image_status, shares, summary, without_dedupe
-from stages.split.gate import check_classes, check_leaks, find_leaks
+from stages.split.gate import check_classes, check_leaks, find_leaks, warn_of_large_patients
 from tests.helpers.closure import ROOT
 
 NEAR, FAR = f"{0b111:064x}", "f" * 64
@@ -139,3 +139,9 @@ def test_without_dedupe_counts_test_images_with_a_duplicate_in_train() -> None:
     usable = usable.assign(patient="", source="s", sha256=usable["image"])
     settings = load(ROOT / "params.yaml").split
     assert without_dedupe(usable, settings) == {"test": 3, "with_duplicate_in_train": 1}
+
+
+def test_a_patient_of_a_large_share_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    patients = ["placeholder"] * 30 + [f"p{number}" for number in range(70)] + [""] * 40
+    warn_of_large_patients(pd.DataFrame({"patient": patients}))
+    assert "patient 'placeholder' has 30 of 140 images" in capsys.readouterr().out
