@@ -60,7 +60,7 @@ def test_the_page_tells_what_came_out(reproduced: tuple[Project, str]) -> None:
     page = Page(project.read("report/index.html"))
     test = json.loads(project.read("metrics/test.json"))
     flow = json.loads(project.read("metrics/split.json"))["flow"]
-    assert page.table("Scores of the test images")["Accuracy"][0] == f"{test['accuracy']:.3f}"
+    assert page.table("Scores on the test images")["Accuracy"][0] == f"{test['accuracy']:.3f}"
     assert f"{flow['found']} images found in “phantom”" in " ".join(page.text.split())
     assert str(project.folder) not in page.text
 

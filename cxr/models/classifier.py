@@ -47,16 +47,9 @@ class Classifier:
         Raises:
             UserError: if the folder holds no model of this project.
         """
-        path = folder / MODEL_FILE
-        try:
-            with safe_open(path, framework="pt") as file:
-                info = ModelInfo(**json.loads(file.metadata()["model_info"]))
-        except Exception as error:
-            raise UserError(
-                f"{path} is no model of this project: train one with `dvc repro`."
-            ) from error
+        info, _ = read_info(folder)
         classifier = cls.build(info)
-        classifier.network.load_state_dict(load_file(path))
+        classifier.network.load_state_dict(load_file(folder / MODEL_FILE))
         classifier.network.eval()
         return classifier
 
@@ -67,7 +60,10 @@ class Classifier:
             name: tensor.detach().cpu().contiguous()
             for name, tensor in self.network.state_dict().items()
         }
-        metadata = {"model_info": json.dumps(asdict(self.info), sort_keys=True)}
+        metadata = {
+            "model_info": json.dumps(asdict(self.info), sort_keys=True),
+            "parameters": str(sum(weights.numel() for weights in self.network.parameters())),
+        }
         save_file(tensors, folder / MODEL_FILE, metadata=metadata)
 
     def to_input(self, images: Images) -> Tensor:
@@ -129,3 +125,20 @@ class Classifier:
         finally:
             handle.remove()
         return logits, torch.cat(features).cpu().numpy()
+
+
+def read_info(folder: Path) -> tuple[ModelInfo, int]:
+    """Read a saved model's description and number of trainable parameters, without its weights.
+
+    Raises:
+        UserError: if the folder holds no model of this project.
+    """
+    path = folder / MODEL_FILE
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata()
+        return ModelInfo(**json.loads(metadata["model_info"])), int(metadata["parameters"])
+    except Exception as error:
+        raise UserError(
+            f"{path} is not a model of this project: train one with `dvc repro`."
+        ) from error

@@ -16,13 +16,13 @@ DISPLAY_NAMES = {
 }
 
 PROBE_NAMES = {
-    "file": "classifier: file metadata",
-    "thumbnail": "classifier: 8 × 8 pixels",
-    "border": "classifier: image border",
-    "lungs_blanked": "network: lungs blanked",
-    "lungs_only": "network: lungs only",
+    "file": "file metadata",
+    "thumbnail": "8 × 8 pixels",
+    "border": "image border",
+    "lungs_blanked": "lungs blanked",
+    "lungs_only": "lungs only",
 }
-"""The probes of the shortcut audit: what predicts the class, and from which input."""
+"""The probes of the shortcut audit, by the input from which they predict the class."""
 
 
 def display_name(key: str) -> str:

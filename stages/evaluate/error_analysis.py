@@ -23,7 +23,7 @@ def draw_audit(folder: Path, audit: dict[str, Any]) -> None:
     Args:
         audit: see `stages.evaluate.audit.audit_shortcuts`.
     """
-    names = {"network": "network: whole image", **PROBE_NAMES}
+    names = {"network": "whole image (network)", **PROBE_NAMES}
     shown = {name: audit[name] for name in names if audit[name]["images"]}
     with figure(folder / "audit.png", figsize=(7.5, 0.5 * len(shown) + 1.6)) as (_, axes):
         for row, result in enumerate(shown.values()):

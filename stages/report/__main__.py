@@ -11,33 +11,35 @@ from typing import Any
 
 import pandas as pd
 
-from cxr.models.classifier import MODEL_FILE, Classifier
+from cxr.models.classifier import MODEL_FILE, read_info
 from cxr.pipeline import tables
 from cxr.pipeline.cli import paths, run
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import atomic_write, sha256
 from cxr.pipeline.params import load
-from stages.report import data, heat, settings, verdicts
-from stages.report.pictures import Picture, embed, heatmaps
+from stages.report import dataset, findings
+from stages.report.embed import EmbeddedImage, embed_heatmaps, embed_image
+from stages.report.heatmap_findings import heatmap_sentences, heatmap_tables
 from stages.report.render import render
+from stages.report.settings import setting_rows
 
 METRICS = ("duplicates", "flow", "test", "breakdown", "audit", "gradcam")
-DRAWINGS = {
-    "evaluate_plots": [
+PLOTS = {
+    "evaluate_plots": (
         *("learning_curves", "roc", "precision_recall", "reliability", "projection"),
-    ],
+    ),
 }
-SHEETS = {
-    "duplicates_plots": ["groups"],
-    "flow_plots": ["samples"],
-    "evaluate_plots": ["augmented", "mistakes"],
+CONTACT_SHEETS = {
+    "duplicates_plots": ("groups",),
+    "flow_plots": ("samples",),
+    "evaluate_plots": ("augmented", "mistakes"),
 }
 
 
 def main() -> None:
     """The stage, from its files to its files."""
     files = paths(
-        "Write one page that tells all that came out.",
+        "Write the report: data, model, results and audit in one HTML file.",
         *("params", "model", "images", "split", *METRICS),
         *("duplicates_plots", "flow_plots", "evaluate_plots", "gradcam_plots"),
         "report",
@@ -46,67 +48,67 @@ def main() -> None:
     metrics = {name: read_json(getattr(files, name)) for name in METRICS}
     test, breakdown, audit = metrics["test"], metrics["breakdown"], metrics["audit"]
     images = tables.read(files.images, tables.Images)
-    kept = data.used(images, tables.read(files.split, tables.Split))
-    confusion = read_csv(files.evaluate_plots / "confusion.csv", str)
+    split = tables.read(files.split, tables.Split)
+    predictions = read_csv(files.evaluate_plots / "confusion.csv", str)
     reliability = read_csv(files.evaluate_plots / "reliability" / "after.csv", float)
-    classifier = Classifier.load(files.model)
-    info = classifier.info
-    matrix = data.confusion(confusion, info.classes)
+    info, parameters = read_info(files.model)
+    matrix = dataset.confusion_matrix(predictions, info.classes)
     chance = audit["network"]["chance"]
+    audit_finding = findings.audit_finding(audit)
 
-    page = render(
+    html = render(
         **metrics,
         params=params,
-        settings=settings.lines(params, info.architecture),
+        settings=setting_rows(params, info.architecture),
         info=info,
         weights=Path(info.weights).name,
-        digest=sha256(files.model / MODEL_FILE),
-        parameters=sum(weight.numel() for weight in classifier.network.parameters()),
-        fates=data.fates(metrics["flow"]["flow"]),
-        labels=data.labels(params),
-        reasons=data.reasons(images),
-        characteristics=data.characteristics(kept),
-        confusion=matrix,
-        mixed_up=data.mixed_up(matrix, info.classes),
-        pictures=pictures(files, test["operating_point"] is not None),
-        heatmaps=heatmaps(files.gradcam_plots, info.classes),
-        chance=chance,
-        baselines=verdicts.baselines(breakdown["class"], chance),
-        calibration=verdicts.calibration(test, data.sureness(reliability)),
-        heat=heat.verdict(metrics["gradcam"]),
-        heat_tables=heat.tables(metrics["gradcam"]),
-        glance=[
-            verdicts.performance(test, chance, params.evaluate.confidence),
-            verdicts.weakest(breakdown["class"]),
-            verdicts.operating_point(test["operating_point"], breakdown["class"]),
-            verdicts.audit(audit),
+        sha256=sha256(files.model / MODEL_FILE),
+        parameters=parameters,
+        statuses=dataset.status_columns(metrics["flow"]["flow"]),
+        label_mapping=dataset.label_mapping(params),
+        reasons=dataset.unusable_reasons(images),
+        characteristics=dataset.characteristics(dataset.split_images(images, split)),
+        confusion_matrix=matrix,
+        confusions=dataset.frequent_confusions(matrix, info.classes),
+        images=embed_plots(files, test["operating_point"] is not None),
+        heatmap_images=embed_heatmaps(files.gradcam_plots, info.classes),
+        heatmap_sentences=heatmap_sentences(metrics["gradcam"]),
+        heatmap_tables=heatmap_tables(metrics["gradcam"]),
+        baselines=findings.baselines(breakdown["class"], chance),
+        calibration=findings.calibration_sentence(test, dataset.mean_confidence(reliability)),
+        audit_finding=audit_finding,
+        findings=[
+            findings.performance_finding(test, chance, params.evaluate.confidence),
+            findings.weakest_class_finding(breakdown["class"]),
+            findings.operating_point_finding(test["operating_point"], breakdown["class"]),
+            audit_finding,
         ],
     )
     with atomic_write(files.report) as folder:
         folder.mkdir()
-        (folder / "index.html").write_text(page, encoding="utf-8", newline="\n")
+        (folder / "index.html").write_text(html, encoding="utf-8", newline="\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """Read a metrics file.
 
     Raises:
-        UserError: if it is not there, or is no JSON.
+        UserError: if it is missing or not JSON.
     """
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing: `dvc repro` writes it.") from error
     except ValueError as error:
-        raise UserError(f"{path} is no JSON: remove it and run `dvc repro`.") from error
+        raise UserError(f"{path} is not JSON: remove it and run `dvc repro`.") from error
     return content
 
 
 def read_csv(path: Path, kind: type) -> pd.DataFrame:
-    """Read a table that belongs to a picture; every column is of one kind.
+    """Read the table of a plot; all of its columns have the same type.
 
     Raises:
-        UserError: if it is not there.
+        UserError: if it is missing.
     """
     try:
         return pd.read_csv(path, dtype=kind, keep_default_na=False)
@@ -114,17 +116,21 @@ def read_csv(path: Path, kind: type) -> pd.DataFrame:
         raise UserError(f"{path} is missing: `dvc repro` writes it.") from error
 
 
-def pictures(files: Namespace, operating_point: bool) -> dict[str, Picture]:
-    """The pictures of all stages, by name; that of the operating point only if there is one."""
-    found = {
-        name: embed(getattr(files, folder) / f"{name}.png", sheet)
-        for sheet, chosen in ((False, DRAWINGS), (True, SHEETS))
-        for folder, names in chosen.items()
+def embed_plots(files: Namespace, operating_point: bool) -> dict[str, EmbeddedImage]:
+    """The plots and contact sheets of all stages, by name.
+
+    Args:
+        operating_point: whether there is a plot of the operating point.
+    """
+    images = {
+        name: embed_image(getattr(files, folder) / f"{name}.png", lossy)
+        for lossy, selection in ((False, PLOTS), (True, CONTACT_SHEETS))
+        for folder, names in selection.items()
         for name in names
     }
     if operating_point:
-        found["operating_point"] = embed(files.evaluate_plots / "operating_point.png")
-    return found
+        images["operating_point"] = embed_image(files.evaluate_plots / "operating_point.png")
+    return images
 
 
 if __name__ == "__main__":

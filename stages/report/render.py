@@ -1,25 +1,26 @@
-"""From what is known to HTML: the templates beside this file, with every text escaped."""
+"""Render the templates beside this file, with every value escaped."""
 
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from stages.report.checklists import CHECKLISTS, counts
-from stages.report.data import LOST
-from stages.report.verdicts import FEW, PROBES
-from stages.report.wording import FILTERS
+from cxr.plotting.display_names import PROBE_NAMES
+from stages.report.checklists import CHECKLISTS, count_by_status
+from stages.report.dataset import NOT_USED
+from stages.report.findings import FEW, PROBES
+from stages.report.formatting import FILTERS
 
 
 def render(**content: Any) -> str:
-    """The page.
+    """Return the report as HTML.
 
     Args:
-        content: what the templates name.
+        content: the variables of the templates.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        # Names of classes, sources and files are other people's text.
+        # Names of classes, sources and files come from outside.
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -29,8 +30,9 @@ def render(**content: Any) -> str:
     environment.globals |= {
         "CHECKLISTS": CHECKLISTS,
         "FEW": FEW,
-        "LOST": LOST,
+        "NOT_USED": NOT_USED,
         "PROBES": PROBES,
-        "counts": counts,
+        "PROBE_NAMES": PROBE_NAMES,
+        "count_by_status": count_by_status,
     }
-    return environment.get_template("page.html").render(**content)
+    return environment.get_template("report.html").render(**content)

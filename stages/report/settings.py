@@ -1,4 +1,4 @@
-"""The settings that these results were made with, as lines of a table."""
+"""The settings of this run, as rows of a table."""
 
 from pathlib import Path
 from typing import Any
@@ -6,26 +6,26 @@ from typing import Any
 from flatten_dict import flatten
 
 from cxr.pipeline.params import Params
-from stages.report.wording import setting
+from stages.report.formatting import setting
 
 
-def lines(params: Params, model: str) -> list[tuple[str, str]]:
-    """Key and value of every setting that a stage used, but for where files are and what fetches.
+def setting_rows(params: Params, architecture: str) -> list[tuple[str, str]]:
+    """Key and value of every setting that can change a result.
 
     Args:
-        model: a name in `params.architectures`.
+        architecture: a key of `params.architectures`.
     """
     everything = params.model_dump()
     sections = ("prepare", "dedupe", "split", "train", "evaluate", "gradcam")
-    chosen: dict[str, Any] = {"dataset": params.dataset}
+    selected: dict[str, Any] = {"dataset": params.dataset}
     if params.dataset == "phantom":
-        chosen["phantom"] = everything["phantom"]
+        selected["phantom"] = everything["phantom"]
     if params.dataset == "union":
-        chosen["union.datasets"] = params.union.datasets
-    chosen |= {name: everything[name] for name in sections}
-    # Where files lie is of this machine.
-    chosen["train"]["weights"] = Path(params.train.weights).name
-    chosen["gradcam"].pop("novel", None)
-    chosen[f"architectures.{model}"] = everything["architectures"][model]
-    flat = flatten(chosen, "dot", keep_empty_types=(dict,))
+        selected["union.datasets"] = params.union.datasets
+    selected |= {name: everything[name] for name in sections}
+    # Folders differ from machine to machine.
+    selected["train"]["weights"] = Path(params.train.weights).name
+    selected["gradcam"].pop("novel", None)
+    selected[f"architectures.{architecture}"] = everything["architectures"][architecture]
+    flat = flatten(selected, "dot", keep_empty_types=(dict,))
     return [(key, setting(value)) for key, value in flat.items()]

@@ -163,7 +163,7 @@ def test_without_an_operating_point_the_most_probable_class_is_called(work, tmp_
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["one.png", "--model", "nowhere"], "is no model of this project"),
+        (["one.png", "--model", "nowhere"], "is not a model of this project"),
         (["one.png", "--model", "model", "--positive", "measles"], "is no class of this network"),
         (["empty", "--model", "model"], "there is no file in it"),
         (["gone.png", "--model", "model"], "1 of 1 files can't be used"),

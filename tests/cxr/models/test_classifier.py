@@ -101,5 +101,5 @@ def test_an_unknown_network_gets_a_suggestion():
 def test_a_folder_without_a_model_is_refused(tmp_path, content):
     if content is not None:
         (tmp_path / MODEL_FILE).write_bytes(content)
-    with pytest.raises(UserError, match="is no model of this project"):
+    with pytest.raises(UserError, match="is not a model of this project"):
         Classifier.load(tmp_path)

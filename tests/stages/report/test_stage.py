@@ -9,17 +9,17 @@ import pytest
 from PIL import Image
 
 from cxr.pipeline.errors import UserError
-from stages.report import verdicts
+from stages.report import findings
 from stages.report.__main__ import main
-from stages.report.checklists import CHECKLISTS, counts
-from stages.report.pictures import embed
+from stages.report.checklists import CHECKLISTS, count_by_status
+from stages.report.embed import embed_image
 from tests.helpers.html_page import Page
 from tests.helpers.params import changed as changed_params
 from tests.helpers.report_inputs import FILES, arguments, changed, written
 
 SECTIONS = (
-    *("glance", "data", "network", "results", "failures", "heat", "audit", "card", "checklists"),
-    "settings",
+    *("glance", "data", "model", "performance", "errors", "heatmaps", "audit", "model-card"),
+    *("checklists", "settings"),
 )
 CARD = (
     *("Model details", "Intended use", "Factors", "Metrics", "Evaluation data", "Training data"),
@@ -72,7 +72,7 @@ def test_every_section_is_there_and_in_the_contents(page: Page) -> None:
     for title in CARD:
         assert title in page.text
     assert "Not a medical device" in page.text
-    assert "drawn images, not patients" in page.text
+    assert "synthetic images, not patients" in page.text
 
 
 def test_it_needs_nothing_else(html: str, page: Page) -> None:
@@ -87,7 +87,7 @@ def test_it_needs_nothing_else(html: str, page: Page) -> None:
 
 def test_headline_numbers_are_those_of_the_metrics(inputs: Path, page: Page) -> None:
     test = metrics(inputs, "test")
-    rows = page.table("Scores of the test images")
+    rows = page.table("Scores on the test images")
     spoken = {"Accuracy": "accuracy", "AUROC": "auroc", "Balanced accuracy": "balanced_accuracy"}
     for title, name in spoken.items():
         ends = test["interval"][name]
@@ -96,34 +96,32 @@ def test_headline_numbers_are_those_of_the_metrics(inputs: Path, page: Page) -> 
     assert rows["Balanced accuracy"][2] == "0.250"
     support = [one["support"] for one in metrics(inputs, "breakdown")["class"].values()]
     assert rows["Accuracy"][2] == f"{max(support) / sum(support):.3f}"
-    assert f"Balanced accuracy {test['balanced_accuracy']:.3f} (95 % interval" in page.text
+    assert f"Balanced accuracy {test['balanced_accuracy']:.3f} (95% interval" in page.text
 
 
 def test_other_numbers_are_those_of_the_metrics(inputs: Path, page: Page) -> None:
     breakdown = metrics(inputs, "breakdown")
-    rows = page.table("Each class against the rest")
+    rows = page.table("One-vs-rest scores of each class")
     for name, one in breakdown["class"].items():
         ends = one["interval"]["sensitivity"]
         assert rows[name][0] == str(one["support"])
         assert rows[name][1] == f"{one['sensitivity']:.3f} {ends['low']:.2f} to {ends['high']:.2f}"
-    rows = page.table("The same scores on parts")
+    rows = page.table("Scores of subgroups")
     for value, one in breakdown["subgroup"]["sex"].items():
         cells = rows[f"{value} few"]
         assert cells[:3] == [str(one[name]) for name in ("images", "groups", "classes")]
         assert cells[3].startswith(f"{one['accuracy']:.3f}")
     point = metrics(inputs, "test")["operating_point"]
-    rows = page.table("COVID against the rest at the threshold")
-    assert rows["Specificity share of the others that is left alone"][0] == (
-        f"{point['specificity']:.3f}"
-    )
+    rows = page.table("COVID against the rest, with this threshold")
+    assert rows["Specificity other images that are not"][0] == (f"{point['specificity']:.3f}")
     rows = page.table("Probes of the shortcut audit")
     border = metrics(inputs, "audit")["border"]
-    cells = next(cells for name, cells in rows.items() if name.startswith("Border"))
+    cells = next(cells for name, cells in rows.items() if name.startswith("Image border"))
     assert cells[1].startswith(f"{border['balanced_accuracy']:.3f}")
     assert cells[-1] == "suspicious"
-    rows = page.table("Measures of the heatmaps, test images by class")
+    rows = page.table("Heatmap measures, test images by class")
     heat = metrics(inputs, "gradcam")["test"]
-    cells = rows["Share of the heat in the lungs"]
+    cells = rows["Heat inside the lungs, share of the heatmap"]
     assert [cell[:5] for cell in cells] == [
         f"{one['lungs_heat']:.3f}" for one in (heat, *heat["class"].values())
     ]
@@ -152,14 +150,16 @@ def test_a_suspicious_shortcut_is_said_at_once_and_plainly(page: Page) -> None:
     start = page.text.index("At a glance", page.text.index("Skip") + 100)
     glance = page.text[start : page.text.index("Flow of images")]
     assert "1 of 5 probes suspicious" in glance
-    assert "The outer tenth of the image tells the classes apart" in glance
-    assert "Do not read the scores as skill" in glance
+    assert (
+        "The outer tenth of the image, where markers and text lie, predicts the classes" in glance
+    )
+    assert "Do not interpret the scores as the ability to detect disease" in glance
 
 
 @pytest.mark.parametrize(
     ("gain", "tone", "title"),
     [
-        (0.0, "plain", "the network is not shown to see more than border pixels"),
+        (0.0, "plain", "network not shown to be better than image border"),
         (0.1, "good", "none of 5 probes suspicious"),
     ],
 )
@@ -169,18 +169,18 @@ def test_if_no_probe_is_suspicious_the_strongest_is_named_and_held_against_the_n
     audit = metrics(inputs, "audit")
     audit["border"]["suspicious"] = False
     audit["border"]["interval"]["network_gain"]["low"] = gain
-    verdict = verdicts.audit(audit)
-    assert (verdict.tone, verdict.title) == (tone, f"Shortcuts: {title}")
-    assert "border pixels tell most about the classes" in verdict.text
-    assert f"{audit['border']['balanced_accuracy']:.3f}, where chance is 0.250" in verdict.text
+    finding = findings.audit_finding(audit)
+    assert (finding.tone, finding.title) == (tone, f"Shortcuts: {title}")
+    assert "strongest probe is “image border”" in finding.text
+    assert f"{audit['border']['balanced_accuracy']:.3f} (chance: 0.250," in finding.text
 
 
 @pytest.mark.parametrize(
     ("low", "high", "title"),
     [
-        (0.3, 0.6, "Better than guessing"),
-        (0.2, 0.6, "Not shown to be better than guessing"),
-        (0.1, 0.2, "Worse than guessing"),
+        (0.3, 0.6, "Better than chance"),
+        (0.2, 0.6, "Not shown to be better than chance"),
+        (0.1, 0.2, "Worse than chance"),
         (None, None, "Performance undefined"),
     ],
 )
@@ -189,15 +189,18 @@ def test_the_headline_is_judged_by_its_interval(
 ) -> None:
     test = metrics(inputs, "test")
     test["interval"]["balanced_accuracy"] = {"low": low, "high": high}
-    assert verdicts.performance(test, 0.25, 0.95).title == title
+    assert findings.performance_finding(test, 0.25, 0.95).title == title
 
 
 def test_a_sensitivity_below_what_was_asked_for_is_bad_news(inputs: Path) -> None:
     point = metrics(inputs, "test")["operating_point"]
     by_class = metrics(inputs, "breakdown")["class"]
-    assert verdicts.operating_point(point | {"sensitivity": 0.94}, by_class).tone == "bad"
-    assert verdicts.operating_point(point | {"sensitivity": 0.96}, by_class).tone == "plain"
-    assert "undefined" in verdicts.operating_point(point | {"sensitivity": None}, by_class).title
+    assert findings.operating_point_finding(point | {"sensitivity": 0.94}, by_class).tone == "bad"
+    assert findings.operating_point_finding(point | {"sensitivity": 0.96}, by_class).tone == "plain"
+    assert (
+        "undefined"
+        in findings.operating_point_finding(point | {"sensitivity": None}, by_class).title
+    )
 
 
 def test_every_item_of_the_guidelines_stands_once() -> None:
@@ -208,7 +211,7 @@ def test_every_item_of_the_guidelines_stands_once() -> None:
     assert set(numbers) == set(range(1, 28))
     assert len({item.number for item in tripod}) == len(tripod) == 52
     for items in (claim, tripod):
-        assert sum(counts(items).values()) == len(items)
+        assert sum(count_by_status(items).values()) == len(items)
 
 
 def test_names_that_look_like_code_are_shown_as_text(tmp_path: Path) -> None:
@@ -218,7 +221,7 @@ def test_names_that_look_like_code_are_shown_as_text(tmp_path: Path) -> None:
     tags = {tag for tag, _ in page.tags}
     assert "script" not in tags and "i" not in tags
     assert not [attrs for _, attrs in page.tags if "onerror" in attrs]
-    rows = page.table("Each class against the rest")
+    rows = page.table("One-vs-rest scores of each class")
     assert {" ".join(name.split()) for name in hostile} <= set(rows)
     assert "damaged: <b>header</b>" in page.text
     assert "south & <i>sons</i>" in page.text
@@ -243,10 +246,10 @@ def test_a_missing_picture_is_one_clear_line(inputs: Path, tmp_path: Path) -> No
     linked(inputs, tmp_path)
     (tmp_path / "gradcam_plots").unlink()
     (tmp_path / "gradcam_plots").mkdir()
-    with pytest.raises(UserError, match="holds no sheet of heatmaps"):
+    with pytest.raises(UserError, match="has no contact sheet of heatmaps"):
         made(tmp_path, tmp_path / "report")
     with pytest.raises(UserError, match=r"roc.png is missing: `dvc repro` writes it"):
-        embed(tmp_path / "roc.png")
+        embed_image(tmp_path / "roc.png")
 
 
 def test_without_masks_positive_class_and_subgroups(inputs: Path, tmp_path: Path) -> None:
@@ -261,11 +264,11 @@ def test_without_masks_positive_class_and_subgroups(inputs: Path, tmp_path: Path
     changed(tmp_path / "breakdown.json", **{"class": breakdown["class"]})
     (tmp_path / "evaluate_plots" / "operating_point.png").unlink()
     page = Page(made(tmp_path, tmp_path / "report"))
-    assert page.table("Each class against the rest")["Normal"][3] == "undefined"
-    assert "There are no lung masks" in page.text
-    assert "2 of 5 probes could not run: no lung masks" in page.text
+    assert page.table("One-vs-rest scores of each class")["Normal"][3] == "undefined"
+    assert "There are no lung masks, so" in page.text
+    assert "2 of 5 probes were not run: no lung masks" in page.text
     assert "No operating point" in page.text
-    assert "Nothing is known by which the test images could be told apart" in page.text
+    assert "The test images cannot be divided into subgroups" in page.text
     assert "None" not in page.text
 
 
@@ -280,7 +283,7 @@ def test_settings_are_those_of_params_less_what_is_of_this_machine(tmp_path: Pat
     written(folder, images=80)
     params = changed_params(tmp_path, train__weights="/home/me/mobile.pth", prepare__image_size=64)
     html = made(folder, tmp_path / "report", params=params)
-    rows = Page(html).table("Settings that these results were made with")
+    rows = Page(html).table("The settings of this run")
     assert rows["prepare.image_size"] == ["64"]
     assert rows["train.weights"] == ["mobile.pth"]
     assert "/home/me" not in html
@@ -290,7 +293,7 @@ def test_settings_are_those_of_params_less_what_is_of_this_machine(tmp_path: Pat
 def test_a_drawing_is_the_same_to_the_last_pixel(tmp_path: Path) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (20, 30, 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / "a.png")
-    picture = embed(tmp_path / "a.png")
-    content = base64.b64decode(picture.address.split(",")[1])
+    picture = embed_image(tmp_path / "a.png")
+    content = base64.b64decode(picture.url.split(",")[1])
     assert (picture.width, picture.height) == (30, 20)
     assert (np.asarray(Image.open(io.BytesIO(content))) == noise).all()

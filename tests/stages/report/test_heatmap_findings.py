@@ -2,7 +2,7 @@
 
 import pytest
 
-from stages.report import heat
+from stages.report.heatmap_findings import Cell, heatmap_sentences, heatmap_tables
 
 CLASSES = ("COVID", "Normal")
 ENDS = {"low": 0.01, "high": 0.09}
@@ -33,32 +33,35 @@ def of_sides(**changes: object) -> dict:
 
 
 def test_every_side_and_class_has_its_column() -> None:
-    sides, classes, differences = heat.tables(of_sides())
+    sides, classes, differences = heatmap_tables(of_sides())
     assert sides.columns == ["training", "validation", "test"]
     assert classes.columns == ["all", *CLASSES]
-    assert differences.columns == ["test less train"]
+    assert differences.columns == ["test − training"]
     rows = dict(classes.rows)
-    cell = rows["share of the heat in the lungs beyond that of the area"][0]
-    assert cell == heat.Cell(0.05, ENDS)
-    assert rows["images"] == [heat.Cell(9), heat.Cell(4), heat.Cell(4)]
+    cell = rows["heat inside the lungs minus their area"][0]
+    assert cell == Cell(0.05, ENDS)
+    assert rows["images"] == [Cell(9), Cell(4), Cell(4)]
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({}, "It prefers the lungs"),
-        ({"lungs_hit": (0.2, 0.1, 0.3)}, "less often than a random point"),
-        ({"lungs_excess": (-0.05, -0.09, -0.01)}, "It avoids the lungs"),
-        ({"lungs_excess": (0.05, -0.01, 0.09)}, "It does not prefer the lungs"),
+        ({}, "The heat is concentrated in the lungs"),
+        ({"lungs_hit": (0.2, 0.1, 0.3)}, "less often than a random pixel"),
+        ({"lungs_excess": (-0.05, -0.09, -0.01)}, "The heat avoids the lungs"),
+        ({"lungs_excess": (0.05, -0.01, 0.09)}, "not shown to differ from a uniform heatmap"),
         ({"lungs_heat": (None, None, None)}, "There are no lung masks"),
-        ({}, "random weights or of another image by 0.200 (1: the same): clearly"),
-        ({"random_weights": (0.5, 0.3, 0.65)}, "not clearly more, so do not read much into"),
-        ({"other_image": (0.6, 0.5, 0.65)}, "by 0.600 (1: the same): not clearly more"),
-        ({"flip": (None, None, None)}, "Whether the maps are stable is undefined"),
-        ({}, "not shown to be what the network decides by"),
-        ({"deletion_gain": (0.04, 0.01, 0.1)}, "decides by what is hot"),
-        ({"deletion_gain": (None, None, None)}, "what is hot is undefined"),
+        ({}, "random weights or of another image by up to 0.200: clearly less"),
+        ({"random_weights": (0.5, 0.3, 0.65)}, "not clearly less, so do not rely on"),
+        ({"other_image": (0.6, 0.5, 0.65)}, "by up to 0.600: not clearly less"),
+        ({"flip": (None, None, None)}, "too few heatmaps to measure their stability"),
+        ({}, "not shown to depend on the hot pixels"),
+        ({"deletion_gain": (0.04, 0.01, 0.1)}, "the prediction depends on the hot pixels"),
+        (
+            {"deletion_gain": (None, None, None)},
+            "too few heatmaps to measure whether the prediction depends",
+        ),
     ],
 )
 def test_what_the_measures_say(changes: dict, said: str) -> None:
-    assert said in " ".join(heat.verdict(of_sides(**changes)))
+    assert said in " ".join(heatmap_sentences(of_sides(**changes)))
