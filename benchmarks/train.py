@@ -40,12 +40,12 @@ from cxr.models.classifier import Classifier
 from cxr.models.devices import default_device
 from cxr.models.info import ModelInfo
 from cxr.pipeline.params import Params, Train, load
-from stages.train.augment import pipeline
-from stages.train.data import Images, Side, loader
-from stages.train.loop import choose_precision, fit
+from stages.train.augment import build_transform
+from stages.train.data import Subset, XrayDataset, build_loader
+from stages.train.history import History
 from stages.train.module import TrainingModule
-from stages.train.optimizer import create
-from stages.train.records import Records
+from stages.train.optimizer import build_optimizer
+from stages.train.trainer import choose_precision, fit
 
 CLASSES = ["a", "b"]
 Batches = Iterable[tuple[Tensor, Tensor]]
@@ -82,9 +82,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         images = draw(folder, options.images, options.size, options.file)
-        training = Images(folder / "pixels.npy", images, 0, pipeline(settings.augment))
-        few = Side(images.rows[:8], images.labels[:8])
-        validation = Images(folder / "pixels.npy", few, 0, None)
+        training = XrayDataset(folder / "pixels.npy", images, 0, build_transform(settings.augment))
+        few = Subset(images.rows[:8], images.targets[:8])
+        validation = XrayDataset(folder / "pixels.npy", few, 0, None)
         others: dict[str, Callable[[], Batches]] = {
             "timm's loader": partial(timm_loader, folder, settings, options.size),
             "ImageFolder": partial(image_folder, folder, settings, options.size),
@@ -98,7 +98,7 @@ def main() -> None:
             }
             report(model, variants, options.repeats)
         loaders: dict[str, Callable[[], Batches]] = {
-            "this loader": partial(loader, training, settings, pin_memory=False),
+            "this loader": partial(build_loader, training, settings, pin_memory=False),
             **others,
         }
         report(
@@ -122,7 +122,7 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def draw(folder: Path, count: int, size: int, file: int) -> Side:
+def draw(folder: Path, count: int, size: int, file: int) -> Subset:
     """Write smooth grey images with some noise: a PNG file of each, and all in pixels.npy."""
     random = np.random.default_rng(0)
     pixels = np.empty((count, size, size), np.uint8)
@@ -136,7 +136,7 @@ def draw(folder: Path, count: int, size: int, file: int) -> Side:
         place.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(place), image)
     np.save(folder / "pixels.npy", pixels)
-    return Side(np.arange(count), labels)
+    return Subset(np.arange(count), labels)
 
 
 def timm_loader(folder: Path, settings: Train, size: int) -> Batches:
@@ -202,40 +202,40 @@ def build(params: Params, name: str, size: int) -> tuple[Classifier, str]:
 
 
 def stage(
-    params: Params, name: str, settings: Train, training: Images, validation: Images
+    params: Params, name: str, settings: Train, training: XrayDataset, validation: XrayDataset
 ) -> list[float]:
     """The train stage, second epoch: in the first, workers start and kernels are chosen."""
     classifier, precision = build(params, name, size_of(training))
-    records = Records(settings.epochs, settings.monitor)
+    history = History(settings.epochs, settings.monitor)
     lr = params.architectures[name].lr
     module = Timed(
-        classifier.network, classifier.info, settings, lr, torch.ones(len(CLASSES)), records
+        classifier.network, classifier.info, settings, lr, torch.ones(len(CLASSES)), history
     )
     pin = default_device().type == "cuda"
-    batches, held_out = (loader(images, settings, pin) for images in (training, validation))
+    batches, held_out = (build_loader(images, settings, pin) for images in (training, validation))
     with redirect_stdout(None):
         fit(module, batches, held_out, precision, training.path.with_name("state.ckpt"))
     training.path.with_name("state.ckpt").unlink()
     return [settings.batch_size / seconds for seconds in np.diff(module.ends)]
 
 
-def ceiling(params: Params, name: str, settings: Train, training: Images) -> list[float]:
+def ceiling(params: Params, name: str, settings: Train, training: XrayDataset) -> list[float]:
     """The same step on one batch that is on the device already."""
     classifier, precision = build(params, name, size_of(training))
     keys = [(0, position, 0) for position in range(settings.batch_size)]
     images, labels = (part.to(default_device()) for part in training.__getitems__(keys))
     batch = (classifier.info.normalize(images), labels)
-    steps = len(training.side) // settings.batch_size
+    steps = len(training.subset) // settings.batch_size
     return stepped(classifier.network, precision, settings, (batch for _ in range(steps + 2)))
 
 
 def fed(
-    params: Params, name: str, settings: Train, training: Images, make: Callable[[], Batches]
+    params: Params, name: str, settings: Train, training: XrayDataset, make: Callable[[], Batches]
 ) -> list[float]:
     """The same step, fed by another loader."""
     classifier, precision = build(params, name, size_of(training))
     batches = ((images[:, :1], labels) for images, labels in repeated(make()))
-    steps = len(training.side) // settings.batch_size
+    steps = len(training.subset) // settings.batch_size
     return stepped(classifier.network, precision, settings, islice(batches, steps + 2))
 
 
@@ -248,7 +248,7 @@ def repeated(batches: Batches) -> Iterator[tuple[Tensor, Tensor]]:
 def stepped(model: nn.Module, precision: str, settings: Train, batches: Batches) -> list[float]:
     """Images/s of each training step, the first two (starting, choosing kernels) apart."""
     device = default_device()
-    optimizer = create(model.train(), settings, lr=1e-4)
+    optimizer = build_optimizer(model.train(), settings, lr=1e-4)
     ends = []
     for images, labels in batches:
         images = images.to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
@@ -272,7 +272,7 @@ def drained(make: Callable[[], Batches]) -> list[float]:
     return [seen / (time.perf_counter() - started)]
 
 
-def size_of(images: Images) -> int:
+def size_of(images: XrayDataset) -> int:
     """Pixels along each side."""
     return int(np.load(images.path, mmap_mode="r").shape[1])
 

@@ -12,7 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from cxr.pipeline import tables
-from stages.train import resume
+from stages.train import checkpoint
 from tests.helpers.closure import ROOT, closure
 from tests.helpers.html_page import Page
 from tests.helpers.project import Project
@@ -46,7 +46,7 @@ def test_nothing_that_only_draws_or_words_things_retrains_a_network() -> None:
 
 
 def test_a_training_that_was_killed_goes_on_unless_its_own_code_changed() -> None:
-    assert sorted(resume.CODE) == sorted(code_of("train"))
+    assert sorted(checkpoint.CODE) == sorted(code_of("train"))
 
 
 def test_the_first_run_runs_every_stage_in_order(reproduced: tuple[Project, str]) -> None:

@@ -18,9 +18,9 @@ from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import atomic_write
 from cxr.pipeline.params import Train, load
 from cxr.plotting.figures import figure
-from stages.train.data import Loader, loader
-from stages.train.loss import loss_of
-from stages.train.optimizer import create
+from stages.train.data import Loader, build_loader
+from stages.train.loss import training_loss
+from stages.train.optimizer import build_optimizer
 from stages.train.setup import TrainingSetup, build_setup
 
 STEPS = 100
@@ -55,17 +55,17 @@ def search(start: TrainingSetup, settings: Train, device: torch.device) -> pd.Da
     """
     network = start.classifier.network.to(device).train()
     weights = start.class_weights.to(device)
-    optimizer = create(network, settings, lr=1.0)
+    optimizer = build_optimizer(network, settings, lr=1.0)
     relative = [group["lr"] for group in optimizer.param_groups]
     rows: list[tuple[float, float, float]] = []
     average = 0.0
-    batches = endless(loader(start.training, settings, pin_memory=False))
+    batches = endless(build_loader(start.training, settings, pin_memory=False))
     for step, (images, labels) in zip(range(STEPS), batches, strict=False):
         lr = LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1))
         for group, share in zip(optimizer.param_groups, relative, strict=True):
             group["lr"] = lr * share
         logits = network(start.classifier.info.normalize(images.to(device)))
-        loss = loss_of(logits, labels.to(device), weights, settings)
+        loss = training_loss(logits, labels.to(device), weights, settings)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

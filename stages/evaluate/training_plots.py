@@ -41,7 +41,7 @@ def draw_training(folder: Path, training: Path, classes: list[str], size: int) -
 
 def draw_learning_curves(path: Path, training: Path) -> None:
     """Draw each metric of training and validation images by epoch, with the best epoch marked."""
-    kept: dict[str, Any] = json.loads((training / "kept.json").read_text(encoding="utf-8"))
+    best: dict[str, Any] = json.loads((training / "best_epoch.json").read_text(encoding="utf-8"))
     with figure(path, 2, 2, figsize=(9, 6.5), sharex=True) as (drawing, axes):
         for axis, (metric, title) in zip(axes.flat, METRICS.items(), strict=True):
             for side, name in (("train", "training"), ("val", "validation")):
@@ -51,7 +51,7 @@ def draw_learning_curves(path: Path, training: Path) -> None:
                 epochs = range(1, len(values) + 1)
                 axis.plot(epochs, values, marker=marker, markersize=3.5, label=name)
             axis.axvline(
-                kept["epoch"], color="0.4", linestyle="--", linewidth=1, label="best epoch (kept)"
+                best["epoch"], color="0.4", linestyle="--", linewidth=1, label="best epoch"
             )
             axis.set_title(title)
             axis.xaxis.get_major_locator().set_params(integer=True)

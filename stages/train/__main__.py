@@ -1,4 +1,4 @@
-"""Train the network: pixels and split in, the model of the best epoch and its curves out."""
+"""Train a network; write the model of the best epoch and the learning curves."""
 
 import sys
 
@@ -17,23 +17,23 @@ from cxr.pipeline import cli
 from cxr.pipeline.files import atomic_write
 from cxr.pipeline.params import load
 from stages.train.augmentation_examples import write_examples
-from stages.train.data import loader
-from stages.train.loop import choose_precision, fit, one_voice, synchronised
+from stages.train.checkpoint import checkpoint_path
+from stages.train.data import build_loader
+from stages.train.history import History, write_curves
 from stages.train.module import TrainingModule
-from stages.train.records import Records, write_curves
-from stages.train.resume import state_file
 from stages.train.setup import build_setup
+from stages.train.trainer import choose_precision, fit, silence_other_ranks, synchronize_batchnorm
 
 
 def main() -> None:
     """Read the command line, train, write the model folder and the plots."""
-    paths = cli.paths(__doc__, "params", "pixels", "split", "model", "plots", "state")
-    first = one_voice() == 0
+    paths = cli.paths(__doc__, "params", "pixels", "split", "model", "plots", "checkpoints")
+    rank = silence_other_ranks()
     params = load(paths.params)
     settings, architecture = params.train, params.architectures[params.model]
     reserve_gpus(settings.devices, params.gpu.when_busy)
     setup = build_setup(params, paths.pixels, paths.split)
-    classifier = setup.classifier
+    classifier, training, validation = setup.classifier, setup.training, setup.validation
 
     device = default_device()
     precision = choose_precision(
@@ -41,14 +41,14 @@ def main() -> None:
     )
     print(
         f"{params.model} (timm {architecture.timm}) on {device.type} in {precision}: "
-        f"{len(setup.training.side)} training and {len(setup.validation.side)} validation images "
+        f"{len(training.subset)} training and {len(validation.subset)} validation images "
         f"of {len(classifier.info.classes)} classes, {classifier.info.size} px",
         flush=True,
     )
     if params.cpu.portable and device.type != "cpu":
         print("cpu.portable in params.yaml has no effect on a GPU", flush=True)
-    state = state_file(
-        paths.state,
+    checkpoint = checkpoint_path(
+        paths.checkpoints,
         params.model,
         [paths.pixels, paths.split],
         {
@@ -60,39 +60,39 @@ def main() -> None:
             "cpu": params.cpu.model_dump(),
         },
     )
-    records = Records(settings.epochs, settings.monitor)
+    history = History(settings.epochs, settings.monitor)
     module = TrainingModule(
-        synchronised(classifier.network, settings, device),
+        synchronize_batchnorm(classifier.network, settings, device),
         classifier.info,
         settings,
         architecture.lr,
         setup.class_weights,
-        records,
+        history,
     )
-    training, validation = (
-        loader(images, settings, pin_memory=device.type == "cuda")
-        for images in (setup.training, setup.validation)
+    train_loader, val_loader = (
+        build_loader(dataset, settings, pin_memory=device.type == "cuda")
+        for dataset in (training, validation)
     )
-    fit(module, training, validation, precision, state)
-    if not first:
+    fit(module, train_loader, val_loader, precision, checkpoint)
+    if rank:
         return
 
-    best_epoch, best_score = records.best()
+    best_epoch, best_score = history.best()
     with atomic_write(paths.plots) as plots:
-        write_curves(plots, records)
-        write_examples(plots / "augmented", setup.training, classifier.info.classes)
+        write_curves(plots, history)
+        write_examples(plots / "augmented", training, classifier.info.classes)
     classifier.network.load_state_dict(module.best_state)
-    side, pixels = setup.validation.side, np.load(paths.pixels, mmap_mode="r")
-    logits = classifier.logits(pixels, side.rows)
+    pixels = np.load(paths.pixels, mmap_mode="r")
+    logits = classifier.logits(pixels, validation.subset.rows)
     info = replace(classifier.info, precision=precision)
-    classifier.info = calibrate(info, logits, side.labels)
+    classifier.info = calibrate(info, logits, validation.subset.targets)
     with atomic_write(paths.model) as folder:
         classifier.save(folder)
-        OodDetector.fit(pixels, setup.training.side.rows, side.rows).save(folder)
-    state.unlink()
+        OodDetector.fit(pixels, training.subset.rows, validation.subset.rows).save(folder)
+    checkpoint.unlink()
     print(
-        f"best epoch {best_epoch} of {len(records.history)} by validation "
-        f"{settings.monitor} ({best_score:.4f}); {records.speed()}"
+        f"best epoch {best_epoch} of {len(history.epochs)} by validation "
+        f"{settings.monitor} ({best_score:.4f}); {history.speed()}"
     )
 
 

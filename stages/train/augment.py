@@ -1,4 +1,4 @@
-"""What training images go through, each time differently: albumentations on grey uint8."""
+"""Random augmentation of the training images, with albumentations on 8-bit grey."""
 
 import random
 
@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr.pipeline.params import Augment
-from stages.train.seeding import seeded
+from stages.train.seeding import seed_sequence
 
 
-def pipeline(settings: Augment) -> A.Compose:
-    """The augmentation that the settings describe; what they switch off is left out."""
+def build_transform(settings: Augment) -> A.Compose:
+    """Build the augmentation from the settings; steps that are off are left out."""
     steps: list[A.BasicTransform] = []
     if settings.brightness or settings.contrast:
         steps.append(
@@ -20,8 +20,8 @@ def pipeline(settings: Augment) -> A.Compose:
             )
         )
     if settings.gamma:
-        change = 100 * settings.gamma
-        steps.append(A.RandomGamma(gamma_limit=(100 - change, 100 + change), p=1.0))
+        percent = 100 * settings.gamma
+        steps.append(A.RandomGamma(gamma_limit=(100 - percent, 100 + percent), p=1.0))
     if settings.clahe:
         steps.append(A.CLAHE(p=settings.clahe))
     if settings.rotate or settings.zoom or settings.shift:
@@ -39,7 +39,7 @@ def pipeline(settings: Augment) -> A.Compose:
         steps.append(A.HorizontalFlip(p=settings.flip))
     if settings.vertical_flip:
         steps.append(A.VerticalFlip(p=settings.vertical_flip))
-    # Last, so that nothing smooths the noise or turns the squares.
+    # Last, so that no later step smooths the noise or rotates the squares.
     if settings.noise:
         steps.append(A.GaussNoise(std_range=(0, settings.noise), p=1.0))
     if settings.erase:
@@ -55,7 +55,7 @@ def pipeline(settings: Augment) -> A.Compose:
     return A.Compose(steps)
 
 
-def augmented(
+def augment(
     transform: A.Compose,
     image: NDArray[np.uint8],
     seed: int,
@@ -63,21 +63,21 @@ def augmented(
     row: int,
     repeat: int = 0,
 ) -> NDArray[np.uint8]:
-    """One image, changed by chance that depends on the four numbers and nothing else.
+    """Augment one image, with random numbers that depend on the four integers and nothing else.
 
-    albumentations draws the same stream in each worker and again in each epoch, and global
-    seeds don't reach it; hence it is seeded for each image. (By its `set_random_seed`, each step
-    would begin the same stream: the brighter an image, the further it would be turned.)
+    albumentations draws the same numbers in each worker and again in each epoch, and global seeds
+    do not change that. So the transform is seeded for each image. (With its `set_random_seed`,
+    all steps would draw the same numbers: the brighter an image, the further it would be rotated.)
 
     Args:
         image: uint8 (S, S).
         row: of the image in pixels.npy.
-        repeat: how often it has been shown in this epoch already.
+        repeat: how often this epoch has used the image before.
 
     Returns:
         uint8 (S, S).
     """
-    generator = np.random.default_rng(seeded("augmentation", seed, epoch, row, repeat))
+    generator = np.random.default_rng(seed_sequence("augmentation", seed, epoch, row, repeat))
     transform.set_random_state(generator, random.Random(int(generator.integers(2**63))))
-    changed: NDArray[np.uint8] = transform(image=image)["image"]
-    return changed
+    augmented: NDArray[np.uint8] = transform(image=image)["image"]
+    return augmented

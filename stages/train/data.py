@@ -1,4 +1,4 @@
-"""The images of a side of the split, in batches, from the memory-mapped pixel array."""
+"""Training and validation images, read in batches from the memory-mapped pixel array."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,34 +16,39 @@ from torch.utils.data import DataLoader, Dataset, default_convert
 
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import Train
-from stages.train.augment import augmented
-from stages.train.order import Key, Share, balanced, in_order, shuffled, used
+from cxr.pipeline.tables import class_indices
+from stages.train.augment import augment
+from stages.train.sampler import (
+    SampleKey,
+    ShardSampler,
+    balanced_keys,
+    sequential_keys,
+    shuffled_keys,
+    usable_length,
+)
 
 
 @dataclass(frozen=True)
-class Side:
-    """One side of the split: `rows` of pixels.npy and their class numbers, both int64 (N,)."""
+class Subset:
+    """One subset of the split: `rows` of pixels.npy and class indices, both int64 (N,)."""
 
     rows: NDArray[np.int64]
-    labels: NDArray[np.int64]
+    targets: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.rows)
 
 
-def sides(split: pd.DataFrame) -> tuple[Side, Side, list[str]]:
-    """Take training and validation out of the split.
+def train_and_val(split: pd.DataFrame) -> tuple[Subset, Subset, list[str]]:
+    """Return the training subset, the validation subset and the sorted class names.
 
     Args:
         split: a table `cxr.pipeline.tables.Split`.
 
-    Returns:
-        training, validation, and the names of the classes, sorted.
-
     Raises:
-        UserError: if a side is empty or a class can't be learned.
+        UserError: if a subset is empty, or training has one class or lacks one of validation's.
     """
-    training, validation = (split[split["split"] == side] for side in ("train", "val"))
+    training, validation = (split[split["split"] == subset] for subset in ("train", "val"))
     for name, table in (("training", training), ("validation", validation)):
         if table.empty:
             raise UserError(
@@ -53,26 +58,23 @@ def sides(split: pd.DataFrame) -> tuple[Side, Side, list[str]]:
     classes = sorted(training["target"].unique())
     unknown = sorted(set(validation["target"]) - set(classes))
     if len(classes) < 2 or unknown:
-        what = f"no training images of class '{unknown[0]}'" if unknown else "one class only"
+        problem = f"no training images of class '{unknown[0]}'" if unknown else "only one class"
         raise UserError(
-            f"data/split.csv has {what}: change split.fold or labels in params.yaml, or add images."
+            f"data/split.csv has {problem}: change split.fold or labels in params.yaml, "
+            "or add images."
         )
-    return side(training, classes), side(validation, classes), classes
+    return to_subset(training, classes), to_subset(validation, classes), classes
 
 
-def side(table: pd.DataFrame, classes: list[str]) -> Side:
-    """Rows and class numbers of a part of the split."""
-    number = {name: index for index, name in enumerate(classes)}
-    return Side(
-        rows=table["row"].to_numpy(np.int64),
-        labels=table["target"].map(number).to_numpy(np.int64),
-    )
+def to_subset(table: pd.DataFrame, classes: list[str]) -> Subset:
+    """Take the rows and class indices from a part of the split."""
+    return Subset(table["row"].to_numpy(np.int64), class_indices(table["target"], classes))
 
 
 def mean_and_std(pixels: NDArray[np.uint8], rows: NDArray[np.int64]) -> tuple[float, float]:
-    """Mean and standard deviation of all pixels of some images, as shares of full white.
+    """Compute mean and standard deviation of all pixels of some images, as fractions of white.
 
-    From the histogram: exact, in one pass, the same in any order.
+    They are computed from the histogram: exact, in one pass, and independent of the order.
     """
     histogram = np.zeros(256, np.int64)
     for row in rows:
@@ -83,74 +85,78 @@ def mean_and_std(pixels: NDArray[np.uint8], rows: NDArray[np.int64]) -> tuple[fl
     return mean, max(std, 1 / 255)
 
 
-class Images(Dataset[tuple[Tensor, Tensor]]):
-    """Images of one side, augmented if a transform is given, fetched a batch at a time."""
+class XrayDataset(Dataset[tuple[Tensor, Tensor]]):
+    """Images of a subset, augmented if a transform is given, read one batch at a time.
 
-    def __init__(self, path: Path, side: Side, seed: int, transform: A.Compose | None) -> None:
+    Args:
+        path: pixels.npy.
+    """
+
+    def __init__(self, path: Path, subset: Subset, seed: int, transform: A.Compose | None) -> None:
         self.path = path
-        self.side = side
+        self.subset = subset
         self.seed = seed
         self.transform = transform
 
-    def __getitems__(self, keys: Sequence[Key]) -> tuple[Tensor, Tensor]:
-        """Images as uint8 (N, S, S) and class numbers as int64 (N,)."""
-        # OpenCV's own threads only get in the way of torch's and of the worker processes.
+    def __getitems__(self, keys: Sequence[SampleKey]) -> tuple[Tensor, Tensor]:
+        """Return images as uint8 (N, S, S) and class indices as int64 (N,)."""
+        # OpenCV's threads compete with those of torch and with the worker processes.
         cv2.setNumThreads(0)
-        # Opened for each batch (0.1 ms): an open map would be copied whole to a spawned worker.
+        # Opened for each batch (0.1 ms): a spawned worker would get a full copy of an open map.
         pixels = np.load(self.path, mmap_mode="r")
         batch = np.empty((len(keys), *pixels.shape[1:]), np.uint8)
-        for place, (epoch, position, repeat) in enumerate(keys):
-            row = int(self.side.rows[position])
+        for index, (epoch, position, repeat) in enumerate(keys):
+            row = int(self.subset.rows[position])
             image = np.asarray(pixels[row])
             if self.transform is not None:
-                image = augmented(self.transform, image, self.seed, epoch, row, repeat)
-            batch[place] = image
-        labels = self.side.labels[[position for _, position, _ in keys]]
-        return torch.from_numpy(batch), torch.from_numpy(labels)
+                image = augment(self.transform, image, self.seed, epoch, row, repeat)
+            batch[index] = image
+        targets = self.subset.targets[[position for _, position, _ in keys]]
+        return torch.from_numpy(batch), torch.from_numpy(targets)
 
 
 Loader = DataLoader[tuple[Tensor, Tensor]]
 
 
-def loader(images: Images, settings: Train, pin_memory: bool) -> Loader:
-    """Batches of training images (shuffled) or, without a transform, of validation images.
+def build_loader(dataset: XrayDataset, settings: Train, pin_memory: bool) -> Loader:
+    """Build the loader of training images (shuffled) or, without a transform, validation images.
 
-    Where several processes train together, each gets its share of every batch.
+    With several processes, each gets an equal share of every batch.
 
     Raises:
-        UserError: if a batch can't be shared equally, or there are too few images to share.
+        UserError: if a batch cannot be divided equally, or there are fewer images than processes.
     """
     processes = settings.devices * settings.nodes
     if settings.batch_size % processes or settings.batch_size < 2 * processes:
         raise UserError(
-            f"params.yaml: train.batch_size: {settings.batch_size} images can't be shared equally "
-            f"among {processes} processes (train.devices x train.nodes), at least two for each: "
-            f"take a multiple of {processes}."
+            f"params.yaml: train.batch_size: {settings.batch_size} images cannot be divided "
+            f"equally among {processes} processes (train.devices x train.nodes) with at least two "
+            f"each: choose a multiple of {processes}."
         )
-    labels = images.side.labels
-    length = len(labels)
+    targets = dataset.subset.targets
+    length = len(targets)
     if length < processes:
         raise UserError(
-            f"data/split.csv has {length} images on a side, fewer than the {processes} processes "
-            "(train.devices x train.nodes) that share them: take fewer processes, or add images."
+            f"data/split.csv has a subset of {length} images, fewer than the {processes} processes "
+            "(train.devices x train.nodes): use fewer processes, or add images."
         )
-    if images.transform is None:
-        sampler = Share(lambda _: in_order(length), length)
+    if dataset.transform is None:
+        sampler = ShardSampler(lambda _: sequential_keys(length), length)
     else:
-        keys = (
-            partial(balanced, labels, settings.seed)
+        epoch_keys = (
+            partial(balanced_keys, targets, settings.seed)
             if settings.imbalance == "sampling"
-            else partial(shuffled, length, settings.seed)
+            else partial(shuffled_keys, length, settings.seed)
         )
-        sampler = Share(keys, used(length, settings.batch_size, processes))
+        sampler = ShardSampler(epoch_keys, usable_length(length, settings.batch_size, processes))
     return DataLoader(
-        images,
+        dataset,
         settings.batch_size // processes,
         sampler=sampler,
         num_workers=settings.workers,
         persistent_workers=settings.workers > 0,
         collate_fn=default_convert,
-        # Else workers would draw from the stream that dropout draws from.
+        # Otherwise workers draw from the generator that dropout uses.
         generator=torch.Generator(),
         pin_memory=pin_memory,
     )

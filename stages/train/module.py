@@ -1,4 +1,4 @@
-"""One epoch after the other: what Lightning's Trainer is told to do."""
+"""The LightningModule: training and validation steps, and what happens around each epoch."""
 
 import math
 import time
@@ -13,26 +13,26 @@ from torch import Tensor, nn
 from cxr.models.info import ModelInfo
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import Train
-from stages.train.loss import loss_of, mixed
-from stages.train.optimizer import create, freeze_backbone, schedule
-from stages.train.order import process
-from stages.train.records import Records
-from stages.train.scores import scores
-from stages.train.seeding import seeded
+from stages.train.epoch_metrics import epoch_metrics
+from stages.train.history import History
+from stages.train.loss import mixup, training_loss
+from stages.train.optimizer import build_optimizer, build_schedule, freeze_backbone
+from stages.train.sampler import rank_and_world_size
+from stages.train.seeding import seed_sequence
 
 CHECK_EVERY = 20
-"""Steps between looks at the loss: each makes the CPU wait for the GPU."""
+"""Steps between two checks for a diverged loss: each makes the CPU wait for the GPU."""
 
 Batch = tuple[Tensor, Tensor]
 
 
 class TrainingModule(lightning.LightningModule):
-    """A network in training. `best_state` holds the state of the best epoch.
+    """A network in training. `best_state` is the state dict of the best epoch.
 
     Args:
-        info: its class names and normalization.
+        info: class names and normalization.
         class_weights: float32 (classes,), for the loss.
-        records: told of each epoch.
+        history: gets the metrics of each epoch.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class TrainingModule(lightning.LightningModule):
         settings: Train,
         lr: float,
         class_weights: Tensor,
-        records: Records,
+        history: History,
     ) -> None:
         super().__init__()
         self.model = model
@@ -51,161 +51,161 @@ class TrainingModule(lightning.LightningModule):
         self.lr = lr
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.class_weights: Tensor
-        self.records = records
-        self.average: ModelEmaV3 | None = None
+        self.history = history
+        self.ema: ModelEmaV3 | None = None
         if settings.ema:
-            self.average = ModelEmaV3(model, settings.ema, use_warmup=True)
-            self.average.requires_grad_(False)
+            self.ema = ModelEmaV3(model, settings.ema, use_warmup=True)
+            self.ema.requires_grad_(False)
         self.best_state: dict[str, Tensor] = {}
-        self.seen: dict[str, list[Batch]] = {"train": [], "val": []}
+        self.outputs: dict[str, list[Batch]] = {"train": [], "val": []}
         self.losses: list[Tensor] = []
-        self.started = 0.0
-        self.seconds = 0.0
+        self.epoch_start = 0.0
+        self.training_seconds = 0.0
 
     @property
-    def kept(self) -> nn.Module:
-        """What is validated and kept: the network, or the moving average of its weights."""
-        return self.model if self.average is None else self.average.module
+    def eval_model(self) -> nn.Module:
+        """The network that is validated and saved: the moving average if there is one."""
+        return self.model if self.ema is None else self.ema.module
 
     def on_train_start(self) -> None:
-        # A run that was killed after its last epoch has nothing to train any more.
-        self.trainer.should_stop = self.exhausted()
+        # A run that was interrupted after its last epoch has nothing left to train.
+        self.trainer.should_stop = self.patience_exceeded()
 
     def on_train_epoch_start(self) -> None:
         # Dropout depends on the epoch and the process, not on what was drawn before.
-        torch.manual_seed(int(seeded("dropout", *self.identity()).generate_state(1)[0]))
+        torch.manual_seed(int(seed_sequence("dropout", *self.seed_key()).generate_state(1)[0]))
         freeze_backbone(self.model, self.current_epoch < self.settings.freeze_epochs)
-        self.seen = {"train": [], "val": []}
+        self.outputs = {"train": [], "val": []}
         self.losses = []
-        self.started = time.perf_counter()
+        self.epoch_start = time.perf_counter()
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        images, labels = batch
+        images, targets = batch
         inputs = self.info.normalize(images)
         if self.settings.mixup:
-            inputs, others, share = mixed(
-                inputs, labels, self.settings.mixup, seeded("mixup", *self.identity(), index)
-            )
+            seed = seed_sequence("mixup", *self.seed_key(), index)
+            inputs, other_targets, weight = mixup(inputs, targets, self.settings.mixup, seed)
             logits = self.model(inputs).float()
-            loss = share * self.loss(logits, labels) + (1 - share) * self.loss(logits, others)
+            loss = weight * self.loss(logits, targets)
+            loss = loss + (1 - weight) * self.loss(logits, other_targets)
         else:
             logits = self.model(inputs).float()
-            loss = self.loss(logits, labels)
-        self.seen["train"].append((logits.detach(), labels))
+            loss = self.loss(logits, targets)
+        self.outputs["train"].append((logits.detach(), targets))
         self.losses.append(loss.detach())
         self.log("loss", loss.detach(), prog_bar=True, logger=False)
         if (index + 1) % CHECK_EVERY == 0:
             self.stop_if_diverged()
         return loss
 
-    def identity(self) -> list[int]:
-        """What random numbers depend on: the seed, the epoch and the process."""
-        return [self.settings.seed, self.current_epoch, process()[0]]
+    def seed_key(self) -> list[int]:
+        """Return what random numbers depend on: the seed, the epoch and the process."""
+        return [self.settings.seed, self.current_epoch, rank_and_world_size()[0]]
 
-    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The loss of this process's images, so that the mean over processes is the batch's."""
-        loss = loss_of(logits, labels, self.class_weights, self.settings)
-        _, processes = process()
-        if processes > 1:
-            weight = self.class_weights[labels].sum()
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Compute the loss of this process's images; its mean over processes is the batch's."""
+        loss = training_loss(logits, targets, self.class_weights, self.settings)
+        _, world_size = rank_and_world_size()
+        if world_size > 1:
+            weight = self.class_weights[targets].sum()
             total = weight.clone()
             torch.distributed.all_reduce(total)
-            loss = loss * processes * weight / total
+            loss = loss * world_size * weight / total
         return loss
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Change the weights, and then their moving average."""
+        """Update the weights and their moving average."""
         super().optimizer_step(*args, **kwargs)
-        if self.average is not None:
-            self.average.update(self.model, step=self.trainer.global_step + 1)
+        if self.ema is not None:
+            self.ema.update(self.model, step=self.trainer.global_step + 1)
 
     def configure_gradient_clipping(self, *args: Any, **kwargs: Any) -> None:
-        """Shorten long gradients. (Lightning's own refuses fused optimizers in bf16.)"""
+        """Clip the gradient norm. (Lightning's own refuses fused optimizers in bf16.)"""
         if self.settings.gradient_clip:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.gradient_clip)
 
     def stop_if_diverged(self) -> None:
-        """Raise a UserError at the first loss of this epoch that is no finite number."""
-        wrong = (~torch.isfinite(torch.stack(self.losses))).nonzero()
-        if len(wrong):
-            raise self.diverged(f"epoch {self.current_epoch + 1}, step {int(wrong[0]) + 1}")
+        """Raise a UserError for the first loss of this epoch that is NaN or infinite."""
+        bad_steps = (~torch.isfinite(torch.stack(self.losses))).nonzero()
+        if len(bad_steps):
+            raise self.diverged(f"epoch {self.current_epoch + 1}, step {int(bad_steps[0]) + 1}")
 
     def diverged(self, where: str) -> UserError:
-        """What to say when training blew up."""
+        """Return the error for a diverged training."""
         return UserError(
-            f"the loss is no number any more in {where}: lower "
+            f"the loss became NaN or infinite in {where}: decrease "
             f"architectures.{self.info.architecture}.lr ({self.lr}) in params.yaml."
         )
 
     def on_validation_start(self) -> None:
         self.stop_if_diverged()
-        self.seconds = time.perf_counter() - self.started
+        self.training_seconds = time.perf_counter() - self.epoch_start
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        images, labels = batch
+        images, targets = batch
         with torch.autocast(self.device.type, enabled=False):
-            logits = self.kept(self.info.normalize(images))
-        self.seen["val"].append((logits, labels))
+            logits = self.eval_model(self.info.normalize(images))
+        self.outputs["val"].append((logits, targets))
 
     def on_train_epoch_end(self) -> None:
-        """Score the epoch on both sides (validation has run already) and keep the best."""
-        seen = {side: gathered(batches) for side, batches in self.seen.items()}
-        if not torch.isfinite(seen["val"][0]).all():
+        """Compute the metrics of the epoch (validation has run before) and keep the best state."""
+        outputs = {subset: gather(batches) for subset, batches in self.outputs.items()}
+        if not torch.isfinite(outputs["val"][0]).all():
             raise self.diverged(f"epoch {self.current_epoch + 1}, after its last step")
-        epoch = {
-            f"{side}/{name}": value
-            for side, (logits, labels) in seen.items()
-            for name, value in scores(logits, labels, self.class_weights).items()
+        metrics = {
+            f"{subset}/{name}": value
+            for subset, (logits, targets) in outputs.items()
+            for name, value in epoch_metrics(logits, targets, self.class_weights).items()
         }
-        if math.isnan(epoch[f"val/{self.settings.monitor}"]):
+        if math.isnan(metrics[f"val/{self.settings.monitor}"]):
             raise UserError(
-                f"train.monitor: {self.settings.monitor} is not defined on this validation "
-                "set (one class only): choose another, or change split.fold in params.yaml."
+                f"train.monitor: {self.settings.monitor} is undefined on this validation set "
+                "(only one class): choose another, or change split.fold in params.yaml."
             )
-        self.records.epoch(epoch, len(seen["train"][1]), self.seconds)
-        shown = {name: epoch[f"val/{name}"] for name in ("loss", "balanced_accuracy", "auroc")}
-        self.log_dict(shown, prog_bar=True, logger=False)
-        if self.records.best()[0] == len(self.records.history):
+        self.history.append(metrics, len(outputs["train"][1]), self.training_seconds)
+        displayed = {
+            name: metrics[f"val/{name}"] for name in ("loss", "balanced_accuracy", "auroc")
+        }
+        self.log_dict(displayed, prog_bar=True, logger=False)
+        if self.history.best()[0] == len(self.history.epochs):
             self.best_state = {
                 name: tensor.detach().cpu().clone()
-                for name, tensor in self.kept.state_dict().items()
+                for name, tensor in self.eval_model.state_dict().items()
             }
-        self.trainer.should_stop = self.exhausted()
+        self.trainer.should_stop = self.patience_exceeded()
 
-    def exhausted(self) -> bool:
-        """Whether training went on for `patience` epochs without a better one."""
-        if not self.settings.patience or not self.records.history:
+    def patience_exceeded(self) -> bool:
+        """Whether the last `patience` epochs brought no improvement."""
+        if not self.settings.patience or not self.history.epochs:
             return False
-        since = max(self.records.best()[0], self.settings.freeze_epochs)
-        return len(self.records.history) - since >= self.settings.patience
+        best_epoch = max(self.history.best()[0], self.settings.freeze_epochs)
+        return len(self.history.epochs) - best_epoch >= self.settings.patience
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["history"] = self.records.history
+        checkpoint["history"] = self.history.epochs
         checkpoint["best_state"] = self.best_state
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.records.history = checkpoint["history"]
+        self.history.epochs = checkpoint["history"]
         self.best_state = checkpoint["best_state"]
-        print(f"going on after epoch {len(self.records.history)}", flush=True)
+        print(f"resuming after epoch {len(self.history.epochs)}", flush=True)
 
     def configure_optimizers(self) -> Any:
-        optimizer = create(self.model, self.settings, self.lr)
+        optimizer = build_optimizer(self.model, self.settings, self.lr)
         steps = int(self.trainer.estimated_stepping_batches)
+        schedule = build_schedule(optimizer, self.settings, steps)
         return {
             "optimizer": optimizer,
-            "lr_scheduler": {
-                "scheduler": schedule(optimizer, self.settings, steps),
-                "interval": "step",
-            },
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
 
 
-def gathered(batches: list[Batch]) -> Batch:
-    """The logits and labels of an epoch, of all processes, on the CPU."""
-    logits, labels = (torch.cat(parts).cpu() for parts in zip(*batches, strict=True))
-    _, processes = process()
-    if processes == 1:
-        return logits, labels
-    parts = [(logits, labels)] * processes
-    torch.distributed.all_gather_object(parts, (logits, labels))
-    return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
+def gather(batches: list[Batch]) -> Batch:
+    """Concatenate the logits and targets of an epoch from all processes, on the CPU."""
+    logits, targets = (torch.cat(tensors).cpu() for tensors in zip(*batches, strict=True))
+    _, world_size = rank_and_world_size()
+    if world_size == 1:
+        return logits, targets
+    shards = [(logits, targets)] * world_size
+    torch.distributed.all_gather_object(shards, (logits, targets))
+    return torch.cat([shard[0] for shard in shards]), torch.cat([shard[1] for shard in shards])

@@ -1,4 +1,4 @@
-"""How the weights are changed: which of them, by what rule, and how fast at which step."""
+"""Optimizer, learning-rate schedule and freezing of the backbone."""
 
 import math
 from typing import Any
@@ -12,15 +12,15 @@ from cxr.pipeline.params import Train
 
 
 class Lamb(torch.optim.AdamW):
-    """AdamW whose step moves each layer by `lr` times the norm of its weights (You et al. 2020).
+    """AdamW with each layer's step scaled to `lr` times the norm of its weights (You et al. 2020).
 
-    Biases and normalisation, which have no weight decay, move as in AdamW. timm's own LAMB takes
-    square roots by MKL's vector library, whose last bit depends on the processor.
+    Parameters without weight decay (biases and normalization) are updated as in AdamW. timm's own
+    LAMB takes square roots with MKL's vector library, whose last bit depends on the processor.
     """
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
-        """Change the weights."""
+        """Update the weights."""
         scaled = [
             (parameter, parameter.clone(), group["lr"])
             for group in self.param_groups
@@ -31,24 +31,24 @@ class Lamb(torch.optim.AdamW):
         for parameter, before, lr in scaled:
             change = parameter - before
             ratio = lr * before.norm() / change.norm()
-            # Without a change (0 / 0), or from weights that are all 0, the step stays as it was.
+            # AdamW's step is kept if it is 0 (0 / 0) or all weights are 0.
             ratio = torch.where(ratio.isfinite() & (ratio > 0), ratio, 1.0)
             parameter.copy_(before + ratio * change)
         return loss
 
 
-def create(model: nn.Module, settings: Train, lr: float) -> torch.optim.Optimizer:
-    """timm's optimizer, which leaves biases and normalisation out of the weight decay.
+def build_optimizer(model: nn.Module, settings: Train, lr: float) -> torch.optim.Optimizer:
+    """Build timm's optimizer, without weight decay for biases and normalization.
 
-    With `layer_decay` d, a layer n steps before the classifier learns d^n times as fast
-    (discriminative fine-tuning, Howard and Ruder 2018; layers as timm groups them).
+    With `layer_decay` d, a layer n steps before the last one has a learning rate of d^n times the
+    full one (discriminative fine-tuning, Howard and Ruder 2018; layers as grouped by timm).
     """
     optimizer = timm.optim.create_optimizer_v2(
         model,
         opt="adamw" if settings.optimizer == "lamb" else settings.optimizer,
         lr=lr,
         weight_decay=settings.weight_decay,
-        # torch's fused SGD can't take parameters that join later, after a freeze.
+        # torch's fused SGD does not support parameters that are unfrozen later.
         fused=settings.optimizer != "sgd",
         layer_decay=settings.layer_decay if settings.layer_decay < 1 else None,
     )
@@ -60,8 +60,8 @@ def create(model: nn.Module, settings: Train, lr: float) -> torch.optim.Optimize
     return optimizer
 
 
-def schedule(optimizer: torch.optim.Optimizer, settings: Train, steps: int) -> LambdaLR:
-    """The learning rate at each of `steps` steps: frozen epochs, warm-up, cosine."""
+def build_schedule(optimizer: torch.optim.Optimizer, settings: Train, steps: int) -> LambdaLR:
+    """Build the schedule over `steps` steps: constant in frozen epochs, then warm-up and cosine."""
     per_epoch = steps // settings.epochs
     frozen = settings.freeze_epochs * per_epoch
     warmup = round(settings.warmup_epochs * per_epoch)
@@ -69,10 +69,10 @@ def schedule(optimizer: torch.optim.Optimizer, settings: Train, steps: int) -> L
 
 
 def lr_factor(step: int, warmup: int, total: int) -> float:
-    """Share of the full learning rate at a step: linear warm-up, then a cosine to 0.
+    """Return the fraction of the full learning rate: linear warm-up, then a cosine to 0.
 
-    Steps before 0 belong to the frozen epochs, in which the rate is constant (Loshchilov and
-    Hutter 2017, without restarts, for the cosine).
+    The cosine is that of Loshchilov and Hutter 2017, without restarts. Negative steps belong to
+    the frozen epochs, where the rate is constant.
     """
     if step < 0:
         return 1.0
@@ -82,12 +82,12 @@ def lr_factor(step: int, warmup: int, total: int) -> float:
 
 
 def freeze_backbone(model: nn.Module, frozen: bool) -> None:
-    """Train the whole network, or its classifier alone.
+    """Make only the last layer trainable, or the whole network.
 
-    A frozen backbone also keeps its batch-norm statistics and drops nothing out.
+    A frozen backbone also keeps its batch-norm statistics and has no dropout.
     """
     model.train(not frozen)
     model.requires_grad_(not frozen)
-    classifier: nn.Module = model.get_classifier()  # type: ignore[operator]
-    classifier.train()
-    classifier.requires_grad_()
+    head: nn.Module = model.get_classifier()  # type: ignore[operator]
+    head.train()
+    head.requires_grad_()

@@ -1,14 +1,14 @@
-"""Where random numbers come from: the seed and what they are for, never what was drawn before."""
+"""Seeds derived from their purpose and identity, not from what was drawn before."""
 
 import zlib
 
 import numpy as np
 
 
-def seeded(purpose: str, *identity: int) -> np.random.SeedSequence:
-    """A seed of its own for each purpose and identity (the run's seed, the epoch, the image...).
+def seed_sequence(purpose: str, *identity: int) -> np.random.SeedSequence:
+    """Return a separate seed for each purpose and identity (run's seed, epoch, image...).
 
-    The purpose keeps apart what has the same identity; NumPy itself takes [0, 1] and [0, 1, 0]
-    for the same.
+    The purpose separates uses with the same identity. NumPy itself treats [0, 1] and [0, 1, 0] as
+    equal.
     """
     return np.random.SeedSequence([zlib.crc32(purpose.encode()), *identity])

@@ -11,35 +11,35 @@ from cxr.models.classifier import Classifier
 from cxr.models.info import ModelInfo
 from cxr.pipeline import tables
 from cxr.pipeline.params import Params
-from stages.train.augment import pipeline
-from stages.train.data import Images, mean_and_std, sides
+from stages.train.augment import build_transform
+from stages.train.data import XrayDataset, mean_and_std, train_and_val
 from stages.train.loss import class_weights
 from stages.train.weights import load_initial_weights
 
 
 @dataclass(frozen=True)
 class TrainingSetup:
-    """A network with its initial weights, and the images.
+    """A network with its initial weights, its datasets and its class weights.
 
     Attributes:
-        training: augmented.
+        training: with augmentation.
         class_weights: float32 (classes,), for the loss.
     """
 
     classifier: Classifier
-    training: Images
-    validation: Images
+    training: XrayDataset
+    validation: XrayDataset
     class_weights: Tensor
 
 
 def build_setup(params: Params, pixels_path: Path, split_path: Path) -> TrainingSetup:
-    """Build the network and take its images out of the split.
+    """Build everything that training needs from the settings, the pixel array and the split.
 
     Raises:
-        UserError: if the split, the network or its weights can't be used.
+        UserError: if the split, the network or its weights cannot be used.
     """
     settings, architecture = params.train, params.architectures[params.model]
-    training, validation, classes = sides(tables.read(split_path, tables.Split))
+    training, validation, classes = train_and_val(tables.read(split_path, tables.Split))
     pixels = np.load(pixels_path, mmap_mode="r")
     size = pixels.shape[1]
     mean, std = mean_and_std(pixels, training.rows)
@@ -52,7 +52,7 @@ def build_setup(params: Params, pixels_path: Path, split_path: Path) -> Training
     classifier.network.to(memory_format=torch.channels_last)
     return TrainingSetup(
         classifier,
-        Images(pixels_path, training, settings.seed, pipeline(settings.augment)),
-        Images(pixels_path, validation, settings.seed, None),
-        class_weights(training.labels, len(classes), settings.imbalance),
+        XrayDataset(pixels_path, training, settings.seed, build_transform(settings.augment)),
+        XrayDataset(pixels_path, validation, settings.seed, None),
+        class_weights(training.targets, len(classes), settings.imbalance),
     )

@@ -58,7 +58,7 @@ def arguments(
         "split": inputs / "split.csv",
         "model": folder / "model",
         "plots": folder / "plots",
-        "state": folder.parent / "state",
+        "checkpoints": folder.parent / "checkpoints",
     }
     return [text for name, path in places.items() for text in (f"--{name}", str(path))]
 

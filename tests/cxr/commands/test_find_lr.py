@@ -17,7 +17,7 @@ torch.set_num_threads(1)
 def find(folder: Path, inputs: Path) -> Path:
     words = arguments(folder, inputs, architecture={"drop_rate": 0.0}, optimizer="sgd")
     places = dict(zip(words[::2], words[1::2], strict=True))
-    del places["--model"], places["--state"]
+    del places["--model"], places["--checkpoints"]
     call("find-lr", *(word for pair in places.items() for word in pair))
     return folder / "plots"
 

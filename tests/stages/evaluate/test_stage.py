@@ -16,10 +16,10 @@ from cxr.pipeline.params import Augment
 from stages.evaluate import training_plots
 from stages.evaluate.__main__ import main
 from stages.evaluate.training_plots import METRICS
-from stages.train.augment import pipeline
+from stages.train.augment import build_transform
 from stages.train.augmentation_examples import write_examples
-from stages.train.data import Images, sides
-from stages.train.records import Records, write_curves
+from stages.train.data import XrayDataset, train_and_val
+from stages.train.history import History, write_curves
 from tests.helpers.builders import CLASSES, prepared
 from tests.helpers.closure import ROOT
 from tests.helpers.fitted import fit
@@ -85,14 +85,14 @@ def inputs(tmp_path_factory):
 
 def with_records(folder):
     """What training writes for pictures beside the model."""
-    records = Records(epochs=3, monitor="loss")
+    history = History(max_epochs=3, monitor="loss")
     for epoch in (2, 0, 1):
         values = {f"{side}/{name}": 0.1 * epoch for side in ("train", "val") for name in METRICS}
-        records.epoch(values, images=1, seconds=1)
-    write_curves(folder / "training", records)
-    split, _, classes = sides(tables.read(folder / "split.csv", tables.Split))
-    mirrored = pipeline(Augment(**{**OFF, "flip": 1.0}))
-    examples = Images(folder / "pixels.npy", split, 0, mirrored)
+        history.append(values, images=1, seconds=1)
+    write_curves(folder / "training", history)
+    split, _, classes = train_and_val(tables.read(folder / "split.csv", tables.Split))
+    mirrored = build_transform(Augment(**{**OFF, "flip": 1.0}))
+    examples = XrayDataset(folder / "pixels.npy", split, 0, mirrored)
     write_examples(folder / "training" / "augmented", examples, classes)
     return folder
 
@@ -271,7 +271,7 @@ def test_training_is_drawn_from_what_it_left(inputs, outputs, tmp_path):
         assert grid.shape == (4, 2, 32, 32)
         assert all((pixels == image).all((1, 2)).any() for image in grid[0])
         assert (grid[1:] == grid[0][..., ::-1]).all()
-    kept = json.loads((inputs / "training/kept.json").read_text())
-    assert kept == {"epoch": 2}
-    with pytest.raises(UserError, match=r"kept.json is missing: `dvc repro`"):
+    best = json.loads((inputs / "training/best_epoch.json").read_text())
+    assert best == {"epoch": 2}
+    with pytest.raises(UserError, match=r"best_epoch.json is missing: `dvc repro`"):
         training_plots.draw_training(tmp_path, tmp_path / "nowhere", list(CLASSES), 32)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cxr.pipeline.params import Augment
-from stages.train.augment import augmented, pipeline
+from stages.train.augment import augment, build_transform
 from tests.helpers.training import OFF
 
 ON = Augment(**{**OFF, "rotate": 10.0, "zoom": 0.1, "shift": 0.1, "flip": 0.5, "brightness": 0.2})
@@ -14,25 +14,23 @@ def image() -> np.ndarray:
 
 
 def test_the_same_seed_epoch_and_row_give_the_same_image_whatever_was_drawn_before(image):
-    transform = pipeline(ON)
-    once = augmented(transform, image, seed=1, epoch=2, row=3)
-    augmented(transform, image, seed=1, epoch=2, row=4)
-    assert np.array_equal(once, augmented(transform, image, seed=1, epoch=2, row=3))
-    assert np.array_equal(once, augmented(pipeline(ON), image, seed=1, epoch=2, row=3))
+    transform = build_transform(ON)
+    once = augment(transform, image, seed=1, epoch=2, row=3)
+    augment(transform, image, seed=1, epoch=2, row=4)
+    assert np.array_equal(once, augment(transform, image, seed=1, epoch=2, row=3))
+    assert np.array_equal(once, augment(build_transform(ON), image, seed=1, epoch=2, row=3))
     assert once.dtype == np.uint8
     assert once.shape == image.shape
 
 
 @pytest.mark.parametrize("other", [(2, 2, 3), (1, 3, 3), (1, 2, 4)])
 def test_another_seed_epoch_or_row_gives_another_image(image, other):
-    transform = pipeline(ON)
-    assert not np.array_equal(
-        augmented(transform, image, 1, 2, 3), augmented(transform, image, *other)
-    )
+    transform = build_transform(ON)
+    assert not np.array_equal(augment(transform, image, 1, 2, 3), augment(transform, image, *other))
 
 
 def test_all_off_changes_nothing(image):
-    assert np.array_equal(augmented(pipeline(Augment(**OFF)), image, 0, 0, 0), image)
+    assert np.array_equal(augment(build_transform(Augment(**OFF)), image, 0, 0, 0), image)
 
 
 @pytest.mark.parametrize(
@@ -40,23 +38,23 @@ def test_all_off_changes_nothing(image):
     [("flip", lambda image: image[:, ::-1]), ("vertical_flip", lambda image: image[::-1])],
 )
 def test_flips(image, setting, expected):
-    transform = pipeline(Augment(**{**OFF, setting: 1.0}))
-    assert np.array_equal(augmented(transform, image, 0, 0, 0), expected(image))
+    transform = build_transform(Augment(**{**OFF, setting: 1.0}))
+    assert np.array_equal(augment(transform, image, 0, 0, 0), expected(image))
 
 
 def test_steps_do_not_draw_the_same_numbers(image):
-    transform = pipeline(Augment(**{**OFF, "flip": 0.5, "vertical_flip": 0.5}))
-    kinds = {augmented(transform, image, 0, 0, row).tobytes() for row in range(40)}
+    transform = build_transform(Augment(**{**OFF, "flip": 0.5, "vertical_flip": 0.5}))
+    kinds = {augment(transform, image, 0, 0, row).tobytes() for row in range(40)}
     assert kinds == {image[::a, ::b].tobytes() for a in (1, -1) for b in (1, -1)}
 
 
 def test_rotation_zoom_and_shift_stay_within_their_limits():
     image = np.zeros((101, 101), np.uint8)
     image[45:56, 45:56] = 255
-    transform = pipeline(Augment(**{**OFF, "zoom": 0.2, "shift": 0.1}))
+    transform = build_transform(Augment(**{**OFF, "zoom": 0.2, "shift": 0.1}))
     areas, centres = [], []
     for row in range(200):
-        changed = augmented(transform, image, 0, 0, row).astype(float) / 255
+        changed = augment(transform, image, 0, 0, row).astype(float) / 255
         areas.append(changed.sum() / 121)
         centres.append((np.argwhere(changed > 0.5).mean(0) - 50) / 101)
     assert 0.6 < min(areas) < 0.75
@@ -66,8 +64,8 @@ def test_rotation_zoom_and_shift_stay_within_their_limits():
 
 def versions(image: np.ndarray, count: int = 200, **settings: float) -> np.ndarray:
     """What becomes of an image, in fractions of white."""
-    transform = pipeline(Augment(**{**OFF, **settings}))
-    return np.stack([augmented(transform, image, 0, 0, row) for row in range(count)]) / 255
+    transform = build_transform(Augment(**{**OFF, **settings}))
+    return np.stack([augment(transform, image, 0, 0, row) for row in range(count)]) / 255
 
 
 def test_gamma_is_a_power_of_the_grey_value():

@@ -7,8 +7,8 @@ from cxr.pipeline import tables
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import load
 from stages.train import data
-from stages.train.augment import pipeline
-from stages.train.order import shuffled
+from stages.train.augment import build_transform
+from stages.train.sampler import shuffled_keys
 from tests.helpers.training import PARAMS
 
 
@@ -20,9 +20,11 @@ def split(small):
 def batches(small, split, workers, epochs=(0, 1)):
     """What a loader gives in some epochs."""
     settings = load(PARAMS).train.model_copy(update={"workers": workers, "batch_size": 8})
-    training, _, _ = data.sides(split)
-    images = data.Images(small / "pixels.npy", training, settings.seed, pipeline(settings.augment))
-    loader = data.loader(images, settings, pin_memory=False)
+    training, _, _ = data.train_and_val(split)
+    images = data.XrayDataset(
+        small / "pixels.npy", training, settings.seed, build_transform(settings.augment)
+    )
+    loader = data.build_loader(images, settings, pin_memory=False)
     result = []
     for epoch in epochs:
         loader.sampler.set_epoch(epoch)
@@ -43,15 +45,15 @@ def test_batches_are_the_same_for_any_number_of_workers_and_differ_between_epoch
 
 
 def test_an_epoch_shows_each_training_image_once(small, split):
-    training, _, _ = data.sides(split)
-    keys = shuffled(len(training), seed=3, epoch=1)
+    training, _, _ = data.train_and_val(split)
+    keys = shuffled_keys(len(training), seed=3, epoch=1)
     assert sorted(keys) == [(1, position, 0) for position in range(36)]
 
 
 def test_validation_images_come_as_they_are_in_order(small, split):
-    _, validation, classes = data.sides(split)
-    images = data.Images(small / "pixels.npy", validation, 0, None)
-    loader = data.loader(images, load(PARAMS).train, pin_memory=False)
+    _, validation, classes = data.train_and_val(split)
+    images = data.XrayDataset(small / "pixels.npy", validation, 0, None)
+    loader = data.build_loader(images, load(PARAMS).train, pin_memory=False)
     pixels, labels = (torch.cat(parts) for parts in zip(*loader, strict=True))
     rows = split[split["split"] == "val"]
     assert np.array_equal(pixels, np.load(small / "pixels.npy")[rows["row"]])
@@ -60,9 +62,9 @@ def test_validation_images_come_as_they_are_in_order(small, split):
 
 def test_a_last_batch_of_one_image_is_left_out(small, split):
     settings = load(PARAMS).train.model_copy(update={"batch_size": 7})
-    training, _, _ = data.sides(split)
-    images = data.Images(small / "pixels.npy", training, 0, pipeline(settings.augment))
-    sizes = [len(labels) for _, labels in data.loader(images, settings, pin_memory=False)]
+    training, _, _ = data.train_and_val(split)
+    images = data.XrayDataset(small / "pixels.npy", training, 0, build_transform(settings.augment))
+    sizes = [len(labels) for _, labels in data.build_loader(images, settings, pin_memory=False)]
     assert sizes == [7] * 5
 
 
@@ -86,9 +88,9 @@ def test_mean_and_std(small, split):
             ),
             "no training images of class 'Normal'",
         ),
-        (lambda split: split["split"].where(split["target"] == "Normal", ""), "one class only"),
+        (lambda split: split["split"].where(split["target"] == "Normal", ""), "only one class"),
     ],
 )
-def test_a_side_that_nothing_can_be_learned_from_is_refused(split: pd.DataFrame, change, message):
+def test_a_subset_that_nothing_can_be_learned_from_is_refused(split: pd.DataFrame, change, message):
     with pytest.raises(UserError, match=message):
-        data.sides(split.assign(split=change(split)))
+        data.train_and_val(split.assign(split=change(split)))

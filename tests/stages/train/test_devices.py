@@ -7,7 +7,7 @@ from cxr.models.classifier import MODEL_FILE
 from cxr.models.networks import build_network
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import load
-from stages.train.loop import check_devices, synchronised
+from stages.train.trainer import check_devices, synchronize_batchnorm
 from tests.helpers.training import CURVES, PARAMS, arguments, curve, start
 
 
@@ -39,8 +39,8 @@ def test_batch_normalisation_is_synchronised_on_gpus_only():
     settings = load(PARAMS).train.model_copy(update={"devices": 2})
     model = build_network("efficientnet_b0", 3)
     names = list(model.state_dict())
-    assert synchronised(model, settings, torch.device("cpu")) is model
-    changed = synchronised(model, settings, torch.device("cuda"))
+    assert synchronize_batchnorm(model, settings, torch.device("cpu")) is model
+    changed = synchronize_batchnorm(model, settings, torch.device("cuda"))
     assert list(changed.state_dict()) == names
     # The activation is part of timm's layer: torch's own conversion would leave it out.
     assert isinstance(changed.bn1, SyncBatchNormAct)

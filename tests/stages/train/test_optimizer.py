@@ -2,7 +2,7 @@ import pytest
 
 from cxr.models.networks import build_network
 from cxr.pipeline.params import load
-from stages.train.optimizer import create, lr_factor
+from stages.train.optimizer import build_optimizer, lr_factor
 from tests.helpers.training import PARAMS
 
 
@@ -19,7 +19,7 @@ def rates(name: str, layer_decay: float) -> dict[str, float]:
     model = build_network(name, 3)
     settings = load(PARAMS).train.model_copy(update={"layer_decay": layer_decay})
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    groups = create(model, settings, lr=0.1).param_groups
+    groups = build_optimizer(model, settings, lr=0.1).param_groups
     return {names[id(each)]: group["lr"] for group in groups for each in group["params"]}
 
 

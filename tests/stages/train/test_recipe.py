@@ -12,7 +12,7 @@ from cxr.models.classifier import MODEL_FILE, Classifier
 from cxr.models.networks import build_network
 from cxr.pipeline import tables
 from stages.train.module import TrainingModule
-from stages.train.seeding import seeded
+from stages.train.seeding import seed_sequence
 from tests.helpers.training import OFF, contents, curve
 
 torch.set_num_threads(1)
@@ -35,7 +35,7 @@ def beginning(folder: Path, inputs: Path) -> tuple[torch.nn.Module, torch.Tensor
     """The network as it began, and the first batch of 36: inputs and labels."""
     trained = Classifier.load(folder / "model")
     split = tables.read(inputs / "split.csv", tables.Split).query("split == 'train'")
-    split = split.iloc[np.random.default_rng(seeded("order", 0, 0)).permutation(36)]
+    split = split.iloc[np.random.default_rng(seed_sequence("order", 0, 0)).permutation(36)]
     pixels = np.load(inputs / "pixels.npy")[split["row"]]
     torch.manual_seed(0)
     model = build_network("simple_cnn", 3, 0.0)
@@ -66,7 +66,7 @@ def test_mixup_learns_blended_targets_from_blended_images(train, small):
     folder = train(epochs=1, batch_size=36, mixup=1.0, **PLAIN)
     model, inputs, labels = beginning(folder, small)
     # Of seed 0, epoch 0, process 0 and step 0.
-    share = np.random.default_rng(seeded("mixup", 0, 0, 0, 0)).beta(1.0, 1.0)
+    share = np.random.default_rng(seed_sequence("mixup", 0, 0, 0, 0)).beta(1.0, 1.0)
     share = max(share, 1 - share)
     targets = torch.nn.functional.one_hot(labels, 3).float()
     inputs, targets = (share * each + (1 - share) * each.roll(1, 0) for each in (inputs, targets))

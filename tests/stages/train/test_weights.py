@@ -16,9 +16,8 @@ from cxr.models.classifier import MODEL_FILE, Classifier
 from cxr.models.info import ModelInfo
 from cxr.models.networks import build_network
 from cxr.pipeline.errors import UserError
-from stages.train import weights
-from stages.train.adapt import to_grey
-from stages.train.weights import load_initial_weights
+from stages.train.convert_weights import rgb_to_grey
+from stages.train.weights import load_initial_weights, read_weights
 
 torch.set_num_threads(1)
 
@@ -88,7 +87,7 @@ def test_a_grey_stem_is_exact_inside_the_image(bias):
     norm = random_statistics(torch.nn.Sequential(torch.nn.BatchNorm2d(64)))[0]
     state = {f"conv1.{name}": tensor for name, tensor in rgb.state_dict().items()}
     state |= {f"bn1.{name}": tensor for name, tensor in norm.state_dict().items()}
-    grey, mean, std = to_grey(state, model)
+    grey, mean, std = rgb_to_grey(state, model)
     model.load_state_dict(grey, strict=False)
     pixels = grey_images()
     inputs = ModelInfo("", "", [], 64, mean, std).normalize(torch.from_numpy(pixels))
@@ -108,7 +107,7 @@ def test_a_grey_stem_gives_the_norm_behind_it_what_rgb_gave(name):
     torch.manual_seed(0)
     rgb = random_statistics(timm.create_model(name, num_classes=3))
     model = build_network(name, 3)
-    state, mean, std = to_grey(rgb.state_dict(), model)
+    state, mean, std = rgb_to_grey(rgb.state_dict(), model)
     model.load_state_dict(state)
     pixels = grey_images()
     inputs = ModelInfo("", "", [], 64, mean, std).normalize(torch.from_numpy(pixels))
@@ -139,7 +138,7 @@ def test_a_model_of_this_project_keeps_its_last_layer(tmp_path, capsys):
     digest = hashlib.sha256((tmp_path / MODEL_FILE).read_bytes()).hexdigest()
     assert second.info.weights == f"model.safetensors sha256:{digest}"
     assert (second.info.mean, second.info.std, second.info.size) == (0.4, 0.2, 32)
-    assert "left as initialised: none; not used: none" in capsys.readouterr().out
+    assert "initialized randomly: none; not used: none" in capsys.readouterr().out
 
 
 def test_the_last_layer_of_a_model_with_other_classes_is_not_loaded(tmp_path, capsys):
@@ -148,7 +147,7 @@ def test_the_last_layer_of_a_model_with_other_classes_is_not_loaded(tmp_path, ca
     before = other.network.fc.weight.clone()
     load_initial_weights(other, str(tmp_path / MODEL_FILE))
     assert torch.equal(other.network.fc.weight, before)
-    assert "left as initialised: fc.weight, fc.bias" in capsys.readouterr().out
+    assert "initialized randomly: fc.weight, fc.bias" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("wrap", ["state_dict", "model", None])
@@ -168,7 +167,7 @@ def test_what_training_scripts_wrap_around_a_state_dict_is_taken_off(tmp_path, w
 
 def test_another_networks_file_is_refused(tmp_path):
     save_file(timm.create_model("mobilenetv2_100").state_dict(), tmp_path / "m.safetensors")
-    with pytest.raises(UserError, match=r"m\.safetensors fits 0 of the 102 tensors of resnet18"):
+    with pytest.raises(UserError, match=r"m\.safetensors matches 0 of the 102 tensors of resnet18"):
         load_initial_weights(classifier("resnet18"), str(tmp_path / "m.safetensors"))
 
 
@@ -188,7 +187,7 @@ def test_a_hostile_pickle_is_refused_and_not_run(tmp_path, bare):
         (tmp_path / "file.pth").write_bytes(pickle.dumps(content, protocol=2))
     else:
         torch.save(content, tmp_path / "file.pth")
-    with pytest.raises(UserError, match="holds no plain weights"):
+    with pytest.raises(UserError, match="contains no plain weights"):
         load_initial_weights(classifier("simple_cnn"), str(tmp_path / "file.pth"))
     assert not trap.exists()
 
@@ -197,13 +196,13 @@ def test_a_hostile_pickle_is_refused_and_not_run(tmp_path, bare):
 @pytest.mark.parametrize("content", [b"", b"no weights at all"])
 def test_a_file_that_holds_no_weights_is_refused(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(UserError, match="holds no plain weights"):
-        weights.read(tmp_path / name)
+    with pytest.raises(UserError, match="contains no plain weights"):
+        read_weights(tmp_path / name)
 
 
 def test_a_missing_file_is_named():
     with pytest.raises(UserError, match=r"there is no file nowhere\.pth"):
-        weights.read(Path("nowhere.pth"))
+        read_weights(Path("nowhere.pth"))
 
 
 def test_a_network_without_imagenet_weights_is_named():
@@ -250,7 +249,7 @@ def test_an_unreachable_hub_is_asked_once(tmp_path, monkeypatch):
             raise ConnectionError
 
     monkeypatch.setattr(huggingface_hub, "get_session", Session)
-    with pytest.raises(UserError, match="can't be downloaded"):
+    with pytest.raises(UserError, match="cannot be downloaded"):
         load_initial_weights(classifier("mobilenetv2_100"), "imagenet")
     assert asked == [huggingface_hub.constants.ENDPOINT]
 
@@ -259,6 +258,6 @@ def test_an_unreachable_hub_is_asked_once(tmp_path, monkeypatch):
 def test_real_imagenet_weights(capsys):
     ours = classifier("mobilenetv2_100", ("a", "b", "c", "d"))
     load_initial_weights(ours, str(MOBILENET))
-    left = "left as initialised: classifier.weight, classifier.bias; not used: none"
+    left = "initialized randomly: classifier.weight, classifier.bias; not used: none"
     assert f"260 of 262 tensors; {left}" in capsys.readouterr().out
     assert ours.info.weights.startswith("mobilenetv2_100.imagenet.safetensors sha256:")

@@ -7,16 +7,16 @@ from cxr.pipeline import tables
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import load
 from stages.train import data
-from stages.train.augment import pipeline
-from stages.train.order import Share, balanced, in_order, used
+from stages.train.augment import build_transform
+from stages.train.sampler import ShardSampler, balanced_keys, sequential_keys, usable_length
 from tests.helpers.training import PARAMS
 
 
 def test_balanced_sampling_shows_each_class_equally_often_and_wastes_no_image():
     labels = np.array([0] * 90 + [1] * 7 + [2] * 3)
-    keys = balanced(labels, seed=1, epoch=4)
-    assert keys == balanced(labels, seed=1, epoch=4)
-    assert keys != balanced(labels, seed=1, epoch=5)
+    keys = balanced_keys(labels, seed=1, epoch=4)
+    assert keys == balanced_keys(labels, seed=1, epoch=4)
+    assert keys != balanced_keys(labels, seed=1, epoch=5)
     assert len(keys) == len(set(keys)) == 100
     assert Counter(labels[position] for _, position, _ in keys) == {0: 34, 1: 33, 2: 33}
     shown = Counter(position for _, position, _ in keys)
@@ -29,8 +29,8 @@ def test_balanced_sampling_shows_each_class_equally_often_and_wastes_no_image():
 
 def test_an_image_that_is_shown_again_is_augmented_anew(small):
     settings = load(PARAMS).train
-    training, _, _ = data.sides(tables.read(small / "split.csv", tables.Split))
-    images = data.Images(small / "pixels.npy", training, 0, pipeline(settings.augment))
+    training, _, _ = data.train_and_val(tables.read(small / "split.csv", tables.Split))
+    images = data.XrayDataset(small / "pixels.npy", training, 0, build_transform(settings.augment))
     (one, again), _ = images.__getitems__([(0, 5, 0), (0, 5, 1)])
     assert not (one == again).all()
 
@@ -40,13 +40,13 @@ def test_an_image_that_is_shown_again_is_augmented_anew(small):
     [(36, 10, 1, 36), (31, 10, 1, 30), (33, 10, 2, 30), (34, 10, 2, 34), (30, 10, 2, 30)],
 )
 def test_a_last_batch_that_is_too_small_is_left_out(length, batch_size, processes, expected):
-    assert used(length, batch_size, processes) == expected
+    assert usable_length(length, batch_size, processes) == expected
 
 
 def test_processes_share_every_batch(monkeypatch):
     def batches(number: int, processes: int, size: int) -> list[set]:
-        monkeypatch.setattr("stages.train.order.process", lambda: (number, processes))
-        share = Share(lambda _: in_order(34), 34)
+        monkeypatch.setattr("stages.train.sampler.rank_and_world_size", lambda: (number, processes))
+        share = ShardSampler(lambda _: sequential_keys(34), 34)
         keys = list(share)
         assert len(share) == len(keys)
         return [set(keys[start : start + size]) for start in range(0, len(keys), size)]
@@ -58,16 +58,16 @@ def test_processes_share_every_batch(monkeypatch):
 
 def test_fewer_images_than_processes_are_refused(small):
     settings = load(PARAMS).train.model_copy(update={"devices": 8, "batch_size": 16})
-    few = data.Side(np.arange(7), np.zeros(7, int))
-    images = data.Images(small / "pixels.npy", few, 0, None)
+    few = data.Subset(np.arange(7), np.zeros(7, int))
+    images = data.XrayDataset(small / "pixels.npy", few, 0, None)
     with pytest.raises(UserError, match=r"7 images.*8 processes"):
-        data.loader(images, settings, pin_memory=False)
+        data.build_loader(images, settings, pin_memory=False)
 
 
 @pytest.mark.parametrize("batch_size", [9, 2])
 def test_a_batch_that_can_not_be_shared_is_refused(small, batch_size):
     settings = load(PARAMS).train.model_copy(update={"devices": 2, "batch_size": batch_size})
-    training, _, _ = data.sides(tables.read(small / "split.csv", tables.Split))
-    images = data.Images(small / "pixels.npy", training, 0, None)
+    training, _, _ = data.train_and_val(tables.read(small / "split.csv", tables.Split))
+    images = data.XrayDataset(small / "pixels.npy", training, 0, None)
     with pytest.raises(UserError, match=r"train\.batch_size.*multiple of 2"):
-        data.loader(images, settings, pin_memory=False)
+        data.build_loader(images, settings, pin_memory=False)

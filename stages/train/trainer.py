@@ -1,4 +1,4 @@
-"""Lightning's Trainer, set up so that a run repeats to the bit and writes nothing by itself."""
+"""Lightning's Trainer, configured for repeatable runs that write nothing but checkpoints."""
 
 import logging
 import signal
@@ -16,29 +16,29 @@ from torch import nn
 
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import Train
+from stages.train.checkpoint import AtomicCheckpointIO, CheckpointEachEpoch
 from stages.train.data import Loader
 from stages.train.module import TrainingModule
-from stages.train.resume import KeepState, WholeFile
 
 
 def fit(
-    module: TrainingModule, training: Loader, validation: Loader, precision: str, state: Path
+    module: TrainingModule, training: Loader, validation: Loader, precision: str, checkpoint: Path
 ) -> None:
     """Train for the epochs of the settings; the result is `module.best_state`.
 
     Args:
         precision: fp32 or bf16, see `choose_precision`.
-        state: written after each epoch; if it is there, training goes on from it.
+        checkpoint: written after each epoch. If it exists, training resumes from it.
 
     Raises:
         UserError: if the loss diverges or memory is too small.
     """
     settings = module.settings
     check_devices(settings)
-    quiet()
-    # For finding mistakes only: what is read is written first. It costs 7 % of a step.
+    silence_lightning()
+    # This check finds uses of uninitialized memory, costs 7 % of a step and is not needed here.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    callbacks: list[Callback] = [KeepState(state, training)]
+    callbacks: list[Callback] = [CheckpointEachEpoch(checkpoint, training)]
     terminal = sys.stderr.isatty()
     if terminal:
         callbacks.append(TQDMProgressBar(leave=False))
@@ -48,7 +48,7 @@ def fit(
         devices=settings.devices,
         num_nodes=settings.nodes,
         strategy=strategy(settings),
-        # The samplers deal the batches out.
+        # ShardSampler distributes the batches.
         use_distributed_sampler=False,
         accumulate_grad_batches=settings.accumulate,
         precision="bf16-mixed" if precision == "bf16" else "32-true",
@@ -58,14 +58,14 @@ def fit(
         enable_model_summary=False,
         enable_progress_bar=terminal,
         callbacks=callbacks,
-        plugins=[WholeFile()],
+        plugins=[AtomicCheckpointIO()],
     )
     try:
         trainer.fit(
             module,
             training,
             validation,
-            ckpt_path=state if state.is_file() else None,
+            ckpt_path=checkpoint if checkpoint.is_file() else None,
             weights_only=True,
         )
     except (RuntimeError, MemoryError) as error:
@@ -73,26 +73,27 @@ def fit(
             raise
         raise UserError(
             f"out of memory with train.batch_size: {settings.batch_size} and "
-            f"prepare.image_size: {module.info.size}: lower one of them in params.yaml."
+            f"prepare.image_size: {module.info.size}: decrease one of them in params.yaml."
         ) from error
-    # Lightning returns as if all were done; the next run goes on from the last whole epoch.
+    # After SIGTERM, Lightning returns as if training were complete. The next run resumes from the
+    # last complete epoch.
     if trainer.received_sigterm:
         sys.exit(128 + signal.SIGTERM)
 
 
 def strategy(settings: Train) -> str | Strategy:
-    """One process alone, or several with a copy of the network each, their gradients averaged."""
+    """Choose a single process, or distributed data parallel training."""
     if settings.strategy == "auto" and settings.devices * settings.nodes == 1:
         return "auto"
-    # The backbone has no gradients while it is frozen; looking for such weights costs a little.
+    # A frozen backbone has no gradients. The search for such parameters costs a little.
     return DDPStrategy(find_unused_parameters=settings.freeze_epochs > 0)
 
 
 def check_devices(settings: Train) -> None:
-    """Refuse more GPUs than there are.
+    """Check that the machine has the GPUs that the settings ask for.
 
     Raises:
-        UserError: which says how many there are.
+        UserError: if it has fewer.
     """
     if torch.cuda.is_available() and settings.devices > torch.cuda.device_count():
         raise UserError(
@@ -101,46 +102,46 @@ def check_devices(settings: Train) -> None:
         )
 
 
-def one_voice() -> int:
+def silence_other_ranks() -> int:
     """Let only the first of the processes that train together print.
 
     Returns:
-        this process's number, from 0, as the launcher (SLURM, torchrun, Lightning) told it.
+        this process's rank, from 0, as set by the launcher (SLURM, torchrun, Lightning).
     """
-    number: int = getattr(rank_zero_only, "rank", 0)
-    if number:
-        # print then does nothing
+    rank: int = getattr(rank_zero_only, "rank", 0)
+    if rank:
+        # print does nothing then.
         sys.stdout = None
-    return number
+    return rank
 
 
-def synchronised(model: nn.Module, settings: Train, device: torch.device) -> nn.Module:
-    """Let batch normalisation see the whole batch where several GPUs share it.
+def synchronize_batchnorm(model: nn.Module, settings: Train, device: torch.device) -> nn.Module:
+    """Compute batch-norm statistics over all GPUs that share a batch.
 
-    torch has it for GPUs only. On CPUs, each process normalises by its own images.
+    torch supports this on GPUs only. On CPUs, each process normalizes by its own images.
     """
     if device.type == "cuda" and settings.devices * settings.nodes > 1:
         return convert_sync_batchnorm(model)
     return model
 
 
-def quiet() -> None:
-    """Leave out Lightning's advice; its warnings about real trouble stay."""
+def silence_lightning() -> None:
+    """Hide Lightning's advice, but not its warnings about real problems."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     for message in (
         ".*does not have many workers.*",
         ".*number of training batches.*",
         ".*LeafSpec.*",
-        # torchmetrics', about a class without images: it is left out of the mean.
+        # From torchmetrics, about a class without images. It is excluded from the mean.
         ".*No positive samples.*",
-        # The copy that averages the weights is not in training.
+        # The moving average of the weights is not trained.
         ".*module.s. in eval mode.*",
     ):
         warnings.filterwarnings("ignore", message)
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out, of the GPU or of the machine."""
+    """Whether the GPU or the machine ran out of memory."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
         "can't allocate memory" in str(error)
     )
@@ -149,8 +150,8 @@ def out_of_memory(error: Exception) -> bool:
 def choose_precision(setting: str, portable: bool, model: nn.Module, device: torch.device) -> str:
     """Choose bf16 where it is faster and allowed, else fp32.
 
-    A GPU knows whether it has bf16. On a CPU it takes AMX or AVX512_BF16, and pays for dense
-    convolutions only: depthwise ones were measured to be slower by a quarter.
+    On a GPU, bf16 is used if the hardware supports it. On a CPU, it needs AMX or AVX512_BF16 and
+    speeds up dense convolutions only: depthwise ones were a quarter slower in measurements.
 
     Args:
         setting: auto, fp32 or bf16.
@@ -176,10 +177,10 @@ def choose_precision(setting: str, portable: bool, model: nn.Module, device: tor
         return "fp32"
     features = torch.cpu.get_capabilities()
     native = features.get("amx_bf16", False) or features.get("avx512_bf16", False)
-    return "bf16" if native and not depthwise(model) else "fp32"
+    return "bf16" if native and not has_depthwise_convolutions(model) else "fp32"
 
 
-def depthwise(model: nn.Module) -> bool:
+def has_depthwise_convolutions(model: nn.Module) -> bool:
     """Whether a network has depthwise convolutions."""
     return any(
         isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1

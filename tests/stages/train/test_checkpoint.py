@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from stages.train.checkpoint import checkpoint_path
 from stages.train.module import TrainingModule
-from stages.train.resume import state_file
 from tests.helpers.builders import prepared
 from tests.helpers.training import Train, arguments, contents, start
 
@@ -39,7 +39,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(train, tmp_path, caps
     inputs = prepared(tmp_path / "inputs", images=300)
     settings = {"epochs": 4, "batch_size": 4, "workers": 2}
     expected = contents(train("whole", inputs=inputs, **{**settings, "workers": 0}))
-    assert list((tmp_path / "state").iterdir()) == []
+    assert list((tmp_path / "checkpoints").iterdir()) == []
 
     process = start(arguments(tmp_path / "killed", inputs, **settings))
     lines = []
@@ -55,7 +55,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(train, tmp_path, caps
     assert contents(train("again", inputs=inputs, **settings)) == expected
     # Killed while the state of epoch 2 was written or later.
     assert capsys.readouterr().out.count("\nepoch ") in (2, 3)
-    assert list((tmp_path / "state").iterdir()) == []
+    assert list((tmp_path / "checkpoints").iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -95,16 +95,16 @@ def test_the_name_depends_on_the_content_of_the_inputs_and_the_settings(tmp_path
     first, second = tmp_path / "a", tmp_path / "b"
     first.write_text("1")
     second.write_text("1")
-    name = state_file(tmp_path, "net", [first], {"a": 1, "b": 2})
-    assert name == state_file(tmp_path, "net", [second], {"b": 2, "a": 1})
-    assert name != state_file(tmp_path, "net", [first], {"a": 1, "b": 3})
+    name = checkpoint_path(tmp_path, "net", [first], {"a": 1, "b": 2})
+    assert name == checkpoint_path(tmp_path, "net", [second], {"b": 2, "a": 1})
+    assert name != checkpoint_path(tmp_path, "net", [first], {"a": 1, "b": 3})
     second.write_text("2")
-    assert name != state_file(tmp_path, "net", [second], {"a": 1, "b": 2})
+    assert name != checkpoint_path(tmp_path, "net", [second], {"a": 1, "b": 2})
 
 
 def test_a_state_is_read_as_plain_data(train, interrupted, tmp_path):
     interrupted("killed", epoch=1, step=0)
-    (state,) = (tmp_path / "state").iterdir()
+    (state,) = (tmp_path / "checkpoints").iterdir()
     assert torch.load(state, weights_only=True)["history"]
     trap = tmp_path / "sprung"
     torch.save({"state_dict": Hostile(trap)}, state)

@@ -3,7 +3,7 @@ import torch
 
 from cxr.models.networks import build_network
 from cxr.pipeline.errors import UserError
-from stages.train.loop import choose_precision, out_of_memory
+from stages.train.trainer import choose_precision, out_of_memory
 
 CPU = torch.device("cpu")
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from sklearn import metrics
 
-from stages.train.scores import scores
+from stages.train.epoch_metrics import epoch_metrics
 
 
 def test_agrees_with_scikit_learn():
@@ -11,7 +11,7 @@ def test_agrees_with_scikit_learn():
     labels = random.integers(0, 4, 200)
     logits = random.normal(size=(200, 4)) + 1.2 * np.eye(4)[labels]
     weights = np.array([1.0, 2.0, 0.5, 3.0])
-    found = scores(
+    found = epoch_metrics(
         torch.tensor(logits).float(), torch.tensor(labels), torch.tensor(weights).float()
     )
     odds = np.exp(logits)
@@ -31,7 +31,7 @@ def test_agrees_with_scikit_learn():
 @pytest.mark.filterwarnings("ignore:No positive samples")
 def test_a_class_that_is_not_there_counts_for_nothing():
     logits = torch.tensor([[3.0, 0, 1], [0, 3, 1], [2, 1, 5], [1, 2, 0]])
-    found = scores(logits, torch.tensor([0, 1, 0, 1]), torch.ones(3))
+    found = epoch_metrics(logits, torch.tensor([0, 1, 0, 1]), torch.ones(3))
     assert found["balanced_accuracy"] == pytest.approx(0.75)
     assert found["auroc"] == pytest.approx(
         np.mean(
@@ -44,4 +44,4 @@ def test_a_class_that_is_not_there_counts_for_nothing():
 
 
 def test_auroc_of_one_class_is_no_number():
-    assert np.isnan(scores(torch.eye(2), torch.tensor([0, 0]), torch.ones(2))["auroc"])
+    assert np.isnan(epoch_metrics(torch.eye(2), torch.tensor([0, 0]), torch.ones(2))["auroc"])
