@@ -1,4 +1,4 @@
-"""Bring the data set into data/raw, and what is known of each image into data/index.csv."""
+"""Copy or download the data set into data/raw and list its images in data/index.csv."""
 
 from cxr.pipeline.environment import configure
 
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def bring(name: str, params: Params, files: argparse.Namespace, raw: Path) -> pd.DataFrame:
-    """Bring one data set into the folder `raw`.
+    """Copy, unpack or download one data set into the folder `raw`.
 
     Returns:
         its rows of the table `Index`.
@@ -68,9 +68,9 @@ def bring(name: str, params: Params, files: argparse.Namespace, raw: Path) -> pd
     try:
         with as_folder(material, raw.parent, budget) as folder:
             index = as_index(dataset.layout(folder), name)
-            inbox.take(index, folder, raw, keep=folder == material)
+            inbox.transfer_files(index, folder, raw, keep=folder == material)
     except Damaged:
-        # Fetched again next time; what lies in the inbox is the user's.
+        # Downloaded again next time. The inbox belongs to the user.
         remove(files.downloads / name)
         raise
     return index
@@ -78,15 +78,15 @@ def bring(name: str, params: Params, files: argparse.Namespace, raw: Path) -> pd
 
 @contextmanager
 def enough_space(path: Path) -> Iterator[None]:
-    """Turn a full disk into one line."""
+    """Raise a UserError if the disk is full."""
     try:
         yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise UserError(
-            f"{error.filename or path}: the disk is full. Make room and run it again: what was "
-            "fetched so far is kept."
+            f"{error.filename or path}: the disk is full. Free some space and run it again: files "
+            "downloaded so far are kept."
         ) from error
 
 

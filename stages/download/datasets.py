@@ -1,4 +1,4 @@
-"""The data sets by name: where each comes from and how its layout is read."""
+"""The data sets by name: their download locations and layouts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from stages.download.sources.radiography import radiography
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set that lies in the inbox or is fetched.
+    """A data set that is in the inbox or is downloaded.
 
     Attributes:
-        layout: from its folder to rows of the table `Index`.
-        page: where a person can get it; empty if only the user has it.
-        url: what is fetched: kaggle:owner/name or the https address of an archive.
+        layout: reads its folder into rows of the table `Index`.
+        page: where a person can download it; empty for the user's own data.
+        url: kaggle:owner/name or the https address of an archive.
     """
 
     layout: Callable[[Path], pd.DataFrame]

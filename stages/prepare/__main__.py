@@ -1,4 +1,4 @@
-"""Decode each image once: check it, bring it to a square of 8-bit grey, hash it."""
+"""Decode each image once: check it, resize it to an 8-bit grey square, hash it."""
 
 from cxr.pipeline.environment import configure
 

@@ -1,4 +1,4 @@
-"""The inbox: what the user already has, as a folder or an archive."""
+"""The inbox: the user's own folders and archives."""
 
 import shutil
 from pathlib import Path
@@ -11,7 +11,7 @@ from stages.download.listing import visible
 
 
 def find(inbox: Path, dataset: str, in_union: bool = False) -> Path | None:
-    """The folder or archive of a data set; None if it is to be fetched.
+    """The folder or archive of a data set; None if it must be downloaded.
 
     The data set `folder` is the inbox itself, unless it is part of a union.
 
@@ -28,7 +28,7 @@ def find(inbox: Path, dataset: str, in_union: bool = False) -> Path | None:
     return None
 
 
-def take(index: pd.DataFrame, source: Path, target: Path, keep: bool) -> None:
+def transfer_files(index: pd.DataFrame, source: Path, target: Path, keep: bool) -> None:
     """Copy or move the images and masks of an index; missing ones are left to `prepare`.
 
     Args:

@@ -31,11 +31,8 @@ def covid_chestxray(root: Path) -> pd.DataFrame:
             "sex": metadata.get("sex", pd.Series("", metadata.index)).map(sex),
             "age": metadata.get("age", pd.Series("", metadata.index)).map(age),
         }
-    ).drop_duplicates()
-    if twice := sorted(table["image"][table["image"].duplicated()]):
-        raise UserError(
-            f"{top / 'metadata.csv'} has rows that disagree on {twice[0]}: keep one of them."
-        )
+    )
+    table = one_row_each(table.drop_duplicates())
     unnamed = sorted(set(posix_files(top / "images", root)) - set(table["image"]))
     table = pd.concat([table, pd.DataFrame({"image": unnamed})], ignore_index=True).fillna("")
     folder = f"{prefix}annotations/lungVAE-masks"
@@ -45,6 +42,30 @@ def covid_chestxray(root: Path) -> pd.DataFrame:
         for image in table["image"]
     ]
     return table
+
+
+def one_row_each(table: pd.DataFrame) -> pd.DataFrame:
+    """Merge rows of the same file, and print what was merged.
+
+    Patients that share a file become one, because they can't be told apart. Of anything else on
+    which the rows disagree nothing is known: a file with two labels is unlabelled.
+    """
+    several = table[table["image"].duplicated(keep=False)]
+    same: dict[str, str] = {}
+    for image, rows in several.groupby("image"):
+        patients = sorted({same.get(name, name) for name in rows["patient"]} - {""})
+        joined = {name for name, first in same.items() if first in patients}
+        same.update(dict.fromkeys([*patients, *joined], patients[0] if patients else ""))
+        if len(patients) > 1:
+            print(f"{image}: patients {' and '.join(patients)} share it and are taken as one.")
+        if rows["label"].nunique() > 1:
+            labels = " and ".join(sorted(set(rows["label"])))
+            print(f"{image}: has the labels {labels}, and is left unlabelled.")
+    table = table.assign(patient=table["patient"].replace(same))
+    agreed = table.groupby("image", sort=False).agg(
+        lambda values: values.iloc[0] if values.nunique() == 1 else ""
+    )
+    return agreed.reset_index()
 
 
 def read_metadata(path: Path) -> pd.DataFrame:

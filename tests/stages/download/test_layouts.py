@@ -69,14 +69,34 @@ def test_covid19_image_calls_its_second_part_test(tmp_path: Path) -> None:
     assert table["official_split"].tolist() == ["train", "train", "test", "test"]
 
 
-def test_rows_that_disagree_on_an_image_are_refused(tmp_path: Path) -> None:
-    rows = "1,COVID-19,PA,images,a.jpg\n1,COVID-19,PA,images,a.jpg\n"
-    (tmp_path / "metadata.csv").write_text("patientid,finding,view,folder,filename\n" + rows)
-    assert len(covid_chestxray(tmp_path)) == 1
-    with (tmp_path / "metadata.csv").open("a") as file:
-        file.write("9,ARDS,PA,images,a.jpg\n")
-    with pytest.raises(UserError, match=r"disagree on images/a\.jpg"):
-        covid_chestxray(tmp_path)
+def test_rows_of_one_file_are_merged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        *("1,COVID-19,PA,images,a.jpg", "1,COVID-19,PA,images,a.jpg"),
+        *("2,COVID-19,PA,images,b.jpg", "1,COVID-19,AP,images,b.jpg"),
+        *("3,ARDS,PA,images,c.jpg", "3,SARS,PA,images,c.jpg", "2,SARS,PA,images,d.jpg"),
+        *("4,SARS,PA,images,e.jpg", "2,SARS,PA,images,e.jpg", "5,SARS,PA,images,f.jpg"),
+    ]
+    header = "patientid,finding,view,folder,filename\n"
+    (tmp_path / "metadata.csv").write_text(header + "\n".join(rows) + "\n")
+    table = covid_chestxray(tmp_path).set_index("image")
+    assert table["patient"].tolist() == ["1", "1", "3", "1", "1", "5"]
+    labels = ["COVID-19", "COVID-19", "", "SARS", "SARS", "SARS"]
+    assert table["label"].tolist() == labels
+    assert table.loc["images/b.jpg", "view"] == ""
+    printed = capsys.readouterr().out
+    assert "images/b.jpg: patients 1 and 2 share it" in printed
+    assert "images/c.jpg: has the labels ARDS and SARS, and is left unlabelled" in printed
+
+
+def test_both_archives_of_covid_xray_5k_give_the_same_labels(tmp_path: Path) -> None:
+    names = ["test/covid/1.jpg", "train/covid/2.jpg", "train/non/3.jpg"]
+    flat = lay(tmp_path / "v3", *names, "test/non/patient00008-study2-view1_frontal.jpg")
+    deep = lay(tmp_path / "v2", *names, "test/non/Edema/patient00008-study2-view1_frontal.jpg")
+    tables = [layouts.covid_xray_5k(root) for root in (flat, deep)]
+    columns = ["label", "official_split", "patient"]
+    rows = [sorted(map(tuple, table[columns].to_numpy())) for table in tables]
+    assert rows[0] == rows[1]
+    assert ("non", "test", "patient00008") in rows[0]
 
 
 def test_metadata_of_another_kind_is_refused(tmp_path: Path) -> None:
@@ -115,7 +135,7 @@ def test_a_name_that_leads_out_is_refused(tmp_path: Path) -> None:
     (tmp_path / "raw").mkdir()
     index = pd.DataFrame({"image": ["../secret.png"], "mask": [""]})
     with pytest.raises(UserError, match="leads out of its folder"):
-        inbox.take(index, lay(tmp_path / "in", "a.png"), tmp_path / "raw", keep=True)
+        inbox.transfer_files(index, lay(tmp_path / "in", "a.png"), tmp_path / "raw", keep=True)
 
 
 def test_the_split_is_found_beside_other_folders_of_a_repository(tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def test_a_full_disk_is_one_line_and_leaves_what_was_there(
 
     lay(tmp_path, "data/raw/old.png", "data/index.csv", "inbox/a/1.png", "inbox/b/1.png")
     monkeypatch.setattr(shutil, "copyfile", full)
-    with pytest.raises(stage.UserError, match=r"raw\.part/a/1\.png: the disk is full. Make room"):
+    with pytest.raises(stage.UserError, match=r"raw\.part/a/1\.png: the disk is full. Free"):
         run(tmp_path, monkeypatch, dataset="folder")
     assert files_in(tmp_path / "data") == ["index.csv", "raw/old.png"]
 
