@@ -18,7 +18,7 @@ import pytest
 from tests.helpers.closure import ROOT
 from tests.helpers.params import changed
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("portable")]
+pytestmark = pytest.mark.slow
 
 TINY = {
     "phantom__patients": 16, "prepare__image_size": 32, "split__folds": 3, "model": "simple_cnn",
