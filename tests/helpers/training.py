@@ -10,10 +10,17 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from cxr.pipeline.params import load
+
 PARAMS = Path("params.yaml").resolve()
+# The default run only flips, which is too little to tell images apart.
+AUGMENT = load(PARAMS).train.augment.model_copy(update={"rotate": 10.0, "brightness": 0.15})
 
 
 Train = Callable[..., Path]
+
+# A network without batch normalisation, whose result depends on the images of a batch together.
+BATCH_FREE = {"timm": "test_convnext", "drop_rate": 0.0}
 
 
 OFF = {
@@ -49,6 +56,8 @@ def arguments(
     folder.mkdir()
     content = YAML(typ="safe").load(PARAMS)
     content["model"] = model
+    # The tests' own process has been configured already: one thread, as `start` has.
+    content["cpu"]["portable"] = False
     content["train"].update({"epochs": 2, "batch_size": 16, **settings})
     content["architectures"].setdefault(model, {}).update(architecture or {})
     YAML().dump(content, folder / "params.yaml")

@@ -9,7 +9,7 @@ from cxr.pipeline.params import load
 from stages.train import data
 from stages.train.augment import build_transform
 from stages.train.sampler import shuffled_keys
-from tests.helpers.training import PARAMS
+from tests.helpers.training import AUGMENT, PARAMS
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def batches(small, split, workers, epochs=(0, 1)):
     settings = load(PARAMS).train.model_copy(update={"workers": workers, "batch_size": 8})
     training, _, _ = data.train_and_val(split)
     images = data.XrayDataset(
-        small / "pixels.npy", training, settings.seed, build_transform(settings.augment)
+        small / "pixels.npy", training, settings.seed, build_transform(AUGMENT)
     )
     loader = data.build_loader(images, settings, pin_memory=False)
     result = []
@@ -63,7 +63,7 @@ def test_validation_images_come_as_they_are_in_order(small, split):
 def test_a_last_batch_of_one_image_is_left_out(small, split):
     settings = load(PARAMS).train.model_copy(update={"batch_size": 7})
     training, _, _ = data.train_and_val(split)
-    images = data.XrayDataset(small / "pixels.npy", training, 0, build_transform(settings.augment))
+    images = data.XrayDataset(small / "pixels.npy", training, 0, build_transform(AUGMENT))
     sizes = [len(labels) for _, labels in data.build_loader(images, settings, pin_memory=False)]
     assert sizes == [7] * 5
 

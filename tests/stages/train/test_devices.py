@@ -8,7 +8,7 @@ from cxr.models.networks import build_network
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import load
 from stages.train.trainer import check_devices, synchronize_batchnorm
-from tests.helpers.training import CURVES, PARAMS, arguments, curve, start
+from tests.helpers.training import BATCH_FREE, CURVES, PARAMS, arguments, curve, start
 
 
 def test_two_processes_agree_with_one(train, small, tmp_path):
@@ -18,7 +18,8 @@ def test_two_processes_agree_with_one(train, small, tmp_path):
         "freeze_epochs": 1,
         # Adam divides by the size of the gradient, noise included, where that is next to zero.
         "optimizer": "sgd",
-        "architecture": {"lr": 0.005, "drop_rate": 0.0},
+        "model": "batch_free",
+        "architecture": BATCH_FREE | {"lr": 0.005},
     }
     one = train("one", **settings)
     two = tmp_path / "two"

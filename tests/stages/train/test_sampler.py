@@ -9,7 +9,7 @@ from cxr.pipeline.params import load
 from stages.train import data
 from stages.train.augment import build_transform
 from stages.train.sampler import ShardSampler, balanced_keys, sequential_keys, usable_length
-from tests.helpers.training import PARAMS
+from tests.helpers.training import AUGMENT, PARAMS
 
 
 def test_balanced_sampling_shows_each_class_equally_often_and_wastes_no_image():
@@ -30,7 +30,7 @@ def test_balanced_sampling_shows_each_class_equally_often_and_wastes_no_image():
 def test_an_image_that_is_shown_again_is_augmented_anew(small):
     settings = load(PARAMS).train
     training, _, _ = data.train_and_val(tables.read(small / "split.csv", tables.Split))
-    images = data.XrayDataset(small / "pixels.npy", training, 0, build_transform(settings.augment))
+    images = data.XrayDataset(small / "pixels.npy", training, 0, build_transform(AUGMENT))
     (one, again), _ = images.__getitems__([(0, 5, 0), (0, 5, 1)])
     assert not (one == again).all()
 
