@@ -1,7 +1,7 @@
 """A trained network with what is known about it: load, save, predict."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +47,7 @@ class Classifier:
         Raises:
             UserError: if the folder holds no model of this project.
         """
-        info, _ = read_info(folder)
+        info = read_info(folder)
         classifier = cls.build(info)
         classifier.network.load_state_dict(load_file(folder / MODEL_FILE))
         classifier.network.eval()
@@ -60,10 +60,10 @@ class Classifier:
             name: tensor.detach().cpu().contiguous()
             for name, tensor in self.network.state_dict().items()
         }
-        metadata = {
-            "model_info": json.dumps(asdict(self.info), sort_keys=True),
-            "parameters": str(sum(weights.numel() for weights in self.network.parameters())),
-        }
+        parameters = sum(weights.numel() for weights in self.network.parameters())
+        info = asdict(replace(self.info, parameters=parameters))
+        # One key only: safetensors writes several in an order that changes from run to run.
+        metadata = {"model_info": json.dumps(info, sort_keys=True)}
         save_file(tensors, folder / MODEL_FILE, metadata=metadata)
 
     def to_input(self, images: Images) -> Tensor:
@@ -127,8 +127,8 @@ class Classifier:
         return logits, torch.cat(features).cpu().numpy()
 
 
-def read_info(folder: Path) -> tuple[ModelInfo, int]:
-    """Read a saved model's description and number of trainable parameters, without its weights.
+def read_info(folder: Path) -> ModelInfo:
+    """Read a saved model's description, without its weights.
 
     Raises:
         UserError: if the folder holds no model of this project.
@@ -137,7 +137,7 @@ def read_info(folder: Path) -> tuple[ModelInfo, int]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata()
-        return ModelInfo(**json.loads(metadata["model_info"])), int(metadata["parameters"])
+        return ModelInfo(**json.loads(metadata["model_info"]))
     except Exception as error:
         raise UserError(
             f"{path} is not a model of this project: train one with `dvc repro`."

@@ -27,6 +27,7 @@ class ModelInfo:
         validation_probs: for each class, its calibrated probability in each validation image of
             that class, ascending. Operating points are read off these.
         prepare: the settings under `prepare` with which files became images of this size.
+        parameters: number of trainable weights, counted when the model is saved.
     """
 
     architecture: str
@@ -40,6 +41,7 @@ class ModelInfo:
     temperature: float = 1.0
     validation_probs: dict[str, list[float]] = field(default_factory=dict)
     prepare: dict[str, Any] = field(default_factory=dict)
+    parameters: int = 0
 
     def normalize(self, images: Tensor) -> Tensor:
         """Turn grey images into network inputs.

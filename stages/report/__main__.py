@@ -51,7 +51,7 @@ def main() -> None:
     split = tables.read(files.split, tables.Split)
     predictions = read_csv(files.evaluate_plots / "confusion.csv", str)
     reliability = read_csv(files.evaluate_plots / "reliability" / "after.csv", float)
-    info, parameters = read_info(files.model)
+    info = read_info(files.model)
     matrix = dataset.confusion_matrix(predictions, info.classes)
     chance = audit["network"]["chance"]
     audit_finding = findings.audit_finding(audit)
@@ -63,7 +63,7 @@ def main() -> None:
         info=info,
         weights=Path(info.weights).name,
         sha256=sha256(files.model / MODEL_FILE),
-        parameters=parameters,
+        parameters=info.parameters,
         statuses=dataset.status_columns(metrics["flow"]["flow"]),
         label_mapping=dataset.label_mapping(params),
         reasons=dataset.unusable_reasons(images),

@@ -28,7 +28,6 @@ def test_balanced_sampling_shows_each_class_equally_often_and_wastes_no_image():
 
 
 def test_an_image_that_is_shown_again_is_augmented_anew(small):
-    settings = load(PARAMS).train
     training, _, _ = data.train_and_val(tables.read(small / "split.csv", tables.Split))
     images = data.XrayDataset(small / "pixels.npy", training, 0, build_transform(AUGMENT))
     (one, again), _ = images.__getitems__([(0, 5, 0), (0, 5, 1)])
