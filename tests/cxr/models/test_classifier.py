@@ -76,7 +76,9 @@ def test_logits_do_not_depend_on_the_batch_size():
     classifier, pixels = small_classifier(), images(7)
     expected = classifier.logits(pixels)
     in_threes = classifier.logits(pixels, batch_size=3)
-    assert in_threes == pytest.approx(expected, abs=rounding(SIMPLE_CNN, np.abs(expected).max()))
+    assert in_threes == pytest.approx(
+        expected, abs=rounding(SIMPLE_CNN, float(np.abs(expected).max()))
+    )
     assert classifier.logits(pixels[:0]).shape == (0, 2)
 
 
