@@ -147,7 +147,7 @@ def test_the_positive_class_is_called_from_its_threshold_on(work, tmp_path, caps
     for sensitivity in ("0.5", "0.6"):
         out = here(capsys, *words, sensitivity).out
         decisions.append(out.splitlines()[1].removeprefix(f"{image}: ").split(" (")[0])
-        assert f"finds at least {float(sensitivity):.0%} of it in validation" in out
+        assert f"detects at least {float(sensitivity):.0%} of it in validation" in out
     others = probs.copy()
     others[1] = 0
     assert decisions == [CLASSES[others.argmax()], "Normal"]

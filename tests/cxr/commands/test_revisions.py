@@ -66,7 +66,11 @@ def test_report_says_what_dvc_says(here: Project, capsys, tmp_path: Path) -> Non
     assert rows["| `train.batch_size`"] == "| `train.batch_size` | `16` | `8` |"
     diff = json.loads(here.dvc("metrics", "diff", "main", "--all", "--json"))
     # Not accuracy, which need not change in one epoch.
-    for name, spoken in (("auroc", "AUROC"), ("brier", "Brier score"), ("ece", "calibration err")):
+    for name, spoken in (
+        ("auroc", "AUROC"),
+        ("brier", "Brier score"),
+        ("ece", "expected calibration error"),
+    ):
         numbers = diff["metrics/test.json"][name]
         (row,) = (row for key, row in rows.items() if key.startswith(f"| {spoken}"))
         found = [float(cell.split()[0]) for cell in row.split(" | ")[1:4]]

@@ -65,7 +65,7 @@ def predictions(folder):
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
-    folder = fit(prepared(tmp_path_factory.mktemp("inputs"), 60, 64, CLASSES), steps=24)
+    folder = fit(prepared(tmp_path_factory.mktemp("inputs"), 60, 64, CLASSES), steps=100, batch=12)
     tables.write(folder / "predictions.csv", predictions(folder), tables.Predictions)
     return folder
 
@@ -175,7 +175,8 @@ def test_heat_that_decides_is_told_from_chance(outputs):
     found = metrics(outputs)["train"]
     assert found["interval"]["insertion_gain"]["low"] > 0
     assert found["interval"]["deletion_gain"]["low"] > 0
-    assert found["interval"]["shift"]["low"] > found["interval"]["random_weights"]["high"]
+    # Not `shift`: the cells of the small network's 4 x 4 maps do not move with the image.
+    assert found["interval"]["brightness"]["low"] > found["interval"]["random_weights"]["high"]
 
 
 def test_again_gives_the_same_bytes(inputs, novel, outputs, tmp_path, monkeypatch):

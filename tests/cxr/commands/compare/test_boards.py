@@ -46,15 +46,15 @@ def test_a_configuration_is_named_by_what_it_differs_in():
 
 
 def test_settings_of_an_architecture_are_named_only_if_the_model_does_not_decide_them():
-    ours = {"architectures.resnet18.lr": 0.01}
+    ours = {"architectures.resnet18.lr": 0.02}
     assert named(run("a"), run("b", model="mobilenetv2")) == [
         {"model=resnet18": ["a"], "model=mobilenetv2": ["b"]}
     ]
     assert named(run("a"), run("b", **ours), run("c", model="mobilenetv2")) == [
         {
-            "model=resnet18, lr=0.001": ["a"],
-            "model=resnet18, lr=0.01": ["b"],
-            "model=mobilenetv2, lr=0.001": ["c"],
+            "model=resnet18, lr=0.01": ["a"],
+            "model=resnet18, lr=0.02": ["b"],
+            "model=mobilenetv2, lr=0.01": ["c"],
         }
     ]
     # Of another model they are no part of it.
