@@ -29,7 +29,7 @@ from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
 from benchmarks.train import build, draw, report, synchronise
-from cxr.heatmaps.explainer import BATCH, Explainer, all_maps
+from cxr.heatmaps.explainer import BATCH_SIZE, Explainer, explain_rows
 from cxr.models.classifier import Classifier
 from cxr.models.devices import default_device
 from cxr.pipeline.params import load
@@ -55,14 +55,14 @@ def main() -> None:
             explain = Explainer(classifier, "GradCAM")
             library = Library(classifier, explain.layer)
             same = (pixels, rows, classes)
-            one_by_one, ours = library.maps(*same, 1), all_maps(explain, *same)
+            one_by_one, ours = library.maps(*same, 1), explain_rows(explain, *same)
             away = np.abs(one_by_one - ours).max()
             report(
                 f"{model}: heatmaps, {explain.height} x {explain.width} (at most {away:.0e} apart)",
                 {
                     "one by one": partial(timed, partial(library.maps, *same, 1), rows),
-                    "in batches": partial(timed, partial(library.maps, *same, BATCH), rows),
-                    "this": partial(timed, partial(all_maps, explain, *same), rows),
+                    "in batches": partial(timed, partial(library.maps, *same, BATCH_SIZE), rows),
+                    "this": partial(timed, partial(explain_rows, explain, *same), rows),
                 },
                 options.repeats,
             )

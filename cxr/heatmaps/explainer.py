@@ -1,4 +1,4 @@
-"""Class activation maps of many images, by pytorch-grad-cam on the network's last part alone."""
+"""Class activation maps by pytorch-grad-cam, for batches of images."""
 
 from copy import deepcopy
 
@@ -23,19 +23,19 @@ METHODS = {
     "EigenCAM": EigenCAM,
     "LayerCAM": LayerCAM,
 }
-BATCH = 32
-"""Images that are explained at a time."""
+BATCH_SIZE = 32
 
+Images = NDArray[np.uint8]
 Maps = NDArray[np.float32]
 
 
-class Head(nn.Module):
-    """The part of a timm network behind its last feature map."""
+class NetworkHead(nn.Module):
+    """The part of a timm network after its last feature map."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
-        # A module for the library to watch: its output is the feature map.
+        # The target layer for the library: its output is the feature map.
         self.entry = nn.Identity()
 
     def forward(self, features: Tensor) -> Tensor:
@@ -45,87 +45,88 @@ class Head(nn.Module):
 
 
 class Explainer:
-    """What speaks for a class in each image, at one layer of a network.
+    """Computes heatmaps of the evidence for a class, at one layer of a network.
 
-    At the layer whose output enters the pooling, the features are computed without gradients and
-    the library is given the rest as its model: the same maps as from the whole network, at about
-    the cost of a forward pass. At any other layer it is given the whole network.
+    For the last layer before the pooling, features are computed without gradients, and the
+    library gets only the rest of the network. This gives the same maps as the whole network, at
+    about the cost of a forward pass. For any other layer it gets the whole network.
 
     Args:
-        method: a name in `METHODS`.
-        layer: name of a module of the network; empty: the one before the pooling.
+        method: a key of `METHODS`.
+        layer: name of a module of the network; empty: the last one before the pooling.
+
+    Attributes:
+        layer, height, width: name of the layer and size of its feature map.
 
     Raises:
-        UserError: if the network has no such layer, or none that gives a feature map.
+        UserError: if the network has no such layer, or the layer has no feature map.
     """
 
     def __init__(self, classifier: Classifier, method: str, layer: str = "") -> None:
         self.classifier = classifier
-        classifier.network.to(default_device()).eval()
+        network = classifier.network.to(default_device()).eval()
         self.layer, self.height, self.width = feature_layer(classifier, layer)
-        self.whole = bool(layer)
-        # A copy of the whole network: the library's hooks keep what passes through it.
-        model = deepcopy(classifier.network) if self.whole else Head(classifier.network)
-        target = model.get_submodule(layer) if self.whole else model.entry
-        # Not in a `with` block, which would swallow an IndexError.
+        self.uses_whole_network = bool(layer)
+        # A copy of the whole network: the library's hooks store what passes through it.
+        model = deepcopy(network) if layer else NetworkHead(network)
+        target = model.get_submodule(layer) if layer else model.entry
+        # Not used as a context manager, because that would suppress an IndexError.
         self.cam = METHODS[method](model, target_layers=[target])
 
-    def __call__(self, images: NDArray[np.uint8], classes: NDArray[np.int64]) -> Maps:
-        """Explain a class in each image.
+    def __call__(self, images: Images, classes: NDArray[np.int64]) -> Maps:
+        """Explain one class in each image.
 
         Args:
             images: uint8 (N, S, S).
-            classes: (N,), which class to explain in each.
+            classes: (N,), index of the class to explain in each image.
 
         Returns:
-            float32 (N, S, S), each scaled to 0 to 1. A map is all zero if nothing speaks for the
-            class or the feature map is a single cell.
+            float32 (N, S, S), each scaled to 0 to 1. A map is all zero if there is no evidence
+            for the class or the feature map has a single cell.
 
         Raises:
-            UserError: if maps are infinite or undefined.
+            UserError: if maps have NaN or infinite values.
         """
         info = self.classifier.info
         inputs = self.classifier.to_input(images)
-        if not self.whole:
-            inputs = feature_map(self.classifier, inputs)
-        goals = [ClassifierOutputTarget(int(number)) for number in classes]
-        maps = self.cam(inputs.requires_grad_(), goals)
+        if not self.uses_whole_network:
+            inputs = last_feature_map(self.classifier, inputs)
+        targets = [ClassifierOutputTarget(int(index)) for index in classes]
+        maps = self.cam(inputs.requires_grad_(), targets)
         size = (info.size, info.size)
         maps = scale_cam_image(scale_cam_image(maps, size)) if maps.shape[1:] != size else maps
         if not np.isfinite(maps).all():
             raise UserError(
-                f"{info.architecture} gives heatmaps that are not finite: its training "
-                "diverged. Lower its learning rate (params.yaml: architectures) and train it again."
+                f"the heatmaps of {info.architecture} are NaN or infinite, because its training "
+                "diverged: decrease its learning rate (params.yaml: architectures) and train it "
+                "again."
             )
         return np.asarray(maps, np.float32)
 
 
-def all_maps(
-    explain: Explainer,
-    pixels: NDArray[np.uint8],
-    rows: NDArray[np.int64],
-    classes: NDArray[np.int64],
+def explain_rows(
+    explain: Explainer, pixels: Images, rows: NDArray[np.int64], classes: NDArray[np.int64]
 ) -> Maps:
-    """Explain a few images at once, those to be drawn.
+    """Explain a few images of the pixel array, in batches.
 
     Args:
-        pixels: uint8 (images, S, S), may be memory-mapped.
+        pixels: uint8 (M, S, S), may be memory-mapped.
         rows: (N,), which images.
-        classes: (N,), which class to explain in each.
+        classes: (N,), index of the class to explain in each image.
 
     Returns:
         float32 (N, S, S).
     """
     maps = np.empty((len(rows), *pixels.shape[1:]), np.float32)
-    for start in range(0, len(rows), BATCH):
-        batch = slice(start, start + BATCH)
+    for start in range(0, len(rows), BATCH_SIZE):
+        batch = slice(start, start + BATCH_SIZE)
         maps[batch] = explain(pixels[rows[batch]], classes[batch])
     return maps
 
 
 @torch.no_grad()
-def feature_map(classifier: Classifier, inputs: Tensor) -> Tensor:
-    """The last feature map (N, C, h, w) of inputs (N, 1, S, S).
+def last_feature_map(classifier: Classifier, inputs: Tensor) -> Tensor:
+    """Compute the last feature map (N, C, h, w) for inputs (N, 1, S, S).
 
     Raises:
         UserError: if there is none, as in a vision transformer.
@@ -142,14 +143,14 @@ def feature_map(classifier: Classifier, inputs: Tensor) -> Tensor:
 
 
 def feature_layer(classifier: Classifier, layer: str = "") -> tuple[str, int, int]:
-    """Name of the module whose output is explained, and its feature map's height and width.
+    """Return the name of the layer to explain, and the height and width of its feature map.
 
-    Without a name it is the module whose output is the last feature map. Where several give this
-    same output (a block and the stage that it ends), it is the one that timm's `feature_info`
-    names, or else the outermost.
+    If no layer is given, it is the module whose output is the last feature map. If several modules
+    have this output (a block and the stage that ends with it), it is the one listed in timm's
+    `feature_info`, or else the outermost.
 
     Raises:
-        UserError: if the network has no module of this name, or its output is no feature map.
+        UserError: if the network has no such module, or its output is no feature map.
     """
     network, info = classifier.network, classifier.info
     modules = {name: module for name, module in network.named_modules() if name}
@@ -159,15 +160,15 @@ def feature_layer(classifier: Classifier, layer: str = "") -> tuple[str, int, in
             f"{nearest(layer, list(modules))}. Its parts are: "
             f"{', '.join(name for name, _ in network.named_children())}."
         )
-    given: list[tuple[str, object]] = []
+    outputs: list[tuple[str, object]] = []
 
-    def watch(name: str, module: nn.Module) -> RemovableHandle:
-        return module.register_forward_hook(lambda _, __, output: given.append((name, output)))
+    def record_output(name: str, module: nn.Module) -> RemovableHandle:
+        return module.register_forward_hook(lambda _, __, output: outputs.append((name, output)))
 
-    handles = [watch(name, module) for name, module in modules.items()]
+    handles = [record_output(name, module) for name, module in modules.items()]
     try:
         blank = classifier.to_input(np.zeros((1, info.size, info.size), np.uint8))
-        features = feature_map(classifier, blank)
+        features = last_feature_map(classifier, blank)
         if layer:
             with torch.no_grad():
                 network.forward_head(features)  # type: ignore[operator]
@@ -175,27 +176,28 @@ def feature_layer(classifier: Classifier, layer: str = "") -> tuple[str, int, in
         for handle in handles:
             handle.remove()
     if layer:
-        return layer, *extent(dict(given).get(layer), layer)
-    names = [name for name, output in given if output is features]
-    known = {info["module"] for info in getattr(network, "feature_info", [])}
+        return layer, *feature_map_size(dict(outputs).get(layer), layer)
+    names = [name for name, output in outputs if output is features]
+    listed = {stage["module"] for stage in getattr(network, "feature_info", [])}
     name = min(
         names,
-        key=lambda name: (name not in known, name.count(".")),
+        key=lambda name: (name not in listed, name.count(".")),
         default="output of forward_features",
     )
     return name, features.shape[2], features.shape[3]
 
 
-def extent(output: object, layer: str) -> tuple[int, int]:
-    """Height and width of a layer's output (1, C, h, w).
+def feature_map_size(output: object, layer: str) -> tuple[int, int]:
+    """Return height and width of a layer's output (1, C, h, w).
 
     Raises:
-        UserError: if it has none, as behind the pooling, where a heatmap would be empty.
+        UserError: if it has none, as after the pooling, where a heatmap would be empty.
     """
     shape = tuple(output.shape) if isinstance(output, Tensor) else ()
     if len(shape) != 4 or shape[2:] == (1, 1):
         raise UserError(
-            f"params.yaml: gradcam.layer: '{layer}' gives {shape[1:] or 'no tensor'}, no feature "
-            "map with height and width: take a layer before the pooling, or '' for the last one."
+            f"params.yaml: gradcam.layer: the output of '{layer}' is {shape[1:] or 'no tensor'}, "
+            "not a feature map with height and width: choose a layer before the pooling, or '' for "
+            "the last one."
         )
     return shape[2], shape[3]

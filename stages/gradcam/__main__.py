@@ -1,4 +1,4 @@
-"""gradcam: what the network looked at, as pictures and as numbers."""
+"""Draw and measure heatmaps: which pixels the network's decisions depend on."""
 
 import sys
 
@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxr.heatmaps import plots
-from cxr.heatmaps.explainer import Explainer, all_maps
+from cxr.heatmaps.explainer import Explainer, explain_rows
+from cxr.heatmaps.plots import draw_class_sheets, draw_novel_sheet
 from cxr.models.classifier import Classifier
 from cxr.models.devices import reserve_gpus
 from cxr.pipeline import tables
@@ -20,16 +20,18 @@ from cxr.pipeline.cli import paths, run
 from cxr.pipeline.experiment import check_path_in_experiment
 from cxr.pipeline.files import atomic_write, write_json
 from cxr.pipeline.params import Evaluate, load
-from stages.gradcam import novel, sample, summary
-from stages.gradcam.agreement import random_weights
-from stages.gradcam.measure import Instruments, lungs, measure, targets
-from stages.gradcam.predicted import check, predicted
+from stages.gradcam.agreement import random_classifiers
+from stages.gradcam.measure import Measurer, lung_masks
+from stages.gradcam.novel import novel_images
+from stages.gradcam.predictions import add_predictions, check_classes
+from stages.gradcam.sampling import balanced_sample, choose_examples, first_by_hash
+from stages.gradcam.summary import summarize, summarize_by_class, summarize_difference
 
 
 def main() -> None:
-    """The stage, from its files to its files."""
+    """Read the command line, draw and measure the heatmaps, write plots and metrics."""
     files = paths(
-        "Show and measure what a network looked at.",
+        __doc__,
         *("params", "model", "predictions", "split", "pixels", "masks", "novel"),
         *("metrics", "plots"),
     )
@@ -40,59 +42,65 @@ def main() -> None:
     classifier = Classifier.load(files.model)
     info = classifier.info
     predictions = tables.read(files.predictions, tables.Predictions)
-    check(predictions, info)
+    check_classes(predictions, info.classes)
     split = tables.read(files.split, tables.Split)
     pixels = np.load(files.pixels, mmap_mode="r")
     masks = np.load(files.masks, mmap_mode="r")
-    strange, strange_pixels, unusable = novel.sampled(files.novel, info, settings.measured)
+    novel, novel_pixels, unusable = novel_images(files.novel, info, settings.measured)
 
     seed = params.evaluate.seed
-    explain, *chances = (
+    explain, *explain_random = (
         Explainer(model, settings.method, settings.layer)
-        for model in (classifier, *random_weights(info, seed))
+        for model in (classifier, *random_classifiers(info, seed))
     )
-    tools = Instruments(classifier, explain, chances, seed)
-    measured, shown = {}, []
-    for side in tables.SPLITS:
-        images = sample.spread(split[split["split"] == side], settings.measured)
-        images = predicted(images, predictions, classifier, pixels)
-        measured[side] = measure(tools, images, pixels, masks, settings.perturbed)
-        shown.append(sample.choose(images, settings.per_class))
-    strange = predicted(strange, predictions.iloc[:0], classifier, strange_pixels)
-    measured["novel"] = measure(tools, strange, strange_pixels, masks[:0], settings.perturbed)
+    measurer = Measurer(classifier, explain, explain_random, seed)
+    measured, examples = {}, []
+    for subset in tables.SPLITS:
+        images = balanced_sample(split[split["split"] == subset], settings.measured)
+        images = add_predictions(images, predictions, classifier, pixels)
+        measured[subset] = measurer.measure(images, pixels, masks, settings.perturbed)
+        examples.append(choose_examples(images, settings.per_class))
+    novel = add_predictions(novel, predictions.iloc[:0], classifier, novel_pixels)
+    measured["novel"] = measurer.measure(novel, novel_pixels, masks[:0], settings.perturbed)
 
     with atomic_write(files.plots) as folder:
-        some = pd.concat(shown)
-        rows, classes = targets(some, info.classes)
-        maps = all_maps(explain, pixels, rows, classes)
-        plots.draw(folder, some, pixels[rows], maps, lungs(masks, rows, info.size))
-        few = sample.first(strange, settings.per_class * len(info.classes))
-        rows, classes = targets(few, info.classes)
-        maps = all_maps(explain, strange_pixels, rows, classes)
-        plots.draw_novel(folder, few, strange_pixels[rows], maps)
+        shown = pd.concat(examples)
+        rows, classes = measurer.rows_and_predictions(shown)
+        maps = explain_rows(explain, pixels, rows, classes)
+        draw_class_sheets(folder, shown, pixels[rows], maps, lung_masks(masks, rows, info.size))
+        shown = first_by_hash(novel, settings.per_class * len(info.classes))
+        rows, classes = measurer.rows_and_predictions(shown)
+        maps = explain_rows(explain, novel_pixels, rows, classes)
+        draw_novel_sheet(folder, shown, novel_pixels[rows], maps)
     write_json(
         files.metrics,
         {
             "layer": explain.layer,
             "feature_map": f"{explain.height} x {explain.width}",
             "method": settings.method,
-            **report(measured, info.classes, params.evaluate),
-            "novel": {"unusable": unusable} | summary.summary(measured["novel"], params.evaluate),
+            **summarize_subsets(measured, info.classes, params.evaluate),
+            "novel": {"unusable": unusable} | summarize(measured["novel"], params.evaluate),
         },
     )
 
 
-def report(
+def summarize_subsets(
     measured: dict[str, pd.DataFrame], classes: list[str], settings: Evaluate
 ) -> dict[str, Any]:
-    """The summary of each side of the split, and how the others and novel images differ from
-    training."""
+    """Summarize training, validation and test, and how they and novel images differ from training.
+
+    Args:
+        measured: by `train`, `val`, `test` and `novel`, what `Measurer.measure` returns.
+    """
     train = measured["train"]
     return {
-        **{side: summary.by_class(measured[side], classes, settings) for side in tables.SPLITS},
+        **{
+            subset: summarize_by_class(measured[subset], classes, settings)
+            for subset in tables.SPLITS
+        },
         "difference": {
-            f"{side}_train": summary.difference(measured[side], train, settings)
-            for side in ("val", "test", "novel")
+            f"{subset}_train": summarize_difference(measured[subset], train, settings)
+            for subset in ("val", "test", "novel")
         },
     }
 

@@ -1,4 +1,4 @@
-"""All that is measured of heatmaps, a batch of images at a time."""
+"""All measures of heatmaps, computed one batch of images at a time."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -7,19 +7,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cxr.heatmaps.explainer import BATCH, Explainer
+from cxr.heatmaps.explainer import BATCH_SIZE, Explainer, Images
 from cxr.models.classifier import Classifier
 from cxr.pipeline.tables import class_indices
-from stages.gradcam import agreement, faithfulness, sample, shares
+from stages.gradcam.agreement import agreement_scores
+from stages.gradcam.faithfulness import faithfulness_scores, make_random_maps
+from stages.gradcam.localization import localization_scores
+from stages.gradcam.sampling import name_hash
 from stages.gradcam.summary import MEASURES
 
 
 @dataclass(frozen=True)
-class Instruments:
-    """What is needed to measure: the network, and what explains it.
+class Measurer:
+    """Measures the heatmaps of a classifier for the predicted classes.
 
     Attributes:
-        explain_random: each explains the same architecture with other random weights.
+        explain_random: explainers of the same architecture with random weights.
         seed: of the random maps.
     """
 
@@ -28,82 +31,71 @@ class Instruments:
     explain_random: list[Explainer]
     seed: int
 
-    def believe(self, images: NDArray[np.uint8], classes: NDArray[np.int64]) -> NDArray[np.float64]:
-        """The calibrated probability of a class in each image, (N,)."""
+    def measure(
+        self, images: pd.DataFrame, pixels: Images, masks: Images, perturbed: int
+    ) -> pd.DataFrame:
+        """Compute all measures. Memory use does not grow with the number of images.
+
+        Args:
+            images: with `image`, `row` and `predicted`.
+            pixels: uint8 (all images, S, S), may be memory-mapped.
+            masks: the same, nonzero inside the lungs; of length 0 if there are none.
+            perturbed: how many images, from the first, get the measures that perturb the image or
+                the network.
+
+        Returns:
+            the images with `empty` (the map is all zero), `perturbed` (bool) and all `MEASURES`.
+        """
+        first = images.head(perturbed)
+        parts = [
+            *(self.localization_batch(batch, pixels, masks) for batch in batches(images)),
+            *(self.perturbation_batch(batch, pixels) for batch in batches(first)),
+        ]
+        measures = pd.DataFrame(index=images.index, columns=["empty", *MEASURES], dtype=float)
+        for part in parts:
+            measures.loc[part.index, part.columns] = part.astype(float)
+        return images.join(measures).assign(perturbed=np.arange(len(images)) < perturbed)
+
+    def localization_batch(
+        self, images: pd.DataFrame, pixels: Images, masks: Images
+    ) -> pd.DataFrame:
+        """Measure where the heat lies."""
+        rows, classes = self.rows_and_predictions(images)
+        maps = self.explain(pixels[rows], classes)
+        scores = localization_scores(maps, lung_masks(masks, rows, self.classifier.info.size))
+        return scores.assign(empty=~maps.any(axis=(1, 2))).set_index(images.index)
+
+    def perturbation_batch(self, images: pd.DataFrame, pixels: Images) -> pd.DataFrame:
+        """Measure how the maps react to changes of the image and of the network."""
+        rows, classes = self.rows_and_predictions(images)
+        originals, info = pixels[rows], self.classifier.info
+        maps = self.explain(originals, classes)
+        seeds = [[self.seed, name_hash(name)] for name in images["image"]]
+        random_maps = make_random_maps(seeds, self.explain.height, self.explain.width, info.size)
+        agreement = agreement_scores(self.explain, self.explain_random, originals, classes, maps)
+        faithfulness = faithfulness_scores(
+            partial(self.class_probability, classes=classes),
+            *(originals, maps, random_maps, round(info.mean * 255)),
+        )
+        return agreement.join(faithfulness).set_index(images.index)
+
+    def class_probability(self, images: Images, classes: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Compute the calibrated probability of one class in each image, (N,)."""
         return self.classifier.probs(images)[np.arange(len(images)), classes]
 
-
-def measure(
-    tools: Instruments,
-    images: pd.DataFrame,
-    pixels: NDArray[np.uint8],
-    masks: NDArray[np.uint8],
-    perturbed: int,
-) -> pd.DataFrame:
-    """Measure the heatmaps for the predicted classes.
-
-    Memory does not grow with the number of images.
-
-    Args:
-        images: with `image`, `row` and `predicted`.
-        pixels: uint8 (all images, S, S), may be memory-mapped.
-        masks: the same, not 0 inside the lungs; of length 0 if there are none.
-        perturbed: of how many images, from the first, agreement and faithfulness are measured.
-
-    Returns:
-        the images with `empty` (the map is all zero), `perturbed` (bool) and all `MEASURES`.
-    """
-    batches = [
-        located(tools, images.iloc[start : start + BATCH], pixels, masks)
-        for start in range(0, len(images), BATCH)
-    ]
-    few = images.head(perturbed)
-    changed = [
-        questioned(tools, few.iloc[start : start + BATCH], pixels)
-        for start in range(0, len(few), BATCH)
-    ]
-    columns = ["empty", *MEASURES]
-    found = pd.DataFrame(index=images.index, columns=columns, dtype=float)
-    for part in (*batches, *changed):
-        found.loc[part.index, part.columns] = part.astype(float)
-    return images.join(found).assign(perturbed=np.arange(len(images)) < perturbed)
+    def rows_and_predictions(
+        self, images: pd.DataFrame
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the images' rows in the pixel array and the indices of their predicted classes."""
+        classes = class_indices(images["predicted"], self.classifier.info.classes)
+        return images["row"].to_numpy(), classes
 
 
-def located(
-    tools: Instruments, images: pd.DataFrame, pixels: NDArray[np.uint8], masks: NDArray[np.uint8]
-) -> pd.DataFrame:
-    """Where the heat lies, in one batch."""
-    rows, classes = targets(images, tools.classifier.info.classes)
-    maps = tools.explain(pixels[rows], classes)
-    found = shares.measure(maps, lungs(masks, rows, tools.classifier.info.size))
-    return found.assign(empty=~maps.any(axis=(1, 2))).set_index(images.index)
+def batches(images: pd.DataFrame) -> list[pd.DataFrame]:
+    """Divide a table into batches."""
+    return [images.iloc[start : start + BATCH_SIZE] for start in range(0, len(images), BATCH_SIZE)]
 
 
-def questioned(tools: Instruments, images: pd.DataFrame, pixels: NDArray[np.uint8]) -> pd.DataFrame:
-    """How the maps of one batch stand up to changes of the image and of the network."""
-    rows, classes = targets(images, tools.classifier.info.classes)
-    shown = pixels[rows]
-    maps = tools.explain(shown, classes)
-    seeds = [[tools.seed, sample.number(name)] for name in images["image"]]
-    explain, info = tools.explain, tools.classifier.info
-    randoms = faithfulness.random_maps(
-        seeds, explain.height, explain.width, tools.classifier.info.size
-    )
-    agreed = agreement.measure(explain, tools.explain_random, shown, classes, maps)
-    decided = faithfulness.measure(
-        partial(tools.believe, classes=classes),
-        *(shown, maps, randoms, round(info.mean * 255)),
-    )
-    return agreed.join(decided).set_index(images.index)
-
-
-def targets(
-    images: pd.DataFrame, class_names: list[str]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows of the images, and the number of the class predicted for each."""
-    return images["row"].to_numpy(), class_indices(images["predicted"], class_names)
-
-
-def lungs(masks: NDArray[np.uint8], rows: NDArray[np.int64], side: int) -> NDArray[np.uint8]:
-    """Masks of some rows; all zero if there are none."""
-    return masks[rows] if len(masks) else np.zeros((len(rows), side, side), np.uint8)
+def lung_masks(masks: Images, rows: NDArray[np.int64], size: int) -> Images:
+    """Return the masks of some rows; all zero if the data set has none."""
+    return masks[rows] if len(masks) else np.zeros((len(rows), size, size), np.uint8)

@@ -1,26 +1,24 @@
-"""Images that were in no data set, as many as are measured."""
+"""Novel images: those in the folder `gradcam.novel`, which are in no data set."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from cxr.heatmaps.explainer import Images
 from cxr.images.new_images import listed, read
 from cxr.models.info import ModelInfo
 from cxr.pipeline.errors import UserError
-from stages.gradcam import sample
+from stages.gradcam.sampling import first_by_hash, sort_by_hash
 
 
-def sampled(
-    folder: Path, info: ModelInfo, most: int
-) -> tuple[pd.DataFrame, NDArray[np.uint8], int]:
-    """At most so many images of a folder, in an order that does not depend on the others.
+def novel_images(folder: Path, info: ModelInfo, limit: int) -> tuple[pd.DataFrame, Images, int]:
+    """Read at most `limit` images of a folder; the choice does not depend on the others.
 
     Returns:
-        `image` (its path in the folder), `row`, `target` (empty: unknown) and `split_group`
-        (each its own); the pixels, uint8 (N, S, S); and how many could not be used, which are
-        printed.
+        `image` (its path in the folder), `row`, `target` (empty: unknown) and `split_group` (each
+        image its own); the pixels, uint8 (N, S, S); and the number of unusable images, whose
+        names are printed.
 
     Raises:
         UserError: if there is no such folder.
@@ -28,13 +26,15 @@ def sampled(
     if not folder.is_dir():
         raise UserError(f"params.yaml: gradcam.novel: there is no folder '{folder}'.")
     names = [path.relative_to(folder).as_posix() for path in listed([folder])]
-    names = sorted(sample.first(pd.DataFrame({"image": names}, dtype=str), most)["image"])
+    names = sorted(first_by_hash(pd.DataFrame({"image": names}, dtype=str), limit)["image"])
     outcomes = {name: read(folder / name, info.prepare_settings()) for name in names}
-    usable = {name: one.pixels for name, one in outcomes.items() if one.pixels is not None}
+    usable = {
+        name: outcome.pixels for name, outcome in outcomes.items() if outcome.pixels is not None
+    }
     for name in sorted(outcomes.keys() - usable.keys()):
         print(f"{folder / name}: {outcomes[name].facts['reason']}")
     images = pd.DataFrame({"image": list(usable)}, dtype=str)
     images = images.assign(row=range(len(usable)), target="", split_group=images["image"])
     pixels = np.empty((len(usable), info.size, info.size), np.uint8)
     pixels[:] = list(usable.values()) or pixels
-    return sample.shuffled(images), pixels, len(outcomes) - len(usable)
+    return sort_by_hash(images), pixels, len(outcomes) - len(usable)

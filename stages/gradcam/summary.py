@@ -1,4 +1,4 @@
-"""What was measured of single heatmaps as means with intervals, ready for JSON."""
+"""Summary of the measures of single heatmaps: means with intervals, ready for JSON."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,21 +24,20 @@ MEASURES = (
 Summary = dict[str, Any]
 
 
-def by_class(measured: pd.DataFrame, classes: list[str], settings: Evaluate) -> Summary:
-    """The summary of some images, and of those of each class.
+def summarize_by_class(measured: pd.DataFrame, classes: list[str], settings: Evaluate) -> Summary:
+    """Summarize some images, and those of each class.
 
     Args:
-        measured: a row for each image, with `target`, `split_group`, `empty`, `perturbed` and
-            all of `MEASURES`, NaN where a number is unknown.
+        measured: a row for each image, with `target`, `split_group`, `empty`, `perturbed` and all
+            `MEASURES`, NaN where a measure is undefined.
     """
-    parts = {name: measured[measured["target"] == name] for name in classes}
-    of_classes = {name: summary(part, settings) for name, part in parts.items()}
-    return summary(measured, settings) | {"class": of_classes}
+    by_class = {name: summarize(measured[measured["target"] == name], settings) for name in classes}
+    return summarize(measured, settings) | {"class": by_class}
 
 
-def summary(measured: pd.DataFrame, settings: Evaluate) -> Summary:
-    """Each measure's mean over the images where it is known, with its interval; None of nothing."""
-    ends = intervals(measured, settings)
+def summarize(measured: pd.DataFrame, settings: Evaluate) -> Summary:
+    """Compute the mean of each measure over the images where it is defined, with its interval."""
+    ends = measure_intervals(measured, settings)
     means = measured[list(MEASURES)].mean()
     return {
         "images": len(measured),
@@ -50,66 +49,70 @@ def summary(measured: pd.DataFrame, settings: Evaluate) -> Summary:
     }
 
 
-def intervals(measured: pd.DataFrame, settings: Evaluate) -> dict[str, Summary]:
-    """Bootstrap intervals over groups."""
+def measure_intervals(measured: pd.DataFrame, settings: Evaluate) -> dict[str, Summary]:
+    """Compute bootstrap intervals over groups."""
     if measured.empty:
         return {name: {"low": None, "high": None} for name in MEASURES}
     values = measured[list(MEASURES)].to_numpy(np.float64)
-    found = bootstrap_intervals(
-        lambda weights: dict(zip(MEASURES, means(values, weights), strict=True)),
+    ends = bootstrap_intervals(
+        lambda weights: dict(zip(MEASURES, nan_means(values, weights), strict=True)),
         measured["split_group"].to_numpy(str),
         settings,
     )
-    hits = groups(measured)["lungs_hit"]
-    found["lungs_hit"] = exact_if_degenerate(found["lungs_hit"], hits, settings.confidence)
-    return spread(found, groups(measured))
+    groups = groups_with_values(measured)
+    ends["lungs_hit"] = exact_if_degenerate(
+        ends["lungs_hit"], groups["lungs_hit"], settings.confidence
+    )
+    return named_intervals(ends, groups)
 
 
-def difference(one: pd.DataFrame, other: pd.DataFrame, settings: Evaluate) -> Summary:
-    """How much higher each measure is in `one` than in `other`, with its interval.
+def summarize_difference(first: pd.DataFrame, second: pd.DataFrame, settings: Evaluate) -> Summary:
+    """Compute how much higher each measure is in `first` than in `second`, with its interval.
 
-    The groups of both are drawn together; none is in both.
+    The groups of both are resampled together; none is in both.
     """
-    both = pd.concat([one, other])
-    first = np.arange(len(both)) < len(one)
+    both = pd.concat([first, second])
+    in_first = np.arange(len(both)) < len(first)
     values = both[list(MEASURES)].to_numpy(np.float64)
 
     def statistics(weights: Floats) -> dict[str, Floats]:
-        higher = means(values, weights * first) - means(values, weights * ~first)
-        return dict(zip(MEASURES, higher, strict=True))
+        differences = nan_means(values, weights * in_first) - nan_means(values, weights * ~in_first)
+        return dict(zip(MEASURES, differences, strict=True))
 
-    here = statistics(np.ones((1, len(both))))
-    found = bootstrap_intervals(statistics, both["split_group"].to_numpy(str), settings)
+    differences = statistics(np.ones((1, len(both))))
+    ends = bootstrap_intervals(statistics, both["split_group"].to_numpy(str), settings)
+    groups = groups_with_values(first).combine(groups_with_values(second), min)
     return {
-        **{name: nan_to_none(here[name][0]) for name in MEASURES},
-        "interval": spread(found, groups(one).combine(groups(other), min)),
+        **{name: nan_to_none(differences[name][0]) for name in MEASURES},
+        "interval": named_intervals(ends, groups),
     }
 
 
-def groups(measured: pd.DataFrame) -> "pd.Series[int]":
-    """In how many groups each measure is known."""
-    known = measured[list(MEASURES)].notna()
-    return known.groupby(measured["split_group"]).any().sum()
+def groups_with_values(measured: pd.DataFrame) -> "pd.Series[int]":
+    """Count the groups in which each measure is defined."""
+    has_value = measured[list(MEASURES)].notna()
+    return has_value.groupby(measured["split_group"]).any().sum()
 
 
-def spread(ends: Mapping[str, Floats], known: "pd.Series[int]") -> dict[str, Summary]:
-    """Intervals by name; unknown where a measure is known in one group only, which never varies."""
+def named_intervals(ends: Mapping[str, Floats], groups: "pd.Series[int]") -> dict[str, Summary]:
+    """Return intervals by name; undefined for measures of a single group, which never varies."""
     return {
-        name: interval_to_json(ends[name] if known[name] > 1 else np.full(2, np.nan))
+        name: interval_to_json(ends[name] if groups[name] > 1 else np.full(2, np.nan))
         for name in MEASURES
     }
 
 
-def means(values: Floats, weights: Floats) -> Floats:
-    """Weighted means of what is no NaN.
+def nan_means(values: Floats, weights: Floats) -> Floats:
+    """Compute weighted means that ignore NaN.
 
     Args:
         values: (N, M).
         weights: (R, N).
 
     Returns:
-        (M, R), NaN where nothing is known.
+        (M, R), NaN where nothing is defined.
     """
-    there = ~np.isnan(values)
-    total, count = weights @ np.where(there, values, 0), weights @ there.astype(np.float64)
-    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0).T
+    has_value = ~np.isnan(values)
+    totals = weights @ np.where(has_value, values, 0)
+    counts = weights @ has_value.astype(np.float64)
+    return np.divide(totals, counts, out=np.full_like(totals, np.nan), where=counts > 0).T

@@ -193,8 +193,8 @@ def measured(classes: tuple[str, ...], masks: bool) -> dict[str, object]:
         sides[side] = found.assign(empty=False, perturbed=True)
     facts = {"layer": "features", "feature_map": "4 x 4", "method": "GradCAM"}
     sides["novel"] = sides["test"].iloc[:0]
-    novel = {"unusable": 0} | summary.summary(sides["novel"], SETTINGS)
-    return facts | gradcam.report(sides, list(classes), SETTINGS) | {"novel": novel}
+    novel = {"unusable": 0} | summary.summarize(sides["novel"], SETTINGS)
+    return facts | gradcam.summarize_subsets(sides, list(classes), SETTINGS) | {"novel": novel}
 
 
 def arguments(folder: Path, report_folder: Path, params: Path = ROOT / "params.yaml") -> list[str]:

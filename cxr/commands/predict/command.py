@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from cxr.commands.predict import POSITIVE
 from cxr.commands.predict.findings import Finding, Judge, check
-from cxr.heatmaps import plots
 from cxr.heatmaps.explainer import Explainer
+from cxr.heatmaps.plots import draw_single
 from cxr.images import new_images
 from cxr.metrics.operating_point import OperatingPoint
 from cxr.pipeline.errors import UserError
@@ -113,7 +113,7 @@ def draw(
     for one, image, heat in zip(findings, pixels, explain(pixels, classes), strict=True):
         prob = one.probabilities[one.decision]
         row = SimpleNamespace(target="", predicted=one.decision, p_predicted=prob)
-        plots.single(places[one.image], row, image, heat, blank)
+        draw_single(places[one.image], row, image, heat, blank)
 
 
 def show_json(finding: Finding, point: OperatingPoint | None, heatmap: Path | None) -> None:

@@ -7,7 +7,7 @@ from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
 from cxr.heatmaps import explainer
-from cxr.heatmaps.explainer import METHODS, Explainer, all_maps, feature_layer
+from cxr.heatmaps.explainer import METHODS, Explainer, explain_rows, feature_layer
 from cxr.models.classifier import Classifier
 from cxr.models.info import ModelInfo
 from cxr.pipeline.errors import UserError
@@ -76,8 +76,8 @@ def test_every_method_gives_the_maps_of_the_library(method):
 
 def test_maps_do_not_depend_on_the_batches(monkeypatch):
     classifier = random_classifier("simple_cnn", seed=3)
-    monkeypatch.setattr(explainer, "BATCH", 2)
-    maps = all_maps(Explainer(classifier, "GradCAM"), images(), ROWS, CLASSES)
+    monkeypatch.setattr(explainer, "BATCH_SIZE", 2)
+    maps = explain_rows(Explainer(classifier, "GradCAM"), images(), ROWS, CLASSES)
     assert maps.any()
     assert maps == pytest.approx(ours(classifier), abs=rounding(SIMPLE_CNN))
 
@@ -99,9 +99,13 @@ def test_another_layer_can_be_named():
     ("name", "layer", "words"),
     [
         ("resnet18", "layer5", "resnet18 has no layer 'layer5' (did you mean 'layer4'?)"),
-        # Behind the pooling: the library would give maps of zeros without a word.
-        ("mobilenetv3_large_100", "conv_head", "'conv_head' gives (1280, 1, 1), no feature map"),
-        ("resnet18", "fc", "'fc' gives (3,), no feature map"),
+        # After the pooling, the library would return maps of zeros without an error.
+        (
+            "mobilenetv3_large_100",
+            "conv_head",
+            "'conv_head' is (1280, 1, 1), not a feature map",
+        ),
+        ("resnet18", "fc", "the output of 'fc' is (3,), not a feature map"),
     ],
 )
 def test_a_layer_that_can_not_be_explained_is_refused(name, layer, words):

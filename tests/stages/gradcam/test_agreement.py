@@ -38,7 +38,7 @@ def nothing(images, classes):
 def measure(explain, explain_random, images):
     classes = np.zeros(len(images), int)
     maps = explain(images, classes)
-    return agreement.measure(explain, [explain_random], images, classes, maps)
+    return agreement.agreement_scores(explain, [explain_random], images, classes, maps)
 
 
 def test_a_map_that_moves_with_the_image_agrees_and_others_do_not():
@@ -73,12 +73,12 @@ def test_random_weights_count_by_their_mean_and_a_map_that_went_out_as_no_agreem
     images = blobs()
     classes, maps = np.zeros(3, int), brightness(images, None)
     half = 0.5 * (1 + correlation_with_the_ramp(images))
-    two = agreement.measure(
+    two = agreement.agreement_scores(
         brightness, [brightness, always_the_same, nothing], images, classes, maps
     )
     assert two["random_weights"].to_numpy() == pytest.approx(half, abs=1e-6)
     assert two["random_empty"].to_numpy() == pytest.approx(1 / 3)
-    out = agreement.measure(nothing, [nothing], images, classes, maps)
+    out = agreement.agreement_scores(nothing, [nothing], images, classes, maps)
     assert (out[["shift", "flip", "brightness"]] == 0).all(axis=None)
 
 
@@ -114,7 +114,7 @@ def test_random_weights_are_the_same_again_differ_and_leave_other_chances_alone(
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
-    one, same, other = (list(agreement.random_weights(info, seed)) for seed in (0, 0, 1))
+    one, same, other = (list(agreement.random_classifiers(info, seed)) for seed in (0, 0, 1))
     assert torch.equal(torch.rand(1), expected)
     weights = [random.network.classifier.weight for random in (*one, *other)]
     assert torch.equal(weights[0], same[0].network.classifier.weight)

@@ -15,7 +15,7 @@ def square(grey=200):
     return image
 
 
-def believe(images):
+def class_probability(images):
     """The share of the square that is still bright."""
     return (images[:, 5:13, 5:15] == 200).mean(axis=(1, 2))
 
@@ -28,7 +28,9 @@ def perfect():
 
 def measure(maps, randoms, images=None):
     images = square() if images is None else images
-    return faithfulness.measure(believe, images, maps, randoms, grey=100).iloc[0]
+    return faithfulness.faithfulness_scores(
+        class_probability, images, maps, randoms, grey=100
+    ).iloc[0]
 
 
 def test_a_perfect_map_deletes_and_inserts_all_in_the_first_fifth():
@@ -50,7 +52,7 @@ def test_the_area_is_what_comes_out_pixel_set_by_pixel_set():
     for step in range(6):
         changed = image.copy().reshape(-1)
         changed[order[: step * 80]] = 100
-        heights.append(believe(changed.reshape(image.shape))[0])
+        heights.append(class_probability(changed.reshape(image.shape))[0])
     expected = sum((a + b) / 2 * 0.2 for a, b in pairwise(heights))
     assert measure(heat, heat)["deletion"] == pytest.approx(expected)
     assert measure(heat, heat)["deletion_gain"] == 0
@@ -58,7 +60,7 @@ def test_the_area_is_what_comes_out_pixel_set_by_pixel_set():
 
 def test_what_a_map_leaves_even_goes_in_the_order_of_the_random_map():
     flat = np.full((1, SIDE, SIDE), 0.5, np.float32)
-    random = faithfulness.random_maps([[0, 1]], 4, 4, SIDE)
+    random = faithfulness.make_random_maps([[0, 1]], 4, 4, SIDE)
     found = measure(flat, random)
     assert found["deletion_gain"] == pytest.approx(0, abs=0.02)
     assert found["insertion_gain"] == pytest.approx(0, abs=0.02)
@@ -69,7 +71,7 @@ def test_of_an_empty_map_nothing_is_said():
 
 
 def test_random_maps_belong_to_their_seed_and_are_as_coarse_as_asked():
-    maps = faithfulness.random_maps([[0, 1], [0, 2], [0, 1]], 1, 2, SIDE)
+    maps = faithfulness.make_random_maps([[0, 1], [0, 2], [0, 1]], 1, 2, SIDE)
     assert (maps[0] == maps[2]).all()
     assert not (maps[0] == maps[1]).all()
     # One cell high: every row is the same.

@@ -12,8 +12,8 @@ from cxr.models.classifier import Classifier
 from cxr.pipeline import tables
 from cxr.pipeline.errors import UserError
 from stages.gradcam.__main__ import main
-from stages.gradcam.measure import targets
-from stages.gradcam.predicted import predicted
+from stages.gradcam.measure import Measurer
+from stages.gradcam.predictions import add_predictions
 from stages.gradcam.summary import MEASURES
 from tests.helpers.builders import prepared
 from tests.helpers.closure import ROOT
@@ -117,7 +117,7 @@ def test_what_is_explained_is_the_predicted_class(inputs):
     split = tables.read(inputs / "split.csv", tables.Split)
     pixels = np.load(inputs / "pixels.npy")
     given = tables.read(inputs / "predictions.csv", tables.Predictions)
-    images = predicted(split, given, classifier, pixels)
+    images = add_predictions(split, given, classifier, pixels)
     assert images["image"].tolist() == split["image"].tolist()
 
     held_out = images[images["split"] != "train"]
@@ -125,7 +125,7 @@ def test_what_is_explained_is_the_predicted_class(inputs):
     assert set(missed["target"]) == {"COVID"}
     assert set(missed["p_target"]) == {0.25}
     assert set(missed["p_predicted"]) == {0.6}
-    rows, classes = targets(missed, list(CLASSES))
+    rows, classes = Measurer(classifier, None, [], 0).rows_and_predictions(missed)
     assert rows.tolist() == missed["row"].tolist()
     assert set(classes.tolist()) == {CLASSES.index("Normal")}
 
@@ -233,7 +233,7 @@ def test_predictions_of_another_network_are_refused(inputs, tmp_path, monkeypatc
     linked(inputs, tmp_path, "model", "split", "pixels", "masks")
     table = predictions(inputs).rename(columns={"p_COVID": "p_measles"})
     tables.write(tmp_path / "predictions.csv", table, tables.Predictions)
-    with pytest.raises(UserError, match="not of this network"):
+    with pytest.raises(UserError, match="not written for this network"):
         gradcam(tmp_path, tmp_path, monkeypatch)
     assert not (tmp_path / "plots").exists()
 

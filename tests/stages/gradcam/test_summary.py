@@ -24,7 +24,7 @@ def measured(images=60, seed=0, **columns):
 
 def test_means_and_intervals_of_single_groups_are_those_of_scipy():
     table = measured()
-    found = summary.summary(table, SETTINGS)
+    found = summary.summarize(table, SETTINGS)
     for name in ("lungs_heat", "deletion_gain"):
         values = table[name].to_numpy()
         assert found[name] == pytest.approx(values.mean())
@@ -35,12 +35,12 @@ def test_means_and_intervals_of_single_groups_are_those_of_scipy():
 
 
 def test_images_of_one_group_are_one_observation():
-    single = summary.summary(measured(), SETTINGS)
+    single = summary.summarize(measured(), SETTINGS)
     values = np.repeat(np.random.default_rng(0).random(20), 3)
     groups = np.repeat([f"p{number}" for number in range(20)], 3)
     table = measured(lungs_heat=values, split_group=groups)
-    assert summary.summary(table, SETTINGS)["groups"] == 20
-    ends = summary.summary(table, SETTINGS)["interval"]["lungs_heat"]
+    assert summary.summarize(table, SETTINGS)["groups"] == 20
+    ends = summary.summarize(table, SETTINGS)["interval"]["lungs_heat"]
     error = values.std() / np.sqrt(20)
     width = 2 * norm.ppf(0.975) * error
     assert ends["high"] - ends["low"] == pytest.approx(width, rel=0.1)
@@ -51,10 +51,10 @@ def test_images_of_one_group_are_one_observation():
 
 def test_a_mean_is_over_the_images_where_the_number_is_known():
     shift = np.where(np.arange(60) < 10, 0.5, np.nan)
-    found = summary.summary(measured(shift=shift, perturbed=np.arange(60) < 10), SETTINGS)
+    found = summary.summarize(measured(shift=shift, perturbed=np.arange(60) < 10), SETTINGS)
     assert found["shift"] == 0.5
     assert found["perturbed"] == 10
-    nothing = summary.summary(measured(lungs_heat=np.nan, lungs_hit=np.nan), SETTINGS)
+    nothing = summary.summarize(measured(lungs_heat=np.nan, lungs_hit=np.nan), SETTINGS)
     assert nothing["lungs_heat"] is None
     assert nothing["interval"]["lungs_heat"] == {"low": None, "high": None}
 
@@ -62,21 +62,21 @@ def test_a_mean_is_over_the_images_where_the_number_is_known():
 def test_one_group_has_no_interval():
     shift = np.where(np.arange(60) < 1, 0.5, np.nan)
     one = measured(shift=shift)
-    assert summary.summary(one, SETTINGS)["shift"] == 0.5
-    assert summary.summary(one, SETTINGS)["interval"]["shift"] == {"low": None, "high": None}
-    assert summary.summary(one, SETTINGS)["interval"]["flip"]["low"] is not None
-    between = summary.difference(measured(seed=1), one, SETTINGS)
+    assert summary.summarize(one, SETTINGS)["shift"] == 0.5
+    assert summary.summarize(one, SETTINGS)["interval"]["shift"] == {"low": None, "high": None}
+    assert summary.summarize(one, SETTINGS)["interval"]["flip"]["low"] is not None
+    between = summary.summarize_difference(measured(seed=1), one, SETTINGS)
     assert between["interval"]["shift"] == {"low": None, "high": None}
     assert between["interval"]["flip"]["low"] is not None
 
 
 def test_a_hit_in_every_image_is_not_certain():
-    ends = summary.summary(measured(lungs_hit=1.0), SETTINGS)["interval"]["lungs_hit"]
+    ends = summary.summarize(measured(lungs_hit=1.0), SETTINGS)["interval"]["lungs_hit"]
     assert ends == {"low": pytest.approx(0.025 ** (1 / 60)), "high": 1}
 
 
 def test_every_class_has_every_key_also_one_without_images():
-    found = summary.by_class(measured(), ["a", "b", "none"], SETTINGS)
+    found = summary.summarize_by_class(measured(), ["a", "b", "none"], SETTINGS)
     assert found["class"]["a"]["images"] == 40
     assert found["class"]["none"]["images"] == 0
     assert found["class"]["none"].keys() == found["class"]["a"].keys()
@@ -86,7 +86,7 @@ def test_every_class_has_every_key_also_one_without_images():
 
 def test_the_difference_of_two_sides_has_the_error_of_both():
     one, other = measured(80, seed=1), measured(50, seed=2)
-    found = summary.difference(one, other, SETTINGS)
+    found = summary.summarize_difference(one, other, SETTINGS)
     a, b = one["border_heat"], other["border_heat"]
     assert found["border_heat"] == pytest.approx(a.mean() - b.mean())
     width = 2 * norm.ppf(0.975) * np.sqrt(a.var() / 80 + b.var() / 50)

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from stages.gradcam.sample import choose, first, spread
+from stages.gradcam.sampling import balanced_sample, choose_examples, first_by_hash
 
 
 def images(right, wrong, label="COVID"):
@@ -26,13 +26,15 @@ def images(right, wrong, label="COVID"):
     ],
 )
 def test_half_are_errors_where_there_are_so_many(right, wrong, shown):
-    chosen = choose(images(right, wrong), 4)
+    chosen = choose_examples(images(right, wrong), 4)
     assert chosen["correct"].tolist() == shown
     assert chosen["slot"].tolist() == list(range(1, len(shown) + 1))
 
 
 def test_each_class_has_its_own_slots():
-    chosen = choose(pd.concat([images(5, 5), images(9, 0, "Normal")], ignore_index=True), 3)
+    chosen = choose_examples(
+        pd.concat([images(5, 5), images(9, 0, "Normal")], ignore_index=True), 3
+    )
     assert chosen.groupby("target")["slot"].apply(list).to_dict() == {
         "COVID": [1, 2, 3],
         "Normal": [1, 2, 3],
@@ -41,23 +43,26 @@ def test_each_class_has_its_own_slots():
 
 def test_the_choice_does_not_depend_on_the_order_or_on_other_images():
     table = images(30, 0)
-    chosen = choose(table, 4)["image"].tolist()
-    assert choose(table[::-1], 4)["image"].tolist() == chosen
+    chosen = choose_examples(table, 4)["image"].tolist()
+    assert choose_examples(table[::-1], 4)["image"].tolist() == chosen
     others = table.index[~table["image"].isin(chosen)]
-    assert choose(table.drop(others[:10]), 4)["image"].tolist() == chosen
+    assert choose_examples(table.drop(others[:10]), 4)["image"].tolist() == chosen
 
 
 def test_classes_take_turns_until_they_are_used_up():
     table = pd.concat([images(30, 0), images(3, 0, "Normal")], ignore_index=True)
-    chosen = spread(table, 12)
+    chosen = balanced_sample(table, 12)
     assert chosen["target"].value_counts().to_dict() == {"COVID": 9, "Normal": 3}
     assert sorted(chosen["target"].head(4)) == ["COVID", "COVID", "Normal", "Normal"]
-    assert len(spread(table, 100)) == 33
+    assert len(balanced_sample(table, 100)) == 33
 
 
 def test_what_is_measured_stays_when_other_images_come():
     table = images(30, 0)
-    chosen = set(first(table, 10)["image"])
-    more = first(images(33, 0), 10)["image"]
+    chosen = set(first_by_hash(table, 10)["image"])
+    more = first_by_hash(images(33, 0), 10)["image"]
     assert len(chosen & set(more)) >= 7
-    assert spread(table[::-1], 10)["image"].tolist() == first(table, 10)["image"].tolist()
+    assert (
+        balanced_sample(table[::-1], 10)["image"].tolist()
+        == first_by_hash(table, 10)["image"].tolist()
+    )
