@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from cxr.commands.predict.doubts import COLOURED, colourfulness
+from cxr.commands.predict.input_warnings import MAX_COLOURFULNESS, measure_colourfulness
 from cxr.images.new_images import listed
 from cxr.images.process import process
 from cxr.images.resize import fit
@@ -61,9 +61,9 @@ def main() -> None:
     }
     print("Share of flagged images, by kind (rows) and by the set the detector was fitted on")
     print(pd.DataFrame(table).round(2).to_string())
-    print(f"\nShare of files with a colourfulness above {COLOURED}")
+    print(f"\nShare of files with a colourfulness above {MAX_COLOURFULNESS}")
     for name, files in real_files(options.real).items():
-        coloured = np.mean([colourfulness(path) > COLOURED for path in files])
+        coloured = np.mean([measure_colourfulness(path) > MAX_COLOURFULNESS for path in files])
         print(f"  {name:<32}{len(files):6} files {coloured:.3f}")
 
 

@@ -1,6 +1,6 @@
-"""The command line `cxr`: what can be done beside and after the pipeline.
+"""The command line `cxr`: use, compare and export what the pipeline trains.
 
-Nothing heavy is imported before a command runs, so that help is there at once.
+Heavy libraries are imported only when a command runs, so that help appears at once.
 """
 
 from pathlib import Path
@@ -18,20 +18,20 @@ PATH = click.Path(path_type=Path)
 
 
 def project() -> Path:
-    """The project's folder: this one, or the nearest above it that has a dvc.yaml."""
+    """The project's folder: the current one, or the nearest parent with a dvc.yaml."""
     here = Path.cwd()
-    above = (folder for folder in here.parents if (folder / "dvc.yaml").is_file())
-    return Path() if (here / "dvc.yaml").is_file() else next(above, Path())
+    parents = (folder for folder in here.parents if (folder / "dvc.yaml").is_file())
+    return Path() if (here / "dvc.yaml").is_file() else next(parents, Path())
 
 
-def in_project(name: str, path: str, **options: Any) -> Any:
-    """An option whose default is a path in the project, from whatever folder it is asked."""
+def project_option(name: str, path: str, **options: Any) -> Any:
+    """An option whose default is a path in the project, whatever the current folder."""
     options |= {"default": lambda: project() / path, "show_default": path}
     return click.option(name, type=PATH, **options)
 
 
 def main() -> None:
-    """Run a command; a mistake of the user ends it with one line on stderr and exit code 1."""
+    """Run a command; a user error ends it with one line on stderr and exit code 1."""
     configure()
     run(lambda: cxr(prog_name="cxr"))
 
@@ -40,15 +40,15 @@ def main() -> None:
 def cxr() -> None:
     """Use, compare and export the networks that the pipeline trains.
 
-    The pipeline itself is run by `dvc repro`.
+    To run the pipeline itself, use `dvc repro`.
     """
 
 
 @cxr.command()
 @click.argument("images", nargs=-1, required=True, type=PATH, metavar="IMAGE...")
-@click.option("--model", type=PATH, required=True, help="Such as models/resnet18.")
-@click.option("--heatmaps", type=PATH, metavar="FOLDER", help="Draw heatmaps there.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on each line.")
+@click.option("--model", type=PATH, required=True, help="The model folder: models/resnet18.")
+@click.option("--heatmaps", type=PATH, metavar="FOLDER", help="Draw a heatmap of each image there.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per image.")
 @click.option(
     "--positive",
     multiple=True,
@@ -60,7 +60,7 @@ def cxr() -> None:
     type=click.FloatRange(0, 1, min_open=True),
     default=SENSITIVITY,
     show_default=True,
-    help="Share of its validation images that are found.",
+    help="Sensitivity to that class on validation images; sets its threshold.",
 )
 def predict(
     images: tuple[Path, ...],
@@ -70,11 +70,12 @@ def predict(
     positive: tuple[str, ...],
     sensitivity: float,
 ) -> None:
-    """Classify images that were in no data set.
+    """Classify new images.
 
-    Files, and folders with all that is in them, of any format that `prepare` reads. The model
-    folder is all that it needs. A file that can't be used is reported and the others go on; the
-    exit code is then 1. For research: no result may be used for diagnosis.
+    IMAGE is a file, or a folder that is searched recursively, in any format that the pipeline
+    reads (PNG, JPEG, TIFF, BMP, DICOM). Only the model folder is needed, not the rest of the
+    project. Files that can't be used are reported and skipped; the exit code is then 1. For
+    research only, not for diagnosis.
     """
     from cxr.commands.predict.command import predict
 
@@ -88,7 +89,8 @@ def predict(
     type=click.Choice(SCORES),
     default=SCORES[0],
     show_default=True,
-    help="The score to rank by.",
+    metavar="SCORE",
+    help=f"The score to rank by: {', '.join(SCORES)}.",
 )
 @click.option(
     "--out",
@@ -97,10 +99,10 @@ def predict(
     help="Also write leaderboard.md, leaderboard.csv and leaderboard.png there.",
 )
 def compare(revisions: tuple[str, ...], by: str, out: Path | None) -> None:
-    """Rank trained networks.
+    """Rank trained networks, with significance tests.
 
-    It tells what is more than noise. By default the current commit and its experiments. A
-    revision is a commit, branch, tag or experiment, or `workspace`: the files as they are.
+    REV is a commit, branch, tag or experiment, or `workspace` for the current files. Without REV,
+    the current commit and its experiments are compared.
     """
     from cxr.commands.compare.command import compare
 
@@ -109,30 +111,28 @@ def compare(revisions: tuple[str, ...], by: str, out: Path | None) -> None:
 
 @cxr.command()
 @click.option("--against", required=True, metavar="REV", help="A commit, branch or experiment.")
-@click.option("--out", type=PATH, metavar="FILE", help="Also write it there.")
-@click.option(
-    "--images", type=PATH, metavar="FOLDER", help="Copy the pictures of both sides there."
-)
-def comment(against: str, out: Path | None, images: Path | None) -> None:
-    """Write the comment of a pull request.
+@click.option("--out", type=PATH, metavar="FILE", help="Also write the comment to this file.")
+@click.option("--plots", type=PATH, metavar="FOLDER", help="Copy the plots of both there.")
+def comment(against: str, out: Path | None, plots: Path | None) -> None:
+    """Compare the workspace with a revision, for a pull request.
 
-    It says what the change does to every number. Compares the files as they are with another
-    revision; both must have been reproduced.
+    Prints a comment in markdown: metrics, settings, data, shortcut audit, heatmaps and confusion
+    matrices of both. Both must have been reproduced with `dvc repro`.
     """
     from cxr.commands.comment.command import comment
 
-    comment(against, out, images, project())
+    comment(against, out, plots, project())
 
 
 @cxr.command()
-@click.option("--model", type=PATH, required=True, help="Such as models/resnet18.")
-@click.option("--onnx", type=PATH, required=True, help="The file to write.")
+@click.option("--model", type=PATH, required=True, help="The model folder: models/resnet18.")
+@click.option("--onnx", type=PATH, required=True, metavar="FILE", help="The file to write.")
 def export(model: Path, onnx: Path) -> None:
-    """Write a trained network as an ONNX file.
+    """Export a trained network to ONNX.
 
-    For programs without PyTorch. The file takes 8-bit grey squares, as `prepare` makes them, and
-    gives logits and calibrated probabilities; normalisation and temperature are part of it. Its
-    metadata describe the model.
+    For programs without PyTorch. The input is 8-bit grey squares, as `prepare` makes them; the
+    outputs are logits and calibrated probabilities. Normalization and temperature are included,
+    and the file's metadata describe the model.
     """
     from cxr.commands.export import export_folder
 
@@ -140,15 +140,15 @@ def export(model: Path, onnx: Path) -> None:
 
 
 @cxr.command()
-@in_project("--params", "params.yaml", help="The settings.")
-@in_project("--pixels", "data/pixels.npy", help="What prepare wrote.")
-@in_project("--split", "data/split.csv", help="What split wrote.")
-@in_project("--plots", "plots/find_lr", help="A folder for the curve.")
+@project_option("--params", "params.yaml", help="The settings.")
+@project_option("--pixels", "data/pixels.npy", help="The images, from prepare.")
+@project_option("--split", "data/split.csv", help="The split, from split.")
+@project_option("--plots", "plots/find_lr", metavar="FOLDER", help="Where to write the curve.")
 def find_lr(params: Path, pixels: Path, split: Path, plots: Path) -> None:
-    """Find a learning rate.
+    """Suggest a learning rate.
 
-    Raises it from step to step and sees where the loss falls fastest (the learning rate range
-    test of Smith 2017). What it suggests is written into params.yaml by hand.
+    Learning rate range test (Smith 2017): raises the learning rate step by step, and suggests the
+    one at which the loss falls fastest. Write it into params.yaml yourself.
     """
     from cxr.commands.find_lr import find_lr
 
@@ -156,9 +156,9 @@ def find_lr(params: Path, pixels: Path, split: Path, plots: Path) -> None:
 
 
 @cxr.command()
-@in_project("--metrics", "metrics/test.json", help="What evaluate wrote.")
+@project_option("--metrics", "metrics/test.json", metavar="FILE", help="The file from evaluate.")
 def summary(metrics: Path) -> None:
-    """Print the headline metrics."""
+    """Print the headline scores with their intervals."""
     from cxr.commands.summary import summary
 
     summary(metrics)

@@ -1,7 +1,8 @@
-"""A trained network as one ONNX file, for programs without PyTorch.
+"""`cxr export`: a trained network as one ONNX file, for programs without PyTorch.
 
-The file takes 8-bit grey squares, as `prepare` makes them, and gives logits and calibrated
-probabilities. Normalization and temperature are part of it. Its metadata describe the model.
+The input is 8-bit grey squares, as `prepare` makes them; the outputs are logits and calibrated
+probabilities. Normalization and temperature are part of the file, and its metadata describe the
+model.
 """
 
 import json
@@ -22,8 +23,8 @@ from cxr.models.info import ModelInfo
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import atomic_write
 
-# Largest difference from PyTorch that is put up with, in logits and probabilities.
 TOLERANCE = 1e-4
+"""Largest accepted difference from PyTorch, in logits and probabilities."""
 INPUT = (
     "images: uint8 (N, {size}, {size}), grey, 0 = black; each X-ray upright, cropped or padded to "
     "a square and resized by area averaging, as stages/prepare does"
@@ -45,58 +46,58 @@ class InferenceModel(nn.Module):
 
 
 def export_folder(folder: Path, path: Path) -> None:
-    """Write the network of a model folder, check the file, say what it is."""
+    """Export the network of a model folder, and print what was written."""
     classifier = Classifier.load(folder)
     info = classifier.info
-    difference = export(classifier, path)
+    difference = export_onnx(classifier, path)
     print(
-        f"{path}: {info.architecture} (timm {info.timm}), {INPUT.format(size=info.size)}. "
-        f"Within {difference:.1e} of PyTorch (at most {TOLERANCE:.0e} is allowed)."
+        f"{path}: {info.architecture} (timm: {info.timm}); {INPUT.format(size=info.size)}. "
+        f"Largest difference from PyTorch: {difference:.1e} (accepted: {TOLERANCE:.0e})."
     )
 
 
-def export(classifier: Classifier, path: Path) -> float:
-    """Write the ONNX file, if it computes the same.
+def export_onnx(classifier: Classifier, path: Path) -> float:
+    """Write the ONNX file, and check that it computes the same as PyTorch.
 
     Returns:
-        the largest difference from PyTorch, on images of noise.
+        the largest difference between the outputs, on images of noise.
 
     Raises:
-        UserError: if it is too large, or the network can't be written as ONNX.
+        UserError: if it is too large, or the network can't be exported. Nothing is written then.
     """
     model, info = InferenceModel(classifier).eval(), classifier.info
-    images = torch.from_numpy(noise(info.size))
+    images = torch.from_numpy(noise_images(info.size))
     with atomic_write(path) as part:
         try:
-            write(model, images, part)
-        # Which error it is depends on the operation that ONNX lacks.
+            trace(model, images, part)
+        # The type of the error depends on the operation that ONNX lacks.
         except Exception as error:
             raise UserError(
-                f"{info.architecture} ({info.timm}) can't be written as ONNX: "
+                f"{info.architecture} ({info.timm}) can't be exported to ONNX: "
                 f"{' '.join(str(error).split())[:200]}"
             ) from error
-        describe(part, info)
+        write_metadata(part, info)
         with torch.no_grad():
-            wanted = [output.numpy() for output in model(images)]
+            expected = [output.numpy() for output in model(images)]
         difference = max(
-            float(np.abs(given - right).max())
-            for given, right in zip(run(part, images.numpy()), wanted, strict=True)
+            float(np.abs(output - reference).max())
+            for output, reference in zip(run_onnx(part, images.numpy()), expected, strict=True)
         )
         if not difference <= TOLERANCE:
             raise UserError(
-                f"{info.architecture} ({info.timm}) gives other results as ONNX: they differ by "
-                f"{difference:.1e}, more than {TOLERANCE:.0e}. Nothing was written."
+                f"{info.architecture} ({info.timm}): the results of ONNX and PyTorch differ by "
+                f"{difference:.1e} (accepted: {TOLERANCE:.0e}). Nothing was written."
             )
     return difference
 
 
-def noise(size: int) -> NDArray[np.uint8]:
+def noise_images(size: int) -> NDArray[np.uint8]:
     """Three images of noise: uint8 (3, size, size)."""
     return np.random.default_rng(0).integers(0, 256, (3, size, size), np.uint8)
 
 
-def write(model: InferenceModel, images: Tensor, path: Path) -> None:
-    """Trace the network, for any number of images."""
+def trace(model: InferenceModel, images: Tensor, path: Path) -> None:
+    """Trace the network for any number of images, and write it."""
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -113,10 +114,10 @@ def write(model: InferenceModel, images: Tensor, path: Path) -> None:
     program.save(path)
 
 
-def describe(path: Path, info: ModelInfo) -> None:
+def write_metadata(path: Path, info: ModelInfo) -> None:
     """Write into the file's metadata what a program must know to use it."""
     model = onnx.load(path)
-    # The exporter notes for each operation the line of code, with the path on this machine.
+    # The exporter records a line of code for each operation, with its path on this machine.
     for part in (*model.graph.node, *model.graph.value_info, *model.graph.input):
         del part.metadata_props[:]
     model.doc_string = "For research. Not for diagnosis."
@@ -131,7 +132,7 @@ def describe(path: Path, info: ModelInfo) -> None:
     onnx.save(model, path)
 
 
-def run(path: Path, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-    """Logits and probabilities by onnxruntime, on the CPU."""
+def run_onnx(path: Path, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+    """Compute logits and probabilities with onnxruntime on the CPU, float32 (N, classes) each."""
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     return session.run(None, {"images": images})

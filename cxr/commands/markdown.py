@@ -1,10 +1,10 @@
-"""Tables and numbers as markdown."""
+"""Markdown tables, and numbers with intervals."""
 
 import math
 from collections.abc import Sequence
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(
@@ -12,15 +12,17 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def estimate(value: float, low: float, high: float, sign: str = "", spread: str = "") -> str:
+def format_estimate(
+    value: float, low: float, high: float, sign: str = "", deviation: str = ""
+) -> str:
     """A number with its interval.
 
     Args:
-        value, low, high: NaN where there is none.
-        sign: "+" for a change.
-        spread: stands behind the number, such as its standard deviation.
+        value, low, high: NaN where undefined.
+        sign: "+" to print the sign of positive numbers.
+        deviation: text after the number, such as its standard deviation.
     """
     if math.isnan(value):
         return "undefined"
-    ends = f"{low:{sign}.3f} to {high:{sign}.3f}" if low <= high else "interval undefined"
-    return f"{value:{sign}.3f}{spread} ({ends})"
+    interval = f"{low:{sign}.3f} to {high:{sign}.3f}" if low <= high else "interval undefined"
+    return f"{value:{sign}.3f}{deviation} ({interval})"

@@ -1,4 +1,4 @@
-"""What DVC holds of a revision: its predictions, its settings, and what they were made from."""
+"""Read a revision from git and DVC: its predictions, its settings, and the code behind them."""
 
 import hashlib
 import io
@@ -25,15 +25,15 @@ from cxr.pipeline.tables import class_indices
 Settings = dict[str, Any]
 
 WORKSPACE = "workspace"
-"""DVC's name for the files as they are, committed or not."""
-MADE_BY = ("download", "prepare", "dedupe", "split", "train")
-"""The stages that make the images, the split and the network, which predictions come from."""
-MEASURED_BY = ("evaluate", "gradcam")
-"""The stages that ask the network and measure its answers. Their code grows with every new number;
-it makes no other configuration."""
+"""DVC's name for the current files, committed or not."""
+TRAINING_STAGES = ("download", "prepare", "dedupe", "split", "train")
+"""The stages that produce the data, the split and the network, and so determine predictions."""
+EVALUATION_STAGES = ("evaluate", "gradcam")
+"""The stages that apply and evaluate the network. A change of their code does not make another
+configuration."""
 CODE = ("stages/", "cxr/")
-"""Where the code lies that stages depend on."""
-NO_REPOSITORY = "this is no DVC repository: run this in the project's folder."
+"""The folders of the code that stages depend on."""
+NO_REPOSITORY = "this is not a DVC repository: run the command in the folder of the project."
 
 
 @dataclass(frozen=True)
@@ -42,35 +42,35 @@ class Run:
 
     Attributes:
         name: the revision or experiment.
-        settings: all of its params.yaml, under dotted keys.
-        origin: identifies the code and the inbox that it was made from.
-        measures: the code that measures it, a checksum by path.
+        settings: all of its params.yaml, with dotted keys.
+        source_hash: identifies the code and the inbox that it was trained with.
+        evaluation_code: a checksum of each path of the code that evaluated it.
         test: `image`, `target`, `split_group` and `sha256` of each test image, sorted by image.
-        probabilities: (N, classes), in the order of `test`.
+        probs: (N, classes), in the order of `test`.
     """
 
     name: str
     settings: Settings
-    origin: str
-    measures: dict[str, str]
+    source_hash: str
+    evaluation_code: dict[str, str]
     classes: list[str]
     test: pd.DataFrame
-    probabilities: NDArray[np.float64]
+    probs: NDArray[np.float64]
 
     @cached_property
     def actual(self) -> NDArray[np.int64]:
-        """Numbers of the test images' classes, (N,)."""
+        """Class indices of the test images, (N,)."""
         return class_indices(self.test["target"], self.classes)
 
     @cached_property
     def test_set(self) -> str:
-        """The same for two runs if and only if they were tested on the same images."""
+        """A hash that two runs share if and only if they were tested on the same images."""
         files = self.test[["image", "target", "sha256"]].to_csv(index=False)
         return hashlib.sha256(f"{self.classes}\n{files}".encode()).hexdigest()
 
 
 @contextmanager
-def repository() -> Iterator[Repo]:
+def open_repo() -> Iterator[Repo]:
     """The DVC repository of the working directory.
 
     Raises:
@@ -84,39 +84,40 @@ def repository() -> Iterator[Repo]:
         yield repo
 
 
-def experiments() -> list[str]:
-    """Names of the experiments of the current commit, sorted."""
-    with repository() as repo:
-        return sorted(name for found in repo.experiments.ls().values() for name, _ in found)
+def experiment_names() -> list[str]:
+    """Names of the experiments that start from the current commit, sorted."""
+    with open_repo() as repo:
+        return sorted(name for names in repo.experiments.ls().values() for name, _ in names)
 
 
-def read(name: str, measured: Sequence[str] = ("evaluate",)) -> Run:
+def read_run(name: str, evaluation_stages: Sequence[str] = ("evaluate",)) -> Run:
     """Read a revision, an experiment or the workspace.
 
     Args:
-        measured: those of `MEASURED_BY` whose results are looked at.
+        evaluation_stages: those of `EVALUATION_STAGES` whose results are used.
 
     Raises:
-        UserError: if there is no such revision, its predictions are nowhere to be had, or they are
-            not those of its settings and its network.
+        UserError: if there is no such revision, its predictions can't be found, or they were not
+            made with its settings and its network.
     """
-    files = Files(name)
-    nested, lock = (YAML(typ="safe").load(files.text(it)) for it in ("params.yaml", "dvc.lock"))
+    files = RevisionFiles(name)
+    nested, lock = (YAML(typ="safe").load(files.text(path)) for path in ("params.yaml", "dvc.lock"))
     settings = flatten(nested, "dot", keep_empty_types=(dict,))
     check_settings(name, nested, lock)
-    check_order(name, stage_names(settings["model"], (*MADE_BY, *measured)), lock)
+    stages = (*TRAINING_STAGES, *evaluation_stages)
+    check_up_to_date(name, stage_names(settings["model"], stages), lock)
     predictions = files.table("data/predictions.csv", "image", "target", "split")
     split = files.table("data/split.csv", "image", "split_group")
     images = files.table("data/images.csv", "image", "sha256")
     test = predictions[predictions["split"] == "test"].sort_values("image", ignore_index=True)
-    for known in (split, images):
-        test = test.merge(known, on="image", validate="one_to_one")
+    for table in (split, images):
+        test = test.merge(table, on="image", validate="one_to_one")
     columns = [column for column in test if column.startswith("p_")]
     return Run(
         name,
         settings,
-        origin(lock, settings["model"]),
-        measuring_code(lock, settings["model"]),
+        hash_sources(lock, settings["model"]),
+        evaluation_code(lock, settings["model"]),
         [column.removeprefix("p_") for column in columns],
         test[["image", "target", "split_group", "sha256"]],
         test[columns].to_numpy(np.float64),
@@ -124,7 +125,7 @@ def read(name: str, measured: Sequence[str] = ("evaluate",)) -> Run:
 
 
 def check_settings(name: str, settings: Settings, lock: dict[str, Any]) -> None:
-    """Refuse a revision whose predictions were made with other settings than it has.
+    """Check that a revision's predictions were made with its settings.
 
     Args:
         settings: nested, as in params.yaml.
@@ -132,62 +133,63 @@ def check_settings(name: str, settings: Settings, lock: dict[str, Any]) -> None:
     Raises:
         UserError: if params.yaml was changed after the last `dvc repro`.
     """
-    for stage in stage_names(settings["model"], MADE_BY):
+    for stage in stage_names(settings["model"], TRAINING_STAGES):
         made_with = lock["stages"].get(stage, {}).get("params", {}).get("params.yaml")
-        if made_with is None or any(value != at(settings, key) for key, value in made_with.items()):
+        if made_with is None or any(
+            value != value_at(settings, key) for key, value in made_with.items()
+        ):
             raise UserError(
-                f"{name}: params.yaml is not what its dvc.lock was made with (stage {stage}): "
-                "`dvc repro` there, and commit dvc.lock."
+                f"{name}: dvc.lock was made with another params.yaml (stage {stage}): run "
+                "`dvc repro` there and commit dvc.lock."
             )
 
 
-def at(settings: Any, key: str) -> Any:
-    """The value at a dotted key; None if there is none."""
+def value_at(settings: Any, key: str) -> Any:
+    """The value of a dotted key in nested settings; None if there is none."""
     for part in key.split("."):
         settings = settings.get(part) if isinstance(settings, dict) else None
     return settings
 
 
-def check_order(name: str, stages: Sequence[str], lock: dict[str, Any]) -> None:
-    """Refuse a revision of which a stage has not run since one that it depends on.
+def check_up_to_date(name: str, stages: Sequence[str], lock: dict[str, Any]) -> None:
+    """Check that each stage has run since the stages that it depends on.
 
     Args:
         stages: as dvc.lock names them, in the order of the DAG.
 
     Raises:
-        UserError: if what a stage took is not what the other one made.
+        UserError: if a stage used another version of a file than the last one that was written.
     """
-    made: dict[str, str] = {}
+    written: dict[str, str] = {}
     for stage in stages:
         entry = lock["stages"].get(stage, {})
-        taken = {dep["path"]: dep.get("md5") for dep in entry.get("deps", [])}
-        if not entry or any(md5 != made.get(path, md5) for path, md5 in taken.items()):
+        used = {dep["path"]: dep.get("md5") for dep in entry.get("deps", [])}
+        if not entry or any(md5 != written.get(path, md5) for path, md5 in used.items()):
             raise UserError(
-                f"{name}: by its dvc.lock, stage {stage} has not run since what it depends on "
-                "changed: `dvc repro` there, and commit dvc.lock."
+                f"{name}: by its dvc.lock, stage {stage} has not run since its dependencies "
+                "changed: run `dvc repro` there and commit dvc.lock."
             )
-        made |= {out["path"]: out.get("md5") for out in entry.get("outs", [])}
+        written |= {out["path"]: out.get("md5") for out in entry.get("outs", [])}
 
 
 def stage_names(model: str, stages: Sequence[str]) -> list[str]:
-    """Stages as dvc.lock names them, where those from training on go by the model."""
-    by_model = ("train", *MEASURED_BY)
+    """The stages' names in dvc.lock, where those from training on include the model."""
+    by_model = ("train", *EVALUATION_STAGES)
     return [f"{name}@{model}" if name in by_model else name for name in stages]
 
 
-class Files:
+class RevisionFiles:
     """The files of a revision, from git, DVC's cache or its remote."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         try:
             self.system = DVCFileSystem(rev=None if name == WORKSPACE else name)
-            # Opens it.
+            # The revision is looked up here, not before.
             _ = self.system.repo
         except RevError as error:
             raise UserError(
-                f"there is no revision or experiment '{name}': `git log` and `dvc exp show` list "
-                "those that are."
+                f"there is no revision or experiment '{name}': see `git log` and `dvc exp show`."
             ) from error
         except (NotDvcRepoError, SCMError) as error:
             raise UserError(NO_REPOSITORY) from error
@@ -196,14 +198,14 @@ class Files:
         """A file's content.
 
         Raises:
-            UserError: if the revision has no such file, or DVC no longer holds it.
+            UserError: if the revision has no such file, or DVC no longer has it.
         """
         content = self.bytes(path)
         if content is None:
-            there = "" if self.name == WORKSPACE else f"`git checkout {self.name}`, then "
+            checkout = "" if self.name == WORKSPACE else f"`git checkout {self.name}`, then "
             raise UserError(
                 f"{self.name}: {path} is neither in git nor in DVC's cache nor in a remote: "
-                f"{there}`dvc repro` makes it (an experiment: run it again)."
+                f"{checkout}`dvc repro` writes it (for an experiment: run it again)."
             )
         return content.decode("utf-8")
 
@@ -211,25 +213,25 @@ class Files:
         """A file's content; None if there is no such file.
 
         Raises:
-            UserError: if only a remote has it, which can't be asked.
+            UserError: if only a remote may have it, and the remote can't be reached.
         """
         try:
             content: bytes = self.system.read_bytes(f"/{path}")
         except FileNotFoundError:
             return None
-        # The client of each remote has exceptions of its own.
+        # The client of each kind of remote has its own exceptions.
         except Exception as error:
-            said = " ".join(str(error).split()) or type(error).__name__
+            reason = " ".join(str(error).split()) or type(error).__name__
             raise UserError(
-                f"{self.name}: {path} is not in DVC's cache, and the remote can't be asked: {said}"
+                f"{self.name}: {path} is not in DVC's cache, and the remote failed: {reason}"
             ) from error
         return content
 
     def table(self, path: str, *columns: str) -> pd.DataFrame:
-        """The columns named, and those that begin with `p_`, of a table of `cxr.pipeline.tables`.
+        """Read columns of a table of `cxr.pipeline.tables`, and those that start with `p_`.
 
         Raises:
-            UserError: if it lacks one, because an older state of the code wrote it.
+            UserError: if the table was written by an older version and lacks one of them.
         """
         table = pd.read_csv(
             io.StringIO(self.text(path)),
@@ -240,57 +242,59 @@ class Files:
         )
         if missing := [name for name in columns if name not in table]:
             raise UserError(
-                f"{self.name}: {path} has no column {', '.join(missing)}: an older state of the "
-                "code wrote it, whose results can't be compared with those of today."
+                f"{self.name}: {path} has no column {', '.join(missing)}: it was written by an "
+                "older version of the code. Run `dvc repro` with the current one to compare it."
             )
         return table
 
 
-def origin(lock: dict[str, Any], model: str) -> str:
-    """Identify what no stage has written of what dvc.lock says a model's predictions come from.
+def hash_sources(lock: dict[str, Any], model: str) -> str:
+    """Hash the dependencies of the training stages that are not outputs of a stage.
 
-    That is the code and the inbox. Two runs that differ in it are no repeats of each other.
+    These are the code and the inbox. Two runs that differ in them are not repeats of each other.
     """
-    made = {out["path"] for stage in lock["stages"].values() for out in stage.get("outs", [])}
+    outputs = {out["path"] for stage in lock["stages"].values() for out in stage.get("outs", [])}
     sources = {
-        # The inbox is the same wherever it lies.
+        # The inbox counts by its content, not by its path.
         dep["path"] if dep["path"].startswith(CODE) else "inbox": dep.get("md5")
-        for name in stage_names(model, MADE_BY)
+        for name in stage_names(model, TRAINING_STAGES)
         for dep in lock["stages"].get(name, {}).get("deps", [])
-        if dep["path"] not in made
+        if dep["path"] not in outputs
     }
     return hashlib.sha256(json.dumps(sources, sort_keys=True).encode()).hexdigest()
 
 
-def measuring_code(lock: dict[str, Any], model: str) -> dict[str, str]:
-    """The code that measured a model's predictions and heatmaps: a checksum by path."""
+def evaluation_code(lock: dict[str, Any], model: str) -> dict[str, str]:
+    """A checksum of each path of the code that evaluated a model and its heatmaps."""
     return {
         dep["path"]: dep["md5"]
-        for name in stage_names(model, MEASURED_BY)
+        for name in stage_names(model, EVALUATION_STAGES)
         for dep in lock["stages"].get(name, {}).get("deps", [])
         if dep["path"].startswith(CODE)
     }
 
 
-def differences(one: Run, other: Run) -> str:
-    """How two runs' test images differ, in words; empty if they are the same."""
-    if one.test_set == other.test_set:
+def describe_test_differences(first: Run, second: Run) -> str:
+    """How the test images of two runs differ; empty if they are the same."""
+    if first.test_set == second.test_set:
         return ""
-    if one.classes != other.classes:
+    if first.classes != second.classes:
         return (
-            f"other classes ({', '.join(one.classes)} in {one.name}; "
-            f"{', '.join(other.classes)} in {other.name})"
+            f"different classes ({', '.join(first.classes)} in {first.name}; "
+            f"{', '.join(second.classes)} in {second.name})"
         )
-    both = one.test.merge(other.test, on="image", how="outer", indicator=True)
+    both = first.test.merge(second.test, on="image", how="outer", indicator=True)
     shared = both[both["_merge"] == "both"]
-    found = {
-        f"only in {one.name}": both[both["_merge"] == "left_only"],
-        f"only in {other.name}": both[both["_merge"] == "right_only"],
-        "labelled differently": shared[shared["target_x"] != shared["target_y"]],
-        "of the same name, but other files": shared[shared["sha256_x"] != shared["sha256_y"]],
+    differences = {
+        f"only in {first.name}": both[both["_merge"] == "left_only"],
+        f"only in {second.name}": both[both["_merge"] == "right_only"],
+        "with different labels": shared[shared["target_x"] != shared["target_y"]],
+        "with the same name but different content": shared[
+            shared["sha256_x"] != shared["sha256_y"]
+        ],
     }
     return ", ".join(
-        f"{len(images)} {what} (such as {images['image'].iloc[0]})"
-        for what, images in found.items()
+        f"{len(images)} {difference} (such as {images['image'].iloc[0]})"
+        for difference, images in differences.items()
         if len(images)
     )

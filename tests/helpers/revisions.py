@@ -1,4 +1,4 @@
-"""Runs as `revisions.read` gives them, of networks that are right in a chosen share."""
+"""Runs as `revisions.read_run` gives them, of networks with a chosen accuracy."""
 
 import numpy as np
 import pandas as pd
@@ -13,14 +13,15 @@ SETTINGS = flatten(YAML(typ="safe").load(ROOT / "params.yaml"), "dot", keep_empt
 
 
 def run(
-    name, right=0.7, images=60, each=2, seed=0, prefix="a", origin="code", measures=(), **settings
+    name, right=0.7, images=60, each=2, seed=0, prefix="a", source="code", evaluation=(), **settings
 ):
     """A run on `images` test images, `each` of one patient.
 
     Args:
-        right: the share of images that are told right, or of each whether it is.
+        right: the accuracy, or for each image whether its prediction is right.
         prefix: begins the images' names: another one for other test images.
-        measures: the code that measured it, a checksum by path.
+        source: its `source_hash`.
+        evaluation: its `evaluation_code`.
         settings: that differ from params.yaml, with __ for the dots of a key.
     """
     random = np.random.default_rng(seed)
@@ -32,8 +33,8 @@ def run(
     return Run(
         name,
         SETTINGS | {key.replace("__", "."): value for key, value in settings.items()},
-        origin,
-        dict(measures),
+        source,
+        dict(evaluation),
         CLASSES,
         pd.DataFrame(
             {

@@ -1,15 +1,21 @@
-"""What a change does to every number, as the comment of its pull request."""
+"""`cxr comment`: compare the workspace with another revision, as a comment for a pull request."""
 
 from pathlib import Path
 
-from cxr.commands import paired, revisions
-from cxr.commands.comment import sections
-from cxr.commands.revisions import MEASURED_BY, WORKSPACE, Files
+from cxr.commands.comment.sections import plots_note, write_comment
+from cxr.commands.paired import score_configurations
+from cxr.commands.revisions import (
+    EVALUATION_STAGES,
+    WORKSPACE,
+    RevisionFiles,
+    open_repo,
+    read_run,
+)
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import atomic_write, file_name
 from cxr.pipeline.params import load
 
-PICTURES = (
+PLOTS = (
     "plots/evaluate/confusion.png",
     "plots/evaluate/reliability.png",
     "plots/evaluate/audit.png",
@@ -17,39 +23,39 @@ PICTURES = (
 )
 
 
-def comment(against: str, out: Path | None, images: Path | None, project: Path) -> None:
-    """Print the comment; also write it, and copy the pictures, if there is a place to write to.
+def comment(against: str, out: Path | None, plots: Path | None, project: Path) -> None:
+    """Print the comment; write it to a file and copy plots to a folder, if these are given.
 
     Args:
-        against: the revision that the files as they are are compared with.
+        against: the revision that the workspace is compared with.
         project: the folder of params.yaml.
 
     Raises:
-        UserError: if it is no revision, or one of the two was not reproduced.
+        UserError: if there is no such revision, or one of the two is not reproduced.
     """
     settings = load(project / "params.yaml").evaluate
     if against == WORKSPACE:
-        raise UserError("--against: name a commit, branch, tag or experiment.")
-    target, change = (revisions.read(name, MEASURED_BY) for name in (against, WORKSPACE))
-    with revisions.repository() as repo:
+        raise UserError("--against: give a commit, branch, tag or experiment, not the workspace.")
+    target, change = (read_run(name, EVALUATION_STAGES) for name in (against, WORKSPACE))
+    with open_repo() as repo:
         metrics = repo.metrics.diff(a_rev=against, all=True).get("diff", {})
         params = repo.params.diff(a_rev=against).get("diff", {}).get("params.yaml", {})
-    pair = paired.resample([[change], [target]], settings)
-    text = sections.write(target, change, pair, metrics, params)
-    if images is not None:
-        sheets = [f"plots/gradcam/{file_name(name)}.png" for name in change.classes]
-        copy_pictures(images, against, [*sheets, *PICTURES])
-        text += sections.pictures(images)
+    after, before = score_configurations([[change], [target]], settings)
+    text = write_comment(target, change, (after, before), metrics, params)
+    if plots is not None:
+        heatmaps = [f"plots/gradcam/{file_name(name)}.png" for name in change.classes]
+        copy_plots(plots, against, [*heatmaps, *PLOTS])
+        text += plots_note(plots)
     print(text, end="")
     if out is not None:
         with atomic_write(out) as part:
             part.write_text(text, encoding="utf-8")
 
 
-def copy_pictures(folder: Path, against: str, paths: list[str]) -> None:
-    """Copy the pictures of both sides, those that there are."""
+def copy_plots(folder: Path, against: str, paths: list[str]) -> None:
+    """Copy the plots of both revisions, as far as they exist."""
     for side, name in (("target", against), ("change", WORKSPACE)):
-        files = Files(name)
+        files = RevisionFiles(name)
         for path in paths:
             content = files.bytes(path)
             if content is not None:

@@ -1,56 +1,57 @@
-"""Which of several trained networks is better, and whether that is more than noise."""
+"""`cxr compare`: rank trained networks, and test which differences are significant."""
 
 import sys
 from pathlib import Path
 
 import pandas as pd
 
-from cxr.commands import revisions
-from cxr.commands.compare.boards import boards
+from cxr.commands.compare.configurations import group_runs
 from cxr.commands.compare.leaderboard import leaderboard
-from cxr.commands.compare.plot import draw
-from cxr.commands.compare.text import page
-from cxr.commands.revisions import Run
+from cxr.commands.compare.plot import draw_leaderboards
+from cxr.commands.compare.render import render_leaderboards
+from cxr.commands.revisions import Run, experiment_names, read_run
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import atomic_write
 from cxr.pipeline.params import load
 
 
 def compare(names: list[str], by: str, out: Path | None, project: Path) -> None:
-    """Print the leaderboards of revisions; also write them, if there is a folder to write to.
+    """Print the leaderboards of some revisions, and write them to a folder if one is given.
 
     Args:
-        names: of the revisions; none: the current commit and its experiments.
+        names: revisions; empty: the current commit and its experiments.
         by: the score to rank by.
         project: the folder of params.yaml.
     """
     settings = load(project / "params.yaml").evaluate
-    found = [revisions.read(name) for name in names] or current()
-    tables = [(board, leaderboard(board, by, settings)) for board in boards(found)]
-    text = page(tables, by, settings.confidence)
+    runs = [read_run(name) for name in names] or read_current_runs()
+    leaderboards = [
+        (comparison, leaderboard(comparison, by, settings)) for comparison in group_runs(runs)
+    ]
+    text = render_leaderboards(leaderboards, by, settings.confidence)
     print(text, end="")
     if out is not None:
         with atomic_write(out / "leaderboard.md") as part:
             part.write_text(text, encoding="utf-8")
         with atomic_write(out / "leaderboard.csv") as part:
-            pd.concat([table for _, table in tables]).to_csv(
+            pd.concat([table for _, table in leaderboards]).to_csv(
                 part, index=False, lineterminator="\n", float_format="%.6g"
             )
-        draw(out / "leaderboard.png", tables, by, settings.confidence)
+        draw_leaderboards(out / "leaderboard.png", leaderboards, by, settings.confidence)
 
 
-def current() -> list[Run]:
-    """The current commit and its experiments, as far as DVC still has their predictions.
+def read_current_runs() -> list[Run]:
+    """Read the current commit and its experiments; skip those whose predictions are missing.
 
     Raises:
-        UserError: if it has none.
+        UserError: if none is left.
     """
-    found = []
-    for name in ["HEAD", *revisions.experiments()]:
+    runs = []
+    for name in ["HEAD", *experiment_names()]:
         try:
-            found.append(revisions.read(name))
+            runs.append(read_run(name))
         except UserError as error:
-            print(f"left out: {error}", file=sys.stderr)
-    if not found:
-        raise UserError("nothing to compare: `dvc repro` or `dvc exp run` makes a first run.")
-    return found
+            print(f"skipped: {error}", file=sys.stderr)
+    if not runs:
+        raise UserError("there is nothing to compare: run `dvc repro` or `dvc exp run` first.")
+    return runs

@@ -1,4 +1,4 @@
-"""What a network costs to keep and to run."""
+"""The cost of a network: parameters, size, multiply-adds."""
 
 from dataclasses import dataclass
 
@@ -10,11 +10,11 @@ from cxr.models.networks import build_network
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one network, in fp32.
+    """The cost of a network in fp32.
 
     Attributes:
-        parameters: weights that are learnt.
-        megabytes: of 10^6 bytes, of all that model.safetensors holds.
+        parameters: number of trainable parameters.
+        megabytes: size of all tensors in model.safetensors, in 10^6 bytes.
         multiply_adds: for one image.
     """
 
@@ -23,12 +23,12 @@ class Cost:
     multiply_adds: int
 
 
-def cost(timm: str, classes: int, size: int) -> Cost:
-    """Count a network's weights and operations; nothing is computed.
+def model_cost(timm: str, classes: int, size: int) -> Cost:
+    """Count the parameters and operations of a network without computing anything.
 
     Args:
-        timm: the timm library's name of it.
-        size: side in pixels of its input.
+        timm: the timm library's name for it.
+        size: side length of the input in pixels.
     """
     with torch.device("meta"), torch.inference_mode():
         network = build_network(timm, classes, size=size).eval()
@@ -37,6 +37,6 @@ def cost(timm: str, classes: int, size: int) -> Cost:
     return Cost(
         sum(weights.numel() for weights in network.parameters()),
         sum(tensor.nbytes for tensor in network.state_dict().values()) / 1e6,
-        # It counts a multiplication and an addition as two.
+        # The counter counts a multiply-add as two operations.
         counter.get_total_flops() // 2,
     )

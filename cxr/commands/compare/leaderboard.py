@@ -1,122 +1,133 @@
-"""A board as a table: scores with intervals, differences against the best, costs, verdicts."""
+"""A comparison as a table: scores with intervals, differences from the best, costs."""
 
 from typing import Any
 
 import pandas as pd
 
-from cxr.commands import paired
-from cxr.commands.compare.boards import Board, Configuration
-from cxr.commands.compare.cost import cost
-from cxr.commands.paired import Scores
+from cxr.commands.compare.configurations import Comparison, Configuration
+from cxr.commands.compare.cost import model_cost
+from cxr.commands.paired import (
+    ConfigurationScores,
+    holm_correction,
+    mcnemar_p,
+    score_configurations,
+)
 from cxr.pipeline.params import Evaluate
 from cxr.plotting.display_names import display_name
 
-BEST, WORSE, NOISE, UNPAIRED = "best", "worse", "within noise", "not paired"
-BETTER = "better where both were tested"
+BEST, WORSE = "best", "worse"
+NOT_SIGNIFICANT = "no significant difference"
+UNPAIRED = "no shared test images"
+BETTER_ON_SHARED = "better on the shared test images"
 
 
-def leaderboard(board: Board, by: str, settings: Evaluate) -> pd.DataFrame:
-    """Rank a board's configurations.
+def leaderboard(comparison: Comparison, by: str, settings: Evaluate) -> pd.DataFrame:
+    """Rank the configurations of a comparison.
 
     Args:
-        by: the score to rank by and to judge differences with.
+        by: the score to rank by, and to compare with the best.
 
     Returns:
-        a row for each configuration, the best first: `data`, `name`, `runs` and `revisions`;
-        `verdict`, `p` (Holm), `mcnemar` (Holm) of the comparison with the best; `timm`, that
-        library's name of the network, and what it costs (`parameters`, `megabytes`,
-        `multiply_adds`); and for each score `<score>`, its interval `<score>_low` and
-        `<score>_high`, its standard deviation over runs `<score>_sd`; and `<score>_difference`
-        against the best, with its ends. None where there is nothing to say.
+        a row for each configuration, the best first: `data`, `name`, `runs` and `revisions`; the
+        `result` of the comparison with the best, its p-value `p` and that of McNemar's test
+        `mcnemar_p` (both after Holm's correction); `timm` (that library's name of the network)
+        and its cost (`parameters`, `megabytes`, `multiply_adds`); and for each score `<score>`,
+        its interval `<score>_low` and `<score>_high`, its standard deviation over runs
+        `<score>_sd`, and its difference from the best `<score>_difference` with interval. None
+        or NaN where undefined.
     """
-    scored = paired.resample([one.runs for one in board.configurations], settings)
+    runs = [configuration.runs for configuration in comparison.configurations]
     ranked = sorted(
-        zip(board.configurations, scored, strict=True),
+        zip(comparison.configurations, score_configurations(runs, settings), strict=True),
         key=lambda pair: (-pair[1].estimate(by).value, pair[0].name),
     )
     best, best_scores = ranked[0]
-    others = ranked[1:]
-    p = paired.holm([difference_p(found, best_scores, by) for _, found in others])
-    mcnemar = paired.holm([paired.mcnemar(one.runs, best.runs) for one, _ in others])
-    level = 1 - settings.confidence
+    p_values = holm_correction([difference_p(scores, best_scores, by) for _, scores in ranked[1:]])
+    mcnemar_p_values = holm_correction(
+        [mcnemar_p(configuration.runs, best.runs) for configuration, _ in ranked[1:]]
+    )
     rows = []
-    for (one, found), p_one, mcnemar_one in zip(ranked, [None, *p], [None, *mcnemar], strict=True):
-        reached = numbers(found, None if one is best else best_scores)
-        difference = reached[f"{by}_difference"]
+    for (configuration, scores), p, mcnemar in zip(
+        ranked, [None, *p_values], [None, *mcnemar_p_values], strict=True
+    ):
+        is_best = configuration is best
+        columns = score_columns(scores, None if is_best else best_scores)
+        difference = columns[f"{by}_difference"]
         rows.append(
             {
-                "data": board.title,
-                "name": one.name,
-                "runs": len(one.runs),
-                "revisions": " ".join(run.name for run in one.runs),
-                "verdict": BEST if one is best else verdict(difference, p_one, level),
-                "p": p_one,
-                "mcnemar": mcnemar_one,
-                "timm": one.settings["timm"],
-                **costs(one),
-                **reached,
+                "data": comparison.title,
+                "name": configuration.name,
+                "runs": len(configuration.runs),
+                "revisions": " ".join(run.name for run in configuration.runs),
+                "result": BEST if is_best else result(difference, p, 1 - settings.confidence),
+                "p": p,
+                "mcnemar_p": mcnemar,
+                "timm": configuration.settings["timm"],
+                **cost_columns(configuration),
+                **columns,
             }
         )
     return pd.DataFrame(rows)
 
 
-def difference_p(found: Scores, best: Scores, by: str) -> float | None:
-    """The p of a difference being 0; None if no test set is shared."""
-    difference = found.minus(best, by)
+def difference_p(scores: ConfigurationScores, best: ConfigurationScores, by: str) -> float | None:
+    """The p-value of the difference from the best; None without shared test images."""
+    difference = scores.difference(best, by)
     return None if difference is None else difference.p
 
 
-def costs(one: Configuration) -> dict[str, Any]:
-    """What the network of a configuration costs."""
-    classes = len(one.runs[0].classes)
-    # The other was its name.
-    side = one.settings["prepare.image_size"]
-    return vars(cost(one.settings["timm"], classes, side))
+def cost_columns(configuration: Configuration) -> dict[str, Any]:
+    """The cost of the configuration's network."""
+    classes = len(configuration.runs[0].classes)
+    settings = configuration.settings
+    return vars(model_cost(settings["timm"], classes, settings["prepare.image_size"]))
 
 
-def numbers(found: Scores, best: Scores | None) -> dict[str, float]:
-    """All scores of a configuration and their differences against the best."""
+def score_columns(
+    scores: ConfigurationScores, best: ConfigurationScores | None
+) -> dict[str, float]:
+    """All scores of a configuration, and their differences from the best."""
     columns: dict[str, float] = {}
-    for score in found.names:
-        reached, each = found.estimate(score), found.runs(score)
+    for score in scores.names:
+        estimate, runs = scores.estimate(score), scores.runs(score)
         columns |= {
-            score: reached.value,
-            f"{score}_low": reached.low,
-            f"{score}_high": reached.high,
+            score: estimate.value,
+            f"{score}_low": estimate.low,
+            f"{score}_high": estimate.high,
+            f"{score}_sd": float(runs.std(ddof=1)) if len(runs) > 1 else float("nan"),
         }
-        columns[f"{score}_sd"] = float(each.std(ddof=1)) if len(each) > 1 else float("nan")
-        difference = best and found.minus(best, score)
-        for end, attribute in (("", "value"), ("_low", "low"), ("_high", "high")):
-            columns[f"{score}_difference{end}"] = getattr(difference, attribute, float("nan"))
+        difference = best and scores.difference(best, score)
+        for suffix, attribute in (("", "value"), ("_low", "low"), ("_high", "high")):
+            columns[f"{score}_difference{suffix}"] = getattr(difference, attribute, float("nan"))
     return columns
 
 
-def verdict(difference: float, p: float | None, level: float) -> str:
-    """In words, whether the distance to the best is more than noise.
+def result(difference: float, p: float | None, level: float) -> str:
+    """The result of the comparison with the best, at a significance level.
 
-    Where the best has other test sets too, one that is ranked lower can be better on those that
-    both have.
+    A configuration with a lower rank can be better on the shared test images, if the best was
+    tested on others too.
     """
     if p is None:
         return UNPAIRED
-    return NOISE if p >= level else WORSE if difference < 0 else BETTER
+    if p >= level:
+        return NOT_SIGNIFICANT
+    return WORSE if difference < 0 else BETTER_ON_SHARED
 
 
 def conclusion(table: pd.DataFrame, by: str) -> str:
-    """What a ranked table shows, in a sentence or two."""
+    """What a leaderboard shows, in a sentence."""
     best, score = table["name"].iloc[0], display_name(by)
     if len(table) == 1:
-        return f"Only {best}: nothing to compare it with."
-    found = {verdict: part["name"].tolist() for verdict, part in table.groupby("verdict")}
+        return f"There is nothing to compare {best} with."
+    names = {result: part["name"].tolist() for result, part in table.groupby("result")}
     parts = {
-        WORSE: "better than {} by more than noise",
-        BETTER: "worse than {} on the test images that both have",
-        NOISE: "not told apart by these test images from {}",
-        UNPAIRED: "tested on other images than {}",
+        WORSE: "It is significantly better than {}.",
+        BETTER_ON_SHARED: "It is significantly worse than {} on the test images that both have.",
+        NOT_SIGNIFICANT: "The difference from {} is not significant.",
+        UNPAIRED: "It was tested on other images than {}.",
     }
-    said = [
-        text.format("; ".join(found[verdict]))
-        for verdict, text in parts.items()
-        if verdict in found
+    sentences = [
+        text.format("; ".join(names[result])) for result, text in parts.items() if result in names
     ]
-    return f"The best by {score} is {best}: {', and '.join(said)}."
+    return " ".join([f"The best by {score} is {best}.", *sentences])

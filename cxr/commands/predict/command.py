@@ -1,12 +1,11 @@
-"""What a trained network makes of images that were in no data set.
+"""`cxr predict`: classify new images with a trained network.
 
-It warns of images that do not look like the training images (`cxr/models/ood.py` says how it
-decides) or are in colour. How often that is wrong, on four sets of chest X-rays
-(`python -m benchmarks.predict`): it doubts 0 to 6 % of further X-rays of the same set. It doubts 85
-to 100 % of photographs, even grey ones, 91 to 100 % of CT slices, 99 to 100 % of inverted films, 64
-to 100 % of X-rays upside down and 42 to 100 % of lateral views. Of frontal X-rays from other sets
-it doubts 1 to 72 %, by how wide the training set is: that they pass says nothing about whether the
-network can judge them.
+It warns of images that do not look like the training images (`cxr/models/ood.py` explains how) or
+are in colour. Share of images with a warning, on four chest X-ray data sets (`python -m
+benchmarks.predict`): 0 to 6% of other X-rays of the same data set; 85 to 100% of photographs, even
+grey ones; 91 to 100% of CT slices; 99 to 100% of inverted films; 64 to 100% of X-rays upside down;
+42 to 100% of lateral views. Frontal X-rays of other data sets get a warning in 1 to 72%, depending
+on how diverse the training set is: without a warning, the network can still be wrong on them.
 """
 
 import json
@@ -19,120 +18,142 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr.commands.predict import POSITIVE
-from cxr.commands.predict.findings import Finding, Judge, check
+from cxr.commands.predict.predictor import Prediction, Predictor
 from cxr.heatmaps.explainer import Explainer
 from cxr.heatmaps.plots import draw_single
 from cxr.images import new_images
-from cxr.metrics.operating_point import OperatingPoint
+from cxr.metrics.operating_point import OperatingPoint, find_positive_class
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import file_name
 
 
 def predict(
-    named: list[Path],
+    paths: list[Path],
     model: Path,
     heatmaps: Path | None,
     as_json: bool,
     positive: list[str],
     sensitivity: float,
 ) -> None:
-    """Judge all files, print each finding.
+    """Classify files, and print a prediction for each.
 
     Args:
-        named: files and folders.
+        paths: files, and folders of files.
         model: the model folder.
         heatmaps: a folder to draw heatmaps in.
-        as_json: for machines.
-        positive: the first of these that is a class is the one that must not be missed; none:
-            of `POSITIVE`.
-        sensitivity: share of its validation images that are found.
+        as_json: print one JSON object for each image.
+        positive: candidates for the class that must not be missed; empty: `POSITIVE`.
+        sensitivity: target of the operating point, in (0, 1].
 
     Raises:
-        UserError: if a file can't be used, after all others.
+        UserError: after all predictions, if a file can't be used.
     """
-    files = list(dict.fromkeys(new_images.listed(named)))
+    files = list(dict.fromkeys(new_images.listed(paths)))
     if not files:
-        raise UserError(f"{named[0]}: there is no file in it.")
-    judge = Judge(model, positive or POSITIVE, sensitivity)
+        raise UserError(f"{paths[0]}: there are no files in this folder.")
+    predictor = Predictor(model, positive or POSITIVE, sensitivity)
     if positive:
-        check(positive, judge.info)
-    explain = Explainer(judge.classifier, "GradCAM") if heatmaps else None
+        check_positive_class(positive, predictor.info.classes)
+    explain = Explainer(predictor.classifier, "GradCAM") if heatmaps else None
     if not as_json:
-        print(heading(judge))
-    done, bad = 0, 0
-    for findings, pixels in judge.findings(files):
-        places = heatmap_places(heatmaps, findings, done)
+        print(describe_model(predictor))
+    done = errors = 0
+    for predictions, pixels in predictor.predict(files):
+        heatmap_paths = number_heatmaps(heatmaps, predictions, done)
         if explain:
-            draw(explain, [one for one in findings if not one.error], pixels, places)
-        for finding in findings:
-            heatmap = places.get(finding.image)
+            usable = [prediction for prediction in predictions if not prediction.error]
+            draw_heatmaps(explain, usable, pixels, heatmap_paths)
+        for prediction in predictions:
+            heatmap = heatmap_paths.get(prediction.image)
             if as_json:
-                show_json(finding, judge.point, heatmap)
+                print_json(prediction, predictor.operating_point, heatmap)
             else:
-                show(finding, heatmap)
-        done += len(findings)
-        bad += sum(1 for finding in findings if finding.error)
-    if bad:
-        raise UserError(f"{bad} of {len(files)} files can't be used.")
+                print_text(prediction, heatmap)
+        done += len(predictions)
+        errors += sum(bool(prediction.error) for prediction in predictions)
+    if errors:
+        raise UserError(f"{errors} of {len(files)} files can't be used (see above).")
 
 
-def heading(judge: Judge) -> str:
-    """What the decisions rest on, in one line."""
-    what = f"{judge.info.architecture} (timm {judge.info.timm}), {judge.info.size} px"
-    if judge.point is None:
-        return f"{what}: the most probable class is called"
+def check_positive_class(names: list[str], classes: list[str]) -> None:
+    """Check that one of the names is a class of the network.
+
+    Raises:
+        UserError: if not.
+    """
+    if find_positive_class(names, classes) is None:
+        raise UserError(
+            f"--positive: '{names[0]}' is not a class of this network, which has "
+            f"{', '.join(classes)}."
+        )
+
+
+def describe_model(predictor: Predictor) -> str:
+    """The network and its decision rule, in one line."""
+    info, point = predictor.info, predictor.operating_point
+    network = f"{info.architecture} (timm: {info.timm}), {info.size} px"
+    if point is None:
+        return f"{network}; decision: the most probable class"
     return (
-        f"{what}: predicts {judge.point.positive_class} from a probability of "
-        f"{judge.point.threshold:.3f} on, which detects at least "
-        f"{judge.point.target_sensitivity:.0%} of it in validation"
+        f"{network}; decision: {point.positive_class} if its probability is at least "
+        f"{point.threshold:.3f} (sensitivity on validation images: "
+        f"{point.target_sensitivity:.0%} or more), else the most probable other class"
     )
 
 
-def heatmap_places(folder: Path | None, findings: list[Finding], before: int) -> dict[str, Path]:
-    """Where each image's heatmap goes: numbered, because two files may have the same name."""
+def number_heatmaps(
+    folder: Path | None, predictions: list[Prediction], before: int
+) -> dict[str, Path]:
+    """The path of each heatmap. It has a number, because two files may have the same name.
+
+    Args:
+        before: number of predictions in earlier batches.
+    """
     if folder is None:
         return {}
     return {
-        one.image: folder / f"{number:04}-{file_name(Path(one.image).stem)[:80]}.png"
-        for number, one in enumerate(findings, start=before + 1)
-        if not one.error
+        prediction.image: folder / f"{number:04}-{file_name(Path(prediction.image).stem)[:80]}.png"
+        for number, prediction in enumerate(predictions, start=before + 1)
+        if not prediction.error
     }
 
 
-def draw(
+def draw_heatmaps(
     explain: Explainer,
-    findings: list[Finding],
+    predictions: list[Prediction],
     pixels: NDArray[np.uint8],
-    places: dict[str, Path],
+    paths: dict[str, Path],
 ) -> None:
-    """Write the heatmap for the class that each image is called."""
-    if not findings:
+    """Write the heatmap of each image for the class that it is assigned to."""
+    if not predictions:
         return
-    classes = np.array([explain.classifier.info.classes.index(one.decision) for one in findings])
-    blank = np.zeros_like(pixels[0])
-    for one, image, heat in zip(findings, pixels, explain(pixels, classes), strict=True):
-        prob = one.probabilities[one.decision]
-        row = SimpleNamespace(target="", predicted=one.decision, p_predicted=prob)
-        draw_single(places[one.image], row, image, heat, blank)
+    classes = explain.classifier.info.classes
+    decisions = np.array([classes.index(prediction.decision) for prediction in predictions])
+    no_mask = np.zeros_like(pixels[0])
+    heatmaps = explain(pixels, decisions)
+    for prediction, image, heatmap in zip(predictions, pixels, heatmaps, strict=True):
+        prob = prediction.probabilities[prediction.decision]
+        row = SimpleNamespace(target="", predicted=prediction.decision, p_predicted=prob)
+        draw_single(paths[prediction.image], row, image, heatmap, no_mask)
 
 
-def show_json(finding: Finding, point: OperatingPoint | None, heatmap: Path | None) -> None:
-    """Print one finding for machines."""
-    content = finding.as_json()
-    if not finding.error:
+def print_json(prediction: Prediction, point: OperatingPoint | None, heatmap: Path | None) -> None:
+    """Print a prediction as one line of JSON."""
+    content = prediction.to_json()
+    if not prediction.error:
         content["operating_point"] = asdict(point) if point else None
         content["heatmap"] = str(heatmap) if heatmap else None
     print(json.dumps(content), flush=True)
 
 
-def show(finding: Finding, heatmap: Path | None) -> None:
-    """Print one finding for people; what can't be used goes to stderr."""
-    if finding.error:
-        print(f"{finding.image}: {finding.error}", file=sys.stderr, flush=True)
+def print_text(prediction: Prediction, heatmap: Path | None) -> None:
+    """Print a prediction for people; a file that can't be used is reported on stderr."""
+    if prediction.error:
+        print(f"{prediction.image}: {prediction.error}", file=sys.stderr, flush=True)
         return
-    shares = ", ".join(f"{name} {value:.2f}" for name, value in finding.probabilities.items())
-    print(f"{finding.image}: {finding.decision} ({shares})")
-    for warning in finding.warnings:
+    probs = ", ".join(f"{name} {prob:.2f}" for name, prob in prediction.probabilities.items())
+    print(f"{prediction.image}: {prediction.decision} ({probs})")
+    for warning in prediction.warnings:
         print(f"  warning: {warning}")
     if heatmap:
         print(f"  heatmap: {heatmap}", flush=True)

@@ -74,6 +74,6 @@ def test_the_projects_files_are_found_from_any_folder_in_it(tmp_path: Path) -> N
     for folder in (tmp_path, tmp_path / "plots" / "evaluate"):
         assert run("summary", cwd=folder).stdout.splitlines() == [
             "5 test images of 3 patients or groups",
-            "accuracy             0.500  (0.250 to 0.750)",
-            "auroc                undefined",
+            "accuracy                    0.500  (0.250 to 0.750)",
+            "AUROC                       undefined",
         ]

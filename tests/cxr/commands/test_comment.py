@@ -15,8 +15,8 @@ SETTINGS = load(ROOT / "params.yaml").evaluate.model_copy(update={"resamples": 4
 
 def lines(target, change, metrics=None):
     """The headline table's rows by metric."""
-    pair = paired.resample([[change], [target]], SETTINGS)
-    text = sections.headline(target, change, pair, metrics or {})
+    pair = paired.score_configurations([[change], [target]], SETTINGS)
+    text = sections.headline_section(target, change, pair, metrics or {})
     rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")]
     return {row[0].removeprefix("| "): row[1:] for row in rows}, text
 
@@ -26,8 +26,8 @@ def lines(target, change, metrics=None):
     [
         (0.01, 0.2, "auroc", "better"),
         (-0.2, -0.01, "auroc", "worse"),
-        (-0.01, 0.2, "auroc", "within noise"),
-        (0.0, 0.2, "auroc", "within noise"),
+        (-0.01, 0.2, "auroc", "not significant"),
+        (0.0, 0.2, "auroc", "not significant"),
         (0.01, 0.2, "brier", "worse"),
         (-0.2, -0.01, "ece", "better"),
         (NAN, NAN, "auroc", "undefined"),
@@ -35,7 +35,7 @@ def lines(target, change, metrics=None):
     ],
 )
 def test_a_verdict_knows_which_way_is_better(low, high, score, expected):
-    assert sections.verdict(Estimate(0.1, low, high, 0.5), score) == expected
+    assert sections.classify_change(Estimate(0.1, low, high, 0.5), score) == expected
 
 
 def test_a_change_on_the_same_images_is_judged_in_pairs():
@@ -47,13 +47,13 @@ def test_a_change_on_the_same_images_is_judged_in_pairs():
     assert found["accuracy"][2].startswith("+0.100 (+0.0")
     assert "the same 200 test images" in text
     assert text.startswith("**Better: accuracy, ")
-    assert lines(target, target)[1].startswith("**No metric changed by more than noise.**")
+    assert lines(target, target)[1].startswith("**No metric changed significantly.**")
 
 
 def test_a_change_of_the_test_images_is_judged_by_overlap_and_says_so():
     target, change = run("main", 0.7, prefix="a"), run("workspace", 0.75, prefix="b", seed=1)
     found, text = lines(target, change)
-    assert found["accuracy"][-1] == "within noise |"
+    assert found["accuracy"][-1] == "not significant |"
     assert "**The test images differ**" in text
     assert "60 only in workspace (such as b000.png)" in text
     far = run("workspace", 1.0, prefix="b")
@@ -82,35 +82,37 @@ def test_a_metric_that_is_undefined_is_called_so():
 
 
 def test_what_got_worse_is_said_first():
-    judged = {"auroc": "better", "accuracy": "worse", "brier": "within noise"}
-    assert sections.summary(judged) == "**Worse: accuracy. Better: AUROC.**"
-    undefined = {"auroc": "undefined", "accuracy": "within noise"}
-    assert sections.summary(undefined) == (
-        "**No metric changed by more than noise. Undefined: AUROC.**"
+    judged = {"auroc": "better", "accuracy": "worse", "brier": "not significant"}
+    assert sections.summary_line(judged) == "**Worse: accuracy. Better: AUROC.**"
+    undefined = {"auroc": "undefined", "accuracy": "not significant"}
+    assert sections.summary_line(undefined) == (
+        "**No metric changed significantly. Undefined: AUROC.**"
     )
 
 
 def test_other_code_that_measures_is_pointed_out():
-    target = run("main", measures={"stages/evaluate": "1", "stages/gradcam": "1"})
-    change = run("workspace", measures={"stages/evaluate": "2", "stages/gradcam": "1"})
-    assert "The code that measures" not in lines(target, target)[1]
-    assert "**The code that measures changed: `stages/evaluate`.**" in lines(target, change)[1]
+    target = run("main", evaluation={"stages/evaluate": "1", "stages/gradcam": "1"})
+    change = run("workspace", evaluation={"stages/evaluate": "2", "stages/gradcam": "1"})
+    assert "The evaluation code" not in lines(target, target)[1]
+    assert "**The evaluation code changed: `stages/evaluate`.**" in lines(target, change)[1]
 
 
 def test_what_is_too_long_for_a_comment_leaves_the_rest():
     target, change = run("main"), run("workspace")
-    pair = paired.resample([[change], [target]], SETTINGS)
+    pair = paired.score_configurations([[change], [target]], SETTINGS)
     keys = {f"labels.folder.{number}": {"old": "a" * 50, "new": "b" * 50} for number in range(999)}
-    text = sections.write(target, change, pair, {}, keys)
-    assert len(text) <= sections.LIMIT
+    text = sections.write_comment(target, change, pair, {}, keys)
+    assert len(text) <= sections.MAX_LENGTH
     assert "### Settings\n\nToo long for a comment" in text
     assert text.count("Too long for a comment") == 1
     assert "| **COVID** |" in text
-    assert "Too long" not in sections.write(target, change, pair, {}, dict(list(keys.items())[:99]))
+    assert "Too long" not in sections.write_comment(
+        target, change, pair, {}, dict(list(keys.items())[:99])
+    )
 
 
-def test_the_pictures_folder_is_named():
-    assert "lie in `out/pictures`" in sections.pictures(Path("out/pictures"))
+def test_the_plots_folder_is_named():
+    assert "are in `out/plots`" in sections.plots_note(Path("out/plots"))
 
 
 def test_an_audit_that_got_worse_is_said_first():
@@ -120,10 +122,14 @@ def test_an_audit_that_got_worse_is_said_first():
             "border.balanced_accuracy": {"old": 0.3, "new": 0.8},
         }
 
-    assert sections.audit(metrics(False, True)).startswith("**Worse: border became suspicious.**")
+    assert sections.audit_section(metrics(False, True)).startswith(
+        "**Worse: image border became suspicious.**"
+    )
     for old, new in ((True, True), (True, False), (False, False)):
-        assert sections.audit(metrics(old, new)).startswith("No probe became suspicious.")
-    assert "| border | 0.300 | 0.800 suspicious |" in sections.audit(metrics(False, True))
+        assert sections.audit_section(metrics(old, new)).startswith("No probe became suspicious.")
+    assert "| image border | 0.300 | 0.800 (suspicious) |" in sections.audit_section(
+        metrics(False, True)
+    )
 
 
 def test_counts_that_changed_are_marked():
@@ -133,31 +139,31 @@ def test_counts_that_changed_are_marked():
         "flow.val": {"old": 2, "new": 2},
         "flow.test": {"old": 2, "new": 2},
     }
-    rows = sections.data(split, {"near": {"old": 1, "new": 1}}).splitlines()
+    rows = sections.data_section(split, {"near": {"old": 1, "new": 1}}).splitlines()
     assert "| found images | 10 | 12 | changed |" in rows
-    assert "| copies that are near | 1 | 1 |  |" in rows
+    assert "| near duplicates | 1 | 1 |  |" in rows
     del split["flow.found"]
-    assert sections.data(split, {}) == (
-        "6 training, 2 validation, 2 test images, as before; no other count changed."
+    assert sections.data_section(split, {}) == (
+        "No count changed: 6 training, 2 validation, 2 test images."
     )
     # Both of the outputs are lost.
-    assert sections.data({}, {}) == "Neither side has metrics/split.json."
-    assert sections.audit({}) == "Neither side has metrics/audit.json."
+    assert sections.data_section({}, {}) == "metrics/split.json is missing in both revisions."
+    assert sections.audit_section({}) == "metrics/audit.json is missing in both revisions."
 
 
 def test_confusion_counts_the_test_images():
-    text = sections.confusion(run("main", [True] * 50 + [False] * 10))
+    text = sections.confusion_section(run("main", [True] * 50 + [False] * 10))
     assert "50" not in text.splitlines()[0].split(":")[0]
-    assert "83.3% of 60 told right" in text
+    assert "83.3% of 60 correct" in text
     # Of the last ten images, four are COVID.
     assert "| **COVID** | 26 | 4 | 30 |" in text
     assert "| **Normal** | 6 | 24 | 30 |" in text
 
 
 def test_other_code_is_a_change_too():
-    target, change = run("main"), run("workspace", origin="other code")
-    assert sections.settings(target, target, {}) == "No parameter changed."
-    assert "The code or the inbox" in sections.settings(target, change, {})
+    target, change = run("main"), run("workspace", source="other code")
+    assert sections.settings_section(target, target, {}) == "No parameter changed."
+    assert "The training code or the inbox" in sections.settings_section(target, change, {})
     changed = {"train.epochs": {"old": 12, "new": 3}, "gpu.when_busy": {"new": "wait"}}
-    rows = sections.settings(target, target, changed).splitlines()
+    rows = sections.settings_section(target, target, changed).splitlines()
     assert rows[2:] == ["| `gpu.when_busy` | – | `wait` |", "| `train.epochs` | `12` | `3` |"]

@@ -12,7 +12,7 @@ from PIL import Image
 from scipy.special import softmax
 
 from cxr.commands.predict import POSITIVE, SENSITIVITY
-from cxr.commands.predict.doubts import COLOURED, colourfulness
+from cxr.commands.predict.input_warnings import MAX_COLOURFULNESS, measure_colourfulness
 from cxr.models.classifier import Classifier
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import load
@@ -86,7 +86,7 @@ def test_all_files_are_reported_in_order_the_bad_ones_with_a_reason(ran, work):
         "nowhere.png": "no such file",
     }
     assert ran.returncode == 1
-    assert ran.stderr.strip() == "error: 4 of 8 files can't be used."
+    assert ran.stderr.strip() == "error: 4 of 8 files can't be used (see above)."
 
 
 def test_probabilities_are_calibrated_and_those_of_the_prepared_image(ran, work):
@@ -147,7 +147,7 @@ def test_the_positive_class_is_called_from_its_threshold_on(work, tmp_path, caps
     for sensitivity in ("0.5", "0.6"):
         out = here(capsys, *words, sensitivity).out
         decisions.append(out.splitlines()[1].removeprefix(f"{image}: ").split(" (")[0])
-        assert f"detects at least {float(sensitivity):.0%} of it in validation" in out
+        assert f"sensitivity on validation images: {float(sensitivity):.0%} or more" in out
     others = probs.copy()
     others[1] = 0
     assert decisions == [CLASSES[others.argmax()], "Normal"]
@@ -156,7 +156,7 @@ def test_the_positive_class_is_called_from_its_threshold_on(work, tmp_path, caps
 def test_without_an_operating_point_the_most_probable_class_is_called(work, tmp_path, capsys):
     model = with_info(work, tmp_path / "model", validation_probs={})
     out = here(capsys, work / "one.png", "--model", model).out
-    assert "the most probable class is called" in out
+    assert "decision: the most probable class" in out
     assert f"one.png: {CLASSES[expected(work, [0])[0].argmax()]} (" in out
 
 
@@ -164,8 +164,11 @@ def test_without_an_operating_point_the_most_probable_class_is_called(work, tmp_
     ("words", "complaint"),
     [
         (["one.png", "--model", "nowhere"], "is not a model of this project"),
-        (["one.png", "--model", "model", "--positive", "measles"], "is no class of this network"),
-        (["empty", "--model", "model"], "there is no file in it"),
+        (
+            ["one.png", "--model", "model", "--positive", "measles"],
+            "is not a class of this network",
+        ),
+        (["empty", "--model", "model"], "there are no files in this folder"),
         (["gone.png", "--model", "model"], "1 of 1 files can't be used"),
     ],
 )
@@ -189,19 +192,20 @@ def test_colour_is_told_from_grey_in_any_mode(tmp_path, form):
     for name, image in (("grey", grey), ("as_rgb", grey.convert("RGB")), ("red", red)):
         image.save(tmp_path / f"{name}.{form}")
     levels = {
-        name: colourfulness(tmp_path / f"{name}.{form}") for name in ("grey", "as_rgb", "red")
+        name: measure_colourfulness(tmp_path / f"{name}.{form}")
+        for name in ("grey", "as_rgb", "red")
     }
     assert levels["grey"] == 0
     assert levels["as_rgb"] < 0.01
     assert levels["red"] == pytest.approx(99 / 4 / 255, abs=0.01)
-    assert levels["red"] > COLOURED
+    assert levels["red"] > MAX_COLOURFULNESS
 
 
 def test_sixteen_bits_have_no_colour(tmp_path):
     Image.fromarray(np.arange(0, 40000, 4, dtype=np.uint16).reshape(100, 100)).save(
         tmp_path / "a.png"
     )
-    assert colourfulness(tmp_path / "a.png") == 0
+    assert measure_colourfulness(tmp_path / "a.png") == 0
 
 
 def test_the_defaults_are_those_of_params_yaml():

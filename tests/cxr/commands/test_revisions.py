@@ -42,23 +42,25 @@ def test_the_workspace_and_the_experiment_in_it_are_the_same_run(here: Project, 
     printed = capsys.readouterr().out
     assert printed.count("| train.batch_size=8 | 1 |") == 1
     assert "workspace" not in printed
-    other, workspace = revisions.read("other"), revisions.read("workspace")
-    assert other.origin == workspace.origin == revisions.read("main").origin
-    assert (other.probabilities == workspace.probabilities).all()
+    other, workspace = revisions.read_run("other"), revisions.read_run("workspace")
+    assert other.source_hash == workspace.source_hash == revisions.read_run("main").source_hash
+    assert (other.probs == workspace.probs).all()
 
 
 def test_settings_that_were_not_reproduced_are_refused(here: Project) -> None:
     here.set(**{"train.epochs": 77})
     try:
-        with pytest.raises(UserError, match=r"workspace: params.yaml is not what"):
-            revisions.read("workspace")
+        with pytest.raises(
+            UserError, match=r"workspace: dvc.lock was made with another params.yaml"
+        ):
+            revisions.read_run("workspace")
     finally:
         here.set(**{"train.epochs": 1})
 
 
 def test_report_says_what_dvc_says(here: Project, capsys, tmp_path: Path) -> None:
     out, images = tmp_path / "comment.md", tmp_path / "images"
-    call("comment", "--against", "main", "--out", str(out), "--images", str(images))
+    call("comment", "--against", "main", "--out", str(out), "--plots", str(images))
     text = out.read_text()
     assert text == capsys.readouterr().out
     assert text.splitlines()[0] == MARKER
@@ -69,7 +71,7 @@ def test_report_says_what_dvc_says(here: Project, capsys, tmp_path: Path) -> Non
     for name, spoken in (
         ("auroc", "AUROC"),
         ("brier", "Brier score"),
-        ("ece", "expected calibration error"),
+        ("ece", "expected calibration err"),
     ):
         numbers = diff["metrics/test.json"][name]
         (row,) = (row for key, row in rows.items() if key.startswith(f"| {spoken}"))
@@ -78,9 +80,9 @@ def test_report_says_what_dvc_says(here: Project, capsys, tmp_path: Path) -> Non
         assert found == pytest.approx(expected, abs=6e-4)
         assert found[0] != found[1]
     flow = json.loads(here.read("metrics/split.json"))["flow"]
-    sides = f"{flow['train']} training, {flow['val']} validation, {flow['test']} test images"
-    assert f"{sides}, as before" in text
-    assert f"lie in `{images}`" in text
+    sizes = f"{flow['train']} training, {flow['val']} validation, {flow['test']} test images"
+    assert f"No count changed: {sizes}." in text
+    assert f"are in `{images}`" in text
     for side, folder in (("change", here.folder), ("target", None)):
         picture = images / f"{side}-confusion.png"
         assert picture.is_file()
@@ -127,10 +129,10 @@ def test_results_of_another_network_are_refused(here: Project, stage: str, outpu
     after = "evaluate" if stage.startswith("train") else "gradcam"
     try:
         with pytest.raises(UserError, match=f"stage {after}@simple_cnn has not run since"):
-            revisions.read("workspace", ("evaluate", "gradcam"))
+            revisions.read_run("workspace", ("evaluate", "gradcam"))
         if after == "gradcam":
             # Whose results are not asked for.
-            assert revisions.read("workspace").measures
+            assert revisions.read_run("workspace").evaluation_code
     finally:
         (here.folder / "dvc.lock").write_text(lock)
 
@@ -142,7 +144,7 @@ def test_a_remote_that_cannot_be_asked_is_one_line(here: Project) -> None:
     cache.rename(here.folder / "away")
     try:
         with pytest.raises(UserError, match="Unable to locate credentials") as caught:
-            revisions.read("main")
+            revisions.read_run("main")
         assert str(caught.value).startswith("main: data/predictions.csv is not in DVC's cache")
         assert "\n" not in str(caught.value)
     finally:
@@ -152,8 +154,8 @@ def test_a_remote_that_cannot_be_asked_is_one_line(here: Project) -> None:
 
 def test_outside_of_a_repository_is_one_line(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for ask in (revisions.experiments, lambda: revisions.read("main")):
-        with pytest.raises(UserError, match="no DVC repository"):
+    for ask in (revisions.experiment_names, lambda: revisions.read_run("main")):
+        with pytest.raises(UserError, match="not a DVC repository"):
             ask()
 
 
@@ -172,7 +174,7 @@ def test_the_origin_is_the_code_and_the_inbox_and_nothing_that_a_stage_made() ->
             "train@other": {"deps": deps(("stages/train", other))},
             f"evaluate@{model}": {"deps": deps(("stages/evaluate", other))},
         }
-        return revisions.origin({"stages": stages}, model)
+        return revisions.hash_sources({"stages": stages}, model)
 
     assert origin(pixels="9", other="9", inbox=("/data/inbox", "2"), model="b") == origin()
     assert origin(code="9") != origin()
@@ -181,9 +183,9 @@ def test_the_origin_is_the_code_and_the_inbox_and_nothing_that_a_stage_made() ->
 
 def test_a_model_that_was_not_evaluated_is_refused() -> None:
     lock = {"stages": {"train@a": {"outs": [{"path": "models/a", "md5": "1"}]}}}
-    revisions.check_order("main", ["train@a"], lock)
+    revisions.check_up_to_date("main", ["train@a"], lock)
     with pytest.raises(UserError, match="stage evaluate@a has not run"):
-        revisions.check_order("main", ["train@a", "evaluate@a"], lock)
+        revisions.check_up_to_date("main", ["train@a", "evaluate@a"], lock)
 
 
 def test_the_code_that_measures_is_that_of_evaluate_and_gradcam() -> None:
@@ -196,5 +198,5 @@ def test_the_code_that_measures_is_that_of_evaluate_and_gradcam() -> None:
         "gradcam@a": deps("stages/gradcam", "models/a"),
         "evaluate@b": deps("stages/models"),
     }
-    found = revisions.measuring_code({"stages": stages}, "a")
+    found = revisions.evaluation_code({"stages": stages}, "a")
     assert found == {"stages/evaluate": "e", "stages/gradcam": "m"}

@@ -1,14 +1,17 @@
 import pytest
 
-from cxr.commands.compare.boards import boards
+from cxr.commands.compare.configurations import group_runs
 from tests.helpers.revisions import run
 
 
 def named(*runs):
-    """For each board the names of its configurations with the revisions of each."""
+    """For each comparison the names of its configurations, and the revisions of each."""
     return [
-        {one.name: [found.name for found in one.runs] for one in board.configurations}
-        for board in boards(list(runs))
+        {
+            configuration.name: [run.name for run in configuration.runs]
+            for configuration in comparison.configurations
+        }
+        for comparison in group_runs(list(runs))
     ]
 
 
@@ -46,14 +49,14 @@ def test_a_configuration_is_named_by_what_it_differs_in():
 
 
 def test_settings_of_an_architecture_are_named_only_if_the_model_does_not_decide_them():
-    ours = {"architectures.resnet18.lr": 0.02}
+    ours = {"architectures.resnet18.lr": 0.05}
     assert named(run("a"), run("b", model="mobilenetv2")) == [
         {"model=resnet18": ["a"], "model=mobilenetv2": ["b"]}
     ]
     assert named(run("a"), run("b", **ours), run("c", model="mobilenetv2")) == [
         {
             "model=resnet18, lr=0.01": ["a"],
-            "model=resnet18, lr=0.02": ["b"],
+            "model=resnet18, lr=0.05": ["b"],
             "model=mobilenetv2, lr=0.01": ["c"],
         }
     ]
@@ -73,31 +76,31 @@ def test_the_same_run_under_two_names_counts_once():
 
 
 def test_other_code_is_no_repeat():
-    assert named(run("main"), run("branch", origin="other code", seed=1)) == [
+    assert named(run("main"), run("branch", source="other code", seed=1)) == [
         {"model=resnet18 (branch)": ["branch"], "model=resnet18 (main)": ["main"]}
     ]
 
 
-def test_other_test_images_are_another_board_that_says_how_they_differ():
+def test_other_test_images_are_another_comparison_that_says_how_they_differ():
     ours, theirs = run("a"), run("b", dedupe__max_distance=30)
     theirs.test.loc[0, ["image", "sha256"]] = "a000b.png"
     theirs.test.loc[1, "target"] = "Normal"
     theirs.test.loc[2, "sha256"] = "another"
-    first, second = boards([ours, theirs])
+    first, second = group_runs([ours, theirs])
     (said,) = [note for note in first.notes if "other images" in note]
     assert "b was tested on other images of phantom" in said
     for part in (
         "1 only in a (such as a000.png)",
         "1 only in b (such as a000b.png)",
-        "1 labelled differently (such as a001.png)",
-        "1 of the same name, but other files (such as a002.png)",
+        "1 with different labels (such as a001.png)",
+        "1 with the same name but different content (such as a002.png)",
     ):
         assert part in said
     assert "a was tested on other images" in " ".join(second.notes)
 
 
-def test_each_data_set_has_a_board_of_its_own():
-    found = boards(
+def test_each_data_set_has_a_comparison_of_its_own():
+    found = group_runs(
         [
             run("a"),
             run("b", dataset="covid19_image", prefix="b"),
@@ -105,30 +108,30 @@ def test_each_data_set_has_a_board_of_its_own():
             run("d", dataset="folder", inbox="/data/mine", prefix="d"),
         ]
     )
-    assert [board.title for board in found] == [
+    assert [comparison.title for comparison in found] == [
         "covid19_image: 60 test images of 30 patients or groups",
         "folder mine: 60 test images of 30 patients or groups",
         "phantom: 60 test images of 30 patients or groups",
     ]
-    assert not [note for board in found for note in board.notes if "other images" in note]
+    assert not [note for comparison in found for note in comparison.notes if "other images" in note]
 
 
 def test_a_configuration_that_lacks_a_fold_is_pointed_out():
-    (board,) = boards(
+    (comparison,) = group_runs(
         [
             run("a0"),
             run("a1", split__fold=1, prefix="b"),
             run("b0", model="densenet121"),
         ]
     )
-    assert any("densenet121 has runs on 1 of 2 test sets" in note for note in board.notes)
-    assert board.title.endswith("120 test images of 60 patients or groups in 2 test sets")
+    assert any("densenet121 was tested on 1 of 2 test sets" in note for note in comparison.notes)
+    assert comparison.title.endswith("120 test images of 60 patients or groups in 2 test sets")
 
 
 @pytest.mark.parametrize("column", ["image", "target", "sha256"])
 def test_one_image_of_another_name_label_or_content_is_not_the_same_test(column):
     ours, theirs = run("a"), run("b", model="densenet121")
-    assert len(boards([ours, theirs])) == 1
+    assert len(group_runs([ours, theirs])) == 1
     theirs = run("b", model="densenet121")
     theirs.test.loc[0, column] = "Normal"
-    assert len(boards([ours, theirs])) == 2
+    assert len(group_runs([ours, theirs])) == 2
