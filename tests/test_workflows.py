@@ -186,7 +186,7 @@ def test_both_sides_are_pulled_reproduced_and_compared(project: Project, tmp_pat
     assert comment == (tmp_path / "summary").read_text()
     assert "| `gpu.when_busy` | `wait` | `cpu` |" in comment
     assert comment.splitlines()[-1].endswith("(https://host/owner/name/actions/runs/5).")
-    assert (runner.project.folder / "pull-request/pictures/change-confusion.png").is_file()
+    assert (runner.project.folder / "pull-request/plots/change-confusion.png").is_file()
 
     # A remote that can't be asked holds up nothing.
     runner.project.dvc("remote", "modify", "--local", "store", "url", "s3://bucket/store")
