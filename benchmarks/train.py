@@ -150,7 +150,7 @@ def timm_loader(folder: Path, settings: Train, size: int) -> Batches:
         use_prefetcher=False,
         scale=((1 - augment.zoom) ** 2, 1.0),
         ratio=(1.0, 1.0),
-        hflip=augment.flip,
+        hflip=augment.horizontal_flip,
         color_jitter=(augment.brightness, augment.contrast, 0.0),  # type: ignore[arg-type]
         interpolation="bilinear",
         mean=(0.5,),
@@ -174,7 +174,7 @@ def image_folder(folder: Path, settings: Train, size: int) -> Batches:
                 (1 - augment.zoom, 1 + augment.zoom),
                 interpolation=v2.InterpolationMode.BILINEAR,
             ),
-            v2.RandomHorizontalFlip(augment.flip),
+            v2.RandomHorizontalFlip(augment.horizontal_flip),
             v2.ToImage(),
             v2.ToDtype(torch.float32, scale=True),
             v2.Normalize([0.5] * 3, [0.25] * 3),

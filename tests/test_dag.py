@@ -94,7 +94,7 @@ USES = [
     ("dedupe.max_distance", 30, {"dedupe", "split", "report"}),
     ("split.fold", 1, {"split", "report"}),
     ("train.epochs", 2, {"train", "report"}),
-    ("train.augment.flip", 0.0, {"train", "report"}),
+    ("train.augment.horizontal_flip", 0.0, {"train", "report"}),
     ("architectures.simple_cnn.lr", 0.1, {"train", "report"}),
     ("architectures.resnet18.lr", 0.1, set()),
     ("cpu.portable", False, {"train", "evaluate", "gradcam"}),

@@ -23,7 +23,8 @@ pytestmark = pytest.mark.slow
 TINY = {
     "phantom__patients": 16, "prepare__image_size": 32, "split__folds": 3, "model": "simple_cnn",
     "train__epochs": 1, "train__batch_size": 8, "evaluate__resamples": 100,
-    "gradcam__measured": 4, "gradcam__perturbed": 2, "gradcam__per_class": 1,
+    "gradcam__images_per_split": 4, "gradcam__perturbed_per_split": 2,
+    "gradcam__examples_per_class": 1,
 }  # fmt: skip
 DATA = {
     "download": ["inbox=inbox", "downloads=downloads", "raw=raw", "index=index.csv"],

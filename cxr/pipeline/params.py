@@ -82,7 +82,7 @@ class Augment(Settings):
     rotate: Annotated[float, Field(ge=0, le=180)]
     zoom: Annotated[float, Field(ge=0, lt=1)]
     shift: Annotated[float, Field(ge=0, lt=1)]
-    flip: Fraction
+    horizontal_flip: Fraction
     vertical_flip: Fraction
     brightness: Fraction
     contrast: Fraction
@@ -98,7 +98,7 @@ class Train(Settings):
     epochs: Positive
     # Batch normalisation needs more than one image.
     batch_size: Annotated[int, Field(ge=2)]
-    accumulate: Positive
+    accumulate_grad_batches: Positive
     optimizer: Literal["lamb", "adamw", "adam", "sgd"]
     weight_decay: Annotated[float, Field(ge=0)]
     layer_decay: Annotated[float, Field(gt=0, le=1)]
@@ -106,11 +106,11 @@ class Train(Settings):
     warmup_epochs: Annotated[float, Field(ge=0)]
     freeze_epochs: Annotated[int, Field(ge=0)]
     imbalance: Literal["none", "weights", "sampling", "focal"]
-    # Between 0 and 1, the gradient of a certain prediction is infinite.
+    # Between 0 and 1, a prediction with probability 1 has an infinite gradient.
     focal_gamma: Annotated[float, Field(ge=1)]
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
-    mixup: Annotated[float, Field(ge=0)]
-    ema: Annotated[float, Field(ge=0, lt=1)]
+    mixup_alpha: Annotated[float, Field(ge=0)]
+    ema_decay: Annotated[float, Field(ge=0, lt=1)]
     monitor: Literal["loss", "accuracy", "balanced_accuracy", "auroc"]
     patience: Annotated[int, Field(ge=0)]
     precision: Literal["auto", "fp32", "bf16"]
@@ -157,9 +157,9 @@ class Evaluate(Settings):
 class GradCam(Settings):
     method: Literal["GradCAM", "GradCAM++", "HiResCAM", "EigenCAM", "LayerCAM"]
     layer: str
-    measured: Positive
-    perturbed: Positive
-    per_class: Positive
+    images_per_split: Positive
+    perturbed_per_split: Positive
+    examples_per_class: Positive
     novel: Annotated[str, Field(min_length=1)]
 
 

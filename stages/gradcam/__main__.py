@@ -46,7 +46,7 @@ def main() -> None:
     split = tables.read(files.split, tables.Split)
     pixels = np.load(files.pixels, mmap_mode="r")
     masks = np.load(files.masks, mmap_mode="r")
-    novel, novel_pixels, unusable = novel_images(files.novel, info, settings.measured)
+    novel, novel_pixels, unusable = novel_images(files.novel, info, settings.images_per_split)
 
     seed = params.evaluate.seed
     explain, *explain_random = (
@@ -56,19 +56,21 @@ def main() -> None:
     measurer = Measurer(classifier, explain, explain_random, seed)
     measured, examples = {}, []
     for subset in tables.SPLITS:
-        images = balanced_sample(split[split["split"] == subset], settings.measured)
+        images = balanced_sample(split[split["split"] == subset], settings.images_per_split)
         images = add_predictions(images, predictions, classifier, pixels)
-        measured[subset] = measurer.measure(images, pixels, masks, settings.perturbed)
-        examples.append(choose_examples(images, settings.per_class))
+        measured[subset] = measurer.measure(images, pixels, masks, settings.perturbed_per_split)
+        examples.append(choose_examples(images, settings.examples_per_class))
     novel = add_predictions(novel, predictions.iloc[:0], classifier, novel_pixels)
-    measured["novel"] = measurer.measure(novel, novel_pixels, masks[:0], settings.perturbed)
+    measured["novel"] = measurer.measure(
+        novel, novel_pixels, masks[:0], settings.perturbed_per_split
+    )
 
     with atomic_write(files.plots) as folder:
         shown = pd.concat(examples)
         rows, classes = measurer.rows_and_predictions(shown)
         maps = explain_rows(explain, pixels, rows, classes)
         draw_class_sheets(folder, shown, pixels[rows], maps, lung_masks(masks, rows, info.size))
-        shown = first_by_hash(novel, settings.per_class * len(info.classes))
+        shown = first_by_hash(novel, settings.examples_per_class * len(info.classes))
         rows, classes = measurer.rows_and_predictions(shown)
         maps = explain_rows(explain, novel_pixels, rows, classes)
         draw_novel_sheet(folder, shown, novel_pixels[rows], maps)

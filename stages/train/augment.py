@@ -35,8 +35,8 @@ def build_transform(settings: Augment) -> A.Compose:
                 p=1.0,
             )
         )
-    if settings.flip:
-        steps.append(A.HorizontalFlip(p=settings.flip))
+    if settings.horizontal_flip:
+        steps.append(A.HorizontalFlip(p=settings.horizontal_flip))
     if settings.vertical_flip:
         steps.append(A.VerticalFlip(p=settings.vertical_flip))
     # Last, so that no later step smooths the noise or rotates the squares.

@@ -53,8 +53,8 @@ class TrainingModule(lightning.LightningModule):
         self.class_weights: Tensor
         self.history = history
         self.ema: ModelEmaV3 | None = None
-        if settings.ema:
-            self.ema = ModelEmaV3(model, settings.ema, use_warmup=True)
+        if settings.ema_decay:
+            self.ema = ModelEmaV3(model, settings.ema_decay, use_warmup=True)
             self.ema.requires_grad_(False)
         self.best_state: dict[str, Tensor] = {}
         self.outputs: dict[str, list[Batch]] = {"train": [], "val": []}
@@ -82,9 +82,9 @@ class TrainingModule(lightning.LightningModule):
     def training_step(self, batch: Batch, index: int) -> Tensor:
         images, targets = batch
         inputs = self.info.normalize(images)
-        if self.settings.mixup:
+        if self.settings.mixup_alpha:
             seed = seed_sequence("mixup", *self.seed_key(), index)
-            inputs, other_targets, weight = mixup(inputs, targets, self.settings.mixup, seed)
+            inputs, other_targets, weight = mixup(inputs, targets, self.settings.mixup_alpha, seed)
             logits = self.model(inputs).float()
             loss = weight * self.loss(logits, targets)
             loss = loss + (1 - weight) * self.loss(logits, other_targets)

@@ -50,7 +50,7 @@ def fit(
         strategy=strategy(settings),
         # ShardSampler distributes the batches.
         use_distributed_sampler=False,
-        accumulate_grad_batches=settings.accumulate,
+        accumulate_grad_batches=settings.accumulate_grad_batches,
         precision="bf16-mixed" if precision == "bf16" else "32-true",
         deterministic=True,
         num_sanity_val_steps=0,

@@ -22,9 +22,9 @@ TINY = {
     "train.epochs": 1,
     "train.batch_size": 16,
     "evaluate.resamples": 100,
-    "gradcam.measured": 12,
-    "gradcam.perturbed": 4,
-    "gradcam.per_class": 1,
+    "gradcam.images_per_split": 12,
+    "gradcam.perturbed_per_split": 4,
+    "gradcam.examples_per_class": 1,
 }
 
 

@@ -27,7 +27,7 @@ OFF = {
     "rotate": 0.0,
     "zoom": 0.0,
     "shift": 0.0,
-    "flip": 0.0,
+    "horizontal_flip": 0.0,
     "vertical_flip": 0.0,
     "brightness": 0.0,
     "contrast": 0.0,

@@ -91,7 +91,7 @@ def with_records(folder):
         history.append(values, images=1, seconds=1)
     write_curves(folder / "training", history)
     split, _, classes = train_and_val(tables.read(folder / "split.csv", tables.Split))
-    mirrored = build_transform(Augment(**{**OFF, "flip": 1.0}))
+    mirrored = build_transform(Augment(**{**OFF, "horizontal_flip": 1.0}))
     examples = XrayDataset(folder / "pixels.npy", split, 0, mirrored)
     write_examples(folder / "training" / "augmented", examples, classes)
     return folder

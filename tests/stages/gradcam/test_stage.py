@@ -33,7 +33,12 @@ def gradcam(inputs, outputs, monkeypatch, novel=None, **changes):
     yaml = YAML()
     params = yaml.load(ROOT / "params.yaml")
     params["evaluate"]["resamples"] = 100
-    params["gradcam"] |= {"measured": 9, "perturbed": 4, "per_class": 1, **changes}
+    params["gradcam"] |= {
+        "images_per_split": 9,
+        "perturbed_per_split": 4,
+        "examples_per_class": 1,
+        **changes,
+    }
     yaml.dump(params, outputs / "params.yaml")
     (outputs / "novel").mkdir(exist_ok=True)
     files = {
@@ -90,7 +95,7 @@ def outputs(inputs, novel, tmp_path_factory):
         return gradcam(inputs, folder, monkeypatch, novel, **ALL)
 
 
-ALL = {"measured": 100, "perturbed": 16}
+ALL = {"images_per_split": 100, "perturbed_per_split": 16}
 
 
 def metrics(folder):

@@ -5,7 +5,9 @@ from cxr.pipeline.params import Augment
 from stages.train.augment import augment, build_transform
 from tests.helpers.training import OFF
 
-ON = Augment(**{**OFF, "rotate": 10.0, "zoom": 0.1, "shift": 0.1, "flip": 0.5, "brightness": 0.2})
+ON = Augment(
+    **{**OFF, "rotate": 10.0, "zoom": 0.1, "shift": 0.1, "horizontal_flip": 0.5, "brightness": 0.2}
+)
 
 
 @pytest.fixture
@@ -35,7 +37,10 @@ def test_all_off_changes_nothing(image):
 
 @pytest.mark.parametrize(
     ("setting", "expected"),
-    [("flip", lambda image: image[:, ::-1]), ("vertical_flip", lambda image: image[::-1])],
+    [
+        ("horizontal_flip", lambda image: image[:, ::-1]),
+        ("vertical_flip", lambda image: image[::-1]),
+    ],
 )
 def test_flips(image, setting, expected):
     transform = build_transform(Augment(**{**OFF, setting: 1.0}))
@@ -43,7 +48,7 @@ def test_flips(image, setting, expected):
 
 
 def test_steps_do_not_draw_the_same_numbers(image):
-    transform = build_transform(Augment(**{**OFF, "flip": 0.5, "vertical_flip": 0.5}))
+    transform = build_transform(Augment(**{**OFF, "horizontal_flip": 0.5, "vertical_flip": 0.5}))
     kinds = {augment(transform, image, 0, 0, row).tobytes() for row in range(40)}
     assert kinds == {image[::a, ::b].tobytes() for a in (1, -1) for b in (1, -1)}
 

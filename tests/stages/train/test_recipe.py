@@ -63,7 +63,7 @@ def test_a_long_gradient_is_shortened(train, small):
 
 
 def test_mixup_learns_blended_targets_from_blended_images(train, small):
-    folder = train(epochs=1, batch_size=36, mixup=1.0, **PLAIN)
+    folder = train(epochs=1, batch_size=36, mixup_alpha=1.0, **PLAIN)
     model, inputs, labels = beginning(folder, small)
     # Of seed 0, epoch 0, process 0 and step 0.
     share = np.random.default_rng(seed_sequence("mixup", 0, 0, 0, 0)).beta(1.0, 1.0)
@@ -78,7 +78,7 @@ def test_mixup_learns_blended_targets_from_blended_images(train, small):
 def test_accumulated_batches_count_as_one(train):
     plain = PLAIN | {"model": "batch_free", "architecture": BATCH_FREE | {"lr": 0.1}}
     one = weights(train("one", batch_size=36, **plain))
-    two = weights(train("two", batch_size=18, accumulate=2, **plain))
+    two = weights(train("two", batch_size=18, accumulate_grad_batches=2, **plain))
     other = weights(train("other", batch_size=18, **plain))
     assert all(torch.allclose(two[name], one[name], atol=1e-6) for name in one)
     assert not all(torch.allclose(other[name], one[name], atol=1e-4) for name in one)
@@ -96,7 +96,7 @@ def test_the_moving_average_is_kept(train, monkeypatch):
 
     monkeypatch.setattr(TrainingModule, "optimizer_step", optimizer_step)
     slow = PLAIN | {"architecture": {"lr": 0.03, "drop_rate": 0.0}}
-    kept = weights(train(epochs=1, batch_size=4, ema=0.7, **slow))
+    kept = weights(train(epochs=1, batch_size=4, ema_decay=0.7, **slow))
     expected = states[0]
     for number, state in enumerate(states[1:], start=1):
         decay = min(0.7, 1 - (1 + number) ** (-2 / 3))
@@ -129,8 +129,13 @@ def test_a_run_that_had_stopped_early_does_not_go_on_after_a_kill(train, monkeyp
 @pytest.mark.parametrize(
     "settings",
     [
-        {"imbalance": "sampling", "ema": 0.9, "accumulate": 2, "gradient_clip": 1.0},
-        {"imbalance": "focal", "mixup": 0.2, "layer_decay": 0.8, "freeze_epochs": 1},
+        {
+            "imbalance": "sampling",
+            "ema_decay": 0.9,
+            "accumulate_grad_batches": 2,
+            "gradient_clip": 1.0,
+        },
+        {"imbalance": "focal", "mixup_alpha": 0.2, "layer_decay": 0.8, "freeze_epochs": 1},
     ],
 )
 def test_the_whole_recipe_repeats_to_the_bit_with_any_number_of_workers(train, settings):

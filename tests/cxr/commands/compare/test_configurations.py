@@ -67,7 +67,7 @@ def test_settings_of_an_architecture_are_named_only_if_the_model_does_not_decide
 
 
 def test_settings_that_change_no_prediction_make_no_other_configuration():
-    changed = {"gradcam__per_class": 1, "evaluate__resamples": 100, "inbox": "/elsewhere"}
+    changed = {"gradcam__examples_per_class": 1, "evaluate__resamples": 100, "inbox": "/elsewhere"}
     assert named(run("a"), run("b", seed=1, **changed)) == [{"model=resnet18": ["a", "b"]}]
 
 
