@@ -1,6 +1,11 @@
-"""Find a learning rate: raise it from step to step, and see where the loss falls fastest.
+"""Learning-rate range test (Smith 2017).
 
-The learning rate range test of Smith 2017.
+The learning rate rises from step to step. The suggestion is the rate at which the loss falls
+fastest.
+
+Lightning's `Tuner.lr_find` is not used: it sets one rate for all layers (which ignores
+`train.layer_decay`), takes the slope over the rate instead of its logarithm, and writes a
+checkpoint into the working directory.
 """
 
 import math
@@ -24,97 +29,95 @@ from stages.train.optimizer import build_optimizer
 from stages.train.setup import TrainingSetup, build_setup
 
 STEPS = 100
-LOWEST, HIGHEST = 1e-6, 10.0
+MIN_LR, MAX_LR = 1e-6, 10.0
 SMOOTHING = 0.9
-"""Of the loss: the weight of what was before, at each step."""
-SKIPPED = 10
-"""The first steps are not looked at: their average is of few batches."""
-DIVERGED = 4.0
-"""The search ends when the smoothed loss is so many times its lowest value."""
+"""Decay of the moving average of the loss."""
+SKIPPED_STEPS = 10
+"""Ignored by the suggestion, because their averages have few batches."""
+DIVERGENCE_FACTOR = 4.0
+"""The test ends when the smoothed loss exceeds its minimum by this factor."""
 
 
 def find_lr(params_path: Path, pixels: Path, split: Path, plots: Path) -> None:
-    """Search, write the curve, print the suggestion."""
+    """Run the test, write the curve, print the suggestion."""
     params = load(params_path)
-    lr = params.architectures[params.model].lr
-    start = build_setup(params, pixels, split)
-    curve = search(start, params.train, default_device())
+    current = params.architectures[params.model].lr
+    setup = build_setup(params, pixels, split)
+    curve = range_test(setup, params.train, default_device())
     with atomic_write(plots) as folder:
         folder.mkdir()
         curve.to_csv(folder / "find_lr.csv", index=False, lineterminator="\n", float_format="%.6g")
-        found = suggestion(curve)
-        draw(folder / "find_lr.png", curve, found, params.model)
-    print(f"suggested: architectures.{params.model}.lr: {found:.1g} (now {lr:g})")
+        lr = suggest_lr(curve)
+        draw_curve(folder / "find_lr.png", curve, lr, params.model)
+    print(f"suggestion: architectures.{params.model}.lr: {lr:.1g} (currently {current:g})")
 
 
-def search(start: TrainingSetup, settings: Train, device: torch.device) -> pd.DataFrame:
-    """Train for up to 100 steps, in fp32, each at a higher learning rate than the last.
+def range_test(setup: TrainingSetup, settings: Train, device: torch.device) -> pd.DataFrame:
+    """Train for up to 100 steps in fp32, each with a higher learning rate.
 
     Returns:
         a row for each step: `lr`, `loss` of the batch, `smoothed` loss.
     """
-    network = start.classifier.network.to(device).train()
-    weights = start.class_weights.to(device)
+    network = setup.classifier.network.to(device).train()
+    class_weights = setup.class_weights.to(device)
     optimizer = build_optimizer(network, settings, lr=1.0)
-    relative = [group["lr"] for group in optimizer.param_groups]
+    lr_scales = [group["lr"] for group in optimizer.param_groups]
     rows: list[tuple[float, float, float]] = []
     average = 0.0
-    batches = endless(build_loader(start.training, settings, pin_memory=False))
-    for step, (images, labels) in zip(range(STEPS), batches, strict=False):
-        lr = LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1))
-        for group, share in zip(optimizer.param_groups, relative, strict=True):
-            group["lr"] = lr * share
-        logits = network(start.classifier.info.normalize(images.to(device)))
-        loss = training_loss(logits, labels.to(device), weights, settings)
+    batches = endless(build_loader(setup.training, settings, pin_memory=False))
+    for step, (images, targets) in zip(range(STEPS), batches, strict=False):
+        lr = MIN_LR * (MAX_LR / MIN_LR) ** (step / (STEPS - 1))
+        for group, scale in zip(optimizer.param_groups, lr_scales, strict=True):
+            group["lr"] = lr * scale
+        logits = network(setup.classifier.info.normalize(images.to(device)))
+        loss = training_loss(logits, targets.to(device), class_weights, settings)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         average = SMOOTHING * average + (1 - SMOOTHING) * loss.item()
-        # Of the first steps, the average is too low by what it has not seen.
+        # Bias correction for the initial value 0, as in Adam.
         smoothed = average / (1 - SMOOTHING ** (step + 1))
         if not math.isfinite(smoothed):
             break
         rows.append((lr, loss.item(), smoothed))
-        if smoothed > DIVERGED * min(row[2] for row in rows):
+        if smoothed > DIVERGENCE_FACTOR * min(row[2] for row in rows):
             break
     return pd.DataFrame(rows, columns=["lr", "loss", "smoothed"])
 
 
-def endless(batches: Loader) -> Iterator[tuple[Tensor, Tensor]]:
-    """One epoch after the other."""
+def endless(loader: Loader) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches of one epoch after another."""
     for epoch in count():
-        batches.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
-        yield from batches
+        loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
+        yield from loader
 
 
-def suggestion(curve: pd.DataFrame) -> float:
-    """The learning rate at which the smoothed loss falls fastest, before its lowest point.
+def suggest_lr(curve: pd.DataFrame) -> float:
+    """Return the learning rate at which the smoothed loss falls fastest, before its minimum.
 
     Raises:
         UserError: if it never falls.
     """
-    looked_at = curve.iloc[SKIPPED:]
-    falling = looked_at.iloc[: int(looked_at["smoothed"].argmin()) + 1]
+    curve = curve.iloc[SKIPPED_STEPS:]
+    falling = curve.iloc[: int(curve["smoothed"].argmin()) + 1]
     if len(falling) < 3:
         raise UserError(
-            "the loss does not fall at any learning rate: look at params.yaml (train.optimizer, "
-            "train.weights) and at the pictures of the split stage."
+            "the loss does not fall at any learning rate: check train.optimizer and train.weights "
+            "in params.yaml, and the plots of the split stage."
         )
     slope = np.gradient(falling["smoothed"], np.log(falling["lr"]))
     return float(falling["lr"].iloc[int(slope.argmin())])
 
 
-def draw(path: Path, curve: pd.DataFrame, found: float, name: str) -> None:
-    """Draw loss over learning rate, the suggestion marked."""
-    with figure(path, figsize=(7, 4.5)) as (_, axis):
-        axis.plot(curve["lr"], curve["loss"], color="0.75", linewidth=1, label="loss of a batch")
-        axis.plot(curve["lr"], curve["smoothed"], label="smoothed")
-        axis.axvline(
-            found, color="0.4", linestyle="--", linewidth=1, label=f"suggested: {found:.1g}"
-        )
-        axis.set_xscale("log")
-        axis.set_ylim(0, DIVERGED / 2 * curve["smoothed"].iloc[0])
-        axis.set_xlabel("Learning rate")
-        axis.set_ylabel("Training loss")
-        axis.set_title(f"Learning rate search, {name}")
-        axis.legend()
+def draw_curve(path: Path, curve: pd.DataFrame, lr: float, model: str) -> None:
+    """Draw the loss over the learning rate, with the suggestion marked."""
+    with figure(path, figsize=(7, 4.5)) as (_, axes):
+        axes.plot(curve["lr"], curve["loss"], color="0.75", linewidth=1, label="loss of a batch")
+        axes.plot(curve["lr"], curve["smoothed"], label="smoothed")
+        axes.axvline(lr, color="0.4", linestyle="--", linewidth=1, label=f"suggestion: {lr:.1g}")
+        axes.set_xscale("log")
+        axes.set_ylim(0, DIVERGENCE_FACTOR / 2 * curve["smoothed"].iloc[0])
+        axes.set_xlabel("Learning rate")
+        axes.set_ylabel("Training loss")
+        axes.set_title(f"Learning-rate range test of {model}")
+        axes.legend()

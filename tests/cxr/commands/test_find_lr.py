@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from cxr.commands.find_lr import suggestion
+from cxr.commands.find_lr import suggest_lr
 from cxr.pipeline.errors import UserError
 from tests.helpers.builders import prepared
 from tests.helpers.commands import call
@@ -43,7 +43,7 @@ def test_writes_the_curve_and_prints_a_suggestion(tmp_path, capsys):
 def test_the_suggestion_is_where_the_loss_falls_fastest():
     lr = np.logspace(-6, 0, 100)
     smoothed = 1 - 1 / (1 + np.exp(-3 * (np.log10(lr) + 3))) + (lr > 0.1) * 3 * lr
-    assert suggestion(pd.DataFrame({"lr": lr, "smoothed": smoothed})) == pytest.approx(
+    assert suggest_lr(pd.DataFrame({"lr": lr, "smoothed": smoothed})) == pytest.approx(
         1e-3, rel=0.2
     )
 
@@ -53,4 +53,4 @@ def test_a_loss_that_never_falls_is_told():
     smoothed = [2.0, 1.5, *np.linspace(1.0, 2.0, 28)]
     curve = pd.DataFrame({"lr": np.logspace(-6, -3, 30), "smoothed": smoothed})
     with pytest.raises(UserError, match="does not fall"):
-        suggestion(curve)
+        suggest_lr(curve)
