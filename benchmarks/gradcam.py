@@ -1,12 +1,12 @@
-"""How fast heatmaps and predictions are, side by side in one run: images/s.
+"""Speed of heatmaps and predictions in images/s, compared with pytorch-grad-cam in the same run.
 
     python -m benchmarks.gradcam [--models resnet18 ...] [--size 224] [--images 96] [--device cpu]
 
-For each network: the heatmaps as the stage computes them, beside pytorch-grad-cam on the whole
-network, one image at a time (as in its examples) and in the same batches, with the largest
-difference between the maps; and `Classifier.logits` from a memory-mapped array beside the
-network alone on a batch that is on the device already (the ceiling). The variants take turns,
-because the speed of a shared machine drifts.
+For each network, this compares the heatmaps of the gradcam stage with pytorch-grad-cam on the whole
+network, one image at a time (as in its examples) and in the same batches, and prints the largest
+difference between the maps. It also compares `Classifier.logits`, which reads a memory-mapped
+array, with the network alone on a batch that is on the device (the ceiling). The variants take
+turns, because the speed of a shared machine drifts.
 """
 
 from cxr.pipeline.environment import configure
@@ -28,45 +28,45 @@ from numpy.typing import NDArray
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-from benchmarks.train import build, draw, report, synchronise
+from benchmarks.train import build, compare, synchronize, write_images
 from cxr.heatmaps.explainer import BATCH_SIZE, Explainer, explain_rows
 from cxr.models.classifier import Classifier
 from cxr.models.devices import default_device
 from cxr.pipeline.params import load
 
-INFERENCE_BATCH = 64
+INFERENCE_BATCH_SIZE = 64
 
 
 def main() -> None:
     """Read the command line, measure, print two tables for each network."""
-    options = arguments()
+    options = parse_arguments()
     if options.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     params = load(Path("params.yaml"))
     print(f"{options.size} px, {torch.get_num_threads()} threads, {options.repeats} turns")
-    print("images/s (share of first)")
+    print("images/s (relative to the first)")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        rows = draw(folder, options.images, options.size, options.size).rows
+        rows = write_images(folder, options.images, options.size, options.size).rows
         pixels = np.load(folder / "pixels.npy", mmap_mode="r")
         classes = np.arange(len(rows)) % 2
         for model in options.models:
             classifier, _ = build(params, model, options.size)
             explain = Explainer(classifier, "GradCAM")
             library = Library(classifier, explain.layer)
-            same = (pixels, rows, classes)
-            one_by_one, ours = library.maps(*same, 1), explain_rows(explain, *same)
-            away = np.abs(one_by_one - ours).max()
-            report(
-                f"{model}: heatmaps, {explain.height} x {explain.width} (at most {away:.0e} apart)",
+            images = (pixels, rows, classes)
+            difference = library.maps(*images, 1) - explain_rows(explain, *images)
+            compare(
+                f"{model}: heatmaps of {explain.height} x {explain.width} cells "
+                f"(largest difference {np.abs(difference).max():.0e})",
                 {
-                    "one by one": partial(timed, partial(library.maps, *same, 1), rows),
-                    "in batches": partial(timed, partial(library.maps, *same, BATCH_SIZE), rows),
-                    "this": partial(timed, partial(explain_rows, explain, *same), rows),
+                    "one by one": partial(timed, partial(library.maps, *images, 1), rows),
+                    "in batches": partial(timed, partial(library.maps, *images, BATCH_SIZE), rows),
+                    "this project": partial(timed, partial(explain_rows, explain, *images), rows),
                 },
                 options.repeats,
             )
-            report(
+            compare(
                 f"{model}: inference",
                 {
                     "ceiling": partial(ceiling, classifier, pixels, rows),
@@ -76,8 +76,8 @@ def main() -> None:
             )
 
 
-def arguments() -> argparse.Namespace:
-    """The command line."""
+def parse_arguments() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--models", nargs="+", default=["resnet18", "mobilenetv2"])
     parser.add_argument("--size", type=int, default=224, help="pixels")
@@ -92,43 +92,44 @@ class Library:
 
     def __init__(self, classifier: Classifier, layer: str) -> None:
         self.classifier = classifier
-        # A copy, whose hooks slow nothing else.
-        own = deepcopy(classifier.network).eval()
-        self.cam = GradCAM(own, target_layers=[own.get_submodule(layer)])
+        # A copy, so that the hooks do not slow down the other variants.
+        network = deepcopy(classifier.network).eval()
+        self.cam = GradCAM(network, target_layers=[network.get_submodule(layer)])
 
     def maps(
         self,
         pixels: NDArray[np.uint8],
         rows: NDArray[np.int64],
         classes: NDArray[np.int64],
-        batch: int,
+        batch_size: int,
     ) -> NDArray[np.float32]:
-        """Maps (N, S, S), computed so many images at a time."""
-        found = []
-        for start in range(0, len(rows), batch):
-            part = slice(start, start + batch)
-            inputs = self.classifier.to_input(pixels[rows[part]])
-            found.append(self.cam(inputs, [ClassifierOutputTarget(c) for c in classes[part]]))
-        return np.concatenate(found)
+        """Compute maps (N, S, S) in batches."""
+        maps = []
+        for start in range(0, len(rows), batch_size):
+            batch = slice(start, start + batch_size)
+            inputs = self.classifier.to_input(pixels[rows[batch]])
+            targets = [ClassifierOutputTarget(index) for index in classes[batch]]
+            maps.append(self.cam(inputs, targets))
+        return np.concatenate(maps)
 
 
 def timed(work: Callable[[], object], rows: NDArray[np.int64]) -> list[float]:
-    """Images/s."""
+    """Measure images/s of some work."""
     started = time.perf_counter()
     work()
-    synchronise(default_device())
+    synchronize(default_device())
     return [len(rows) / (time.perf_counter() - started)]
 
 
 def ceiling(
     classifier: Classifier, pixels: NDArray[np.uint8], rows: NDArray[np.int64]
 ) -> list[float]:
-    """Images/s of the network alone, on a batch that is on the device already."""
-    batch = classifier.to_input(pixels[rows[:INFERENCE_BATCH]])
+    """Measure images/s of the network alone, on a batch that is on the device."""
+    batch = classifier.to_input(pixels[rows[:INFERENCE_BATCH_SIZE]])
     with torch.inference_mode():
         return timed(
-            lambda: [classifier.network(batch) for _ in range(len(rows) // INFERENCE_BATCH)],
-            rows[: len(rows) // INFERENCE_BATCH * INFERENCE_BATCH],
+            lambda: [classifier.network(batch) for _ in range(len(rows) // INFERENCE_BATCH_SIZE)],
+            rows[: len(rows) // INFERENCE_BATCH_SIZE * INFERENCE_BATCH_SIZE],
         )
 
 

@@ -1,15 +1,17 @@
-"""How fast training is, side by side in one run: images/s.
+"""Training speed in images/s, compared with other loaders in the same run.
 
     python -m benchmarks.train [--models resnet18 ...] [--size 224] [--images 512] [--file 299]
         [--device cpu]
 
-For each network: the train stage as it runs (Lightning, real loading, augmentation); the same
-step on images that are in memory already (the ceiling); the same step fed by timm's loader and
-by torchvision's ImageFolder with transforms.v2, both with the nearest augmentation they have, from
-the image files (grey PNG; 299 pixels, as in the COVID-19 Radiography Database, or --file) that
-this pipeline has decoded once, in prepare. Then the loaders alone. The variants take turns,
-because the speed of a shared machine drifts; a step counts by its median over all turns, because
-other users of the machine stretch single steps.
+For each network, this measures the train stage (Lightning, loading, augmentation), the same
+training step on a batch in memory (the ceiling), and the same step with timm's loader and with
+torchvision's ImageFolder and transforms.v2. These two read image files (grey PNG of 299 pixels, as
+in the COVID-19 Radiography Database, or of --file pixels), which this pipeline decodes only once,
+in prepare. They use the most similar augmentation that they have. Then it measures the loaders
+alone.
+
+The variants take turns, because the speed of a shared machine drifts. The result is the median over
+the steps of all turns, because other users of the machine slow down single steps.
 """
 
 from cxr.pipeline.environment import configure
@@ -51,23 +53,23 @@ CLASSES = ["a", "b"]
 Batches = Iterable[tuple[Tensor, Tensor]]
 
 
-class Timed(TrainingModule):
-    """A network in training that keeps the seconds of each step, the wait for its images in it."""
+class TimedModule(TrainingModule):
+    """A training module that records when each step ends, including the wait for its images."""
 
-    ends: list[float]
+    step_ends: list[float]
 
     def on_train_epoch_start(self) -> None:
         super().on_train_epoch_start()
-        self.ends = [time.perf_counter()]
+        self.step_ends = [time.perf_counter()]
 
     def on_train_batch_end(self, *args: object) -> None:
-        synchronise(self.device)
-        self.ends.append(time.perf_counter())
+        synchronize(self.device)
+        self.step_ends.append(time.perf_counter())
 
 
 def main() -> None:
-    """Read the command line, measure, print two tables."""
-    options = arguments()
+    """Read the command line, measure, print a table for each network and one for the loaders."""
+    options = parse_arguments()
     if options.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     params = load(Path("params.yaml"))
@@ -78,38 +80,42 @@ def main() -> None:
         f"{options.size} px (files {options.file} px), batches of {options.batch_size}, "
         f"{options.workers} workers"
     )
-    print(f"{torch.get_num_threads()} threads, {options.repeats} turns; images/s (share of first)")
+    print(f"{torch.get_num_threads()} threads, {options.repeats} turns")
+    print("images/s (relative to the first)")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        images = draw(folder, options.images, options.size, options.file)
-        training = XrayDataset(folder / "pixels.npy", images, 0, build_transform(settings.augment))
-        few = Subset(images.rows[:8], images.targets[:8])
+        subset = write_images(folder, options.images, options.size, options.file)
+        training = XrayDataset(folder / "pixels.npy", subset, 0, build_transform(settings.augment))
+        few = Subset(subset.rows[:8], subset.targets[:8])
         validation = XrayDataset(folder / "pixels.npy", few, 0, None)
-        others: dict[str, Callable[[], Batches]] = {
+        other_loaders: dict[str, Callable[[], Batches]] = {
             "timm's loader": partial(timm_loader, folder, settings, options.size),
             "ImageFolder": partial(image_folder, folder, settings, options.size),
         }
         for model in options.models:
-            same = (params, model, settings, training)
+            arguments = (params, model, settings, training)
             variants = {
-                "ceiling": partial(ceiling, *same),
-                "stage": partial(stage, *same, validation),
-                **{what: partial(fed, *same, make) for what, make in others.items()},
+                "ceiling": partial(ceiling, *arguments),
+                "stage": partial(stage, *arguments, validation),
+                **{
+                    name: partial(step_with_loader, *arguments, make)
+                    for name, make in other_loaders.items()
+                },
             }
-            report(model, variants, options.repeats)
+            compare(model, variants, options.repeats)
         loaders: dict[str, Callable[[], Batches]] = {
             "this loader": partial(build_loader, training, settings, pin_memory=False),
-            **others,
+            **other_loaders,
         }
-        report(
-            "loading alone",
-            {what: partial(drained, make) for what, make in loaders.items()},
+        compare(
+            "loaders alone",
+            {name: partial(load_all, make) for name, make in loaders.items()},
             options.repeats,
         )
 
 
-def arguments() -> argparse.Namespace:
-    """The command line."""
+def parse_arguments() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--models", nargs="*", default=["resnet18", "mobilenetv2"])
     parser.add_argument("--size", type=int, default=224, help="pixels")
@@ -122,25 +128,25 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def draw(folder: Path, count: int, size: int, file: int) -> Subset:
-    """Write smooth grey images with some noise: a PNG file of each, and all in pixels.npy."""
+def write_images(folder: Path, count: int, size: int, file: int) -> Subset:
+    """Write random smooth images with noise, as PNG files and as pixels.npy."""
     random = np.random.default_rng(0)
     pixels = np.empty((count, size, size), np.uint8)
-    labels = np.arange(count) % len(CLASSES)
+    targets = np.arange(count) % len(CLASSES)
     for row in range(count):
         coarse = random.uniform(20, 235, (8, 8)).astype(np.float32)
         smooth = cv2.resize(coarse, (file, file), interpolation=cv2.INTER_CUBIC)
         image = (smooth + random.normal(0, 3, (file, file))).clip(0, 255).astype(np.uint8)
         pixels[row] = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
-        place = folder / "png" / CLASSES[labels[row]] / f"{row:05}.png"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(place), image)
+        path = folder / "png" / CLASSES[targets[row]] / f"{row:05}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), image)
     np.save(folder / "pixels.npy", pixels)
-    return Subset(np.arange(count), labels)
+    return Subset(np.arange(count), targets)
 
 
 def timm_loader(folder: Path, settings: Train, size: int) -> Batches:
-    """timm's loader of grey images; it has no rotation and crops where this project shifts."""
+    """Build timm's loader of grey images. It has no rotation, and crops instead of shifting."""
     augment = settings.augment
     return timm.data.create_loader(
         timm.data.create_dataset("", str(folder / "png"), input_img_mode="L"),
@@ -162,7 +168,7 @@ def timm_loader(folder: Path, settings: Train, size: int) -> Batches:
 
 
 def image_folder(folder: Path, settings: Train, size: int) -> Batches:
-    """What most notebooks do: RGB, torchvision's transforms."""
+    """Build the loader that most notebooks use: RGB, torchvision's transforms."""
     augment = settings.augment
     transform = v2.Compose(
         [
@@ -204,95 +210,98 @@ def build(params: Params, name: str, size: int) -> tuple[Classifier, str]:
 def stage(
     params: Params, name: str, settings: Train, training: XrayDataset, validation: XrayDataset
 ) -> list[float]:
-    """The train stage, second epoch: in the first, workers start and kernels are chosen."""
+    """Measure the second epoch of the train stage (in the first, workers start)."""
     classifier, precision = build(params, name, size_of(training))
     history = History(settings.epochs, settings.monitor)
     lr = params.architectures[name].lr
-    module = Timed(
+    module = TimedModule(
         classifier.network, classifier.info, settings, lr, torch.ones(len(CLASSES)), history
     )
     pin = default_device().type == "cuda"
-    batches, held_out = (build_loader(images, settings, pin) for images in (training, validation))
+    train_loader, val_loader = (
+        build_loader(dataset, settings, pin) for dataset in (training, validation)
+    )
+    checkpoint = training.path.with_name("state.ckpt")
     with redirect_stdout(None):
-        fit(module, batches, held_out, precision, training.path.with_name("state.ckpt"))
-    training.path.with_name("state.ckpt").unlink()
-    return [settings.batch_size / seconds for seconds in np.diff(module.ends)]
+        fit(module, train_loader, val_loader, precision, checkpoint)
+    checkpoint.unlink()
+    return [settings.batch_size / seconds for seconds in np.diff(module.step_ends)]
 
 
 def ceiling(params: Params, name: str, settings: Train, training: XrayDataset) -> list[float]:
-    """The same step on one batch that is on the device already."""
+    """Measure the same step on one batch that is on the device."""
     classifier, precision = build(params, name, size_of(training))
     keys = [(0, position, 0) for position in range(settings.batch_size)]
-    images, labels = (part.to(default_device()) for part in training.__getitems__(keys))
-    batch = (classifier.info.normalize(images), labels)
+    images, targets = (tensor.to(default_device()) for tensor in training.__getitems__(keys))
+    batch = (classifier.info.normalize(images), targets)
     steps = len(training.subset) // settings.batch_size
-    return stepped(classifier.network, precision, settings, (batch for _ in range(steps + 2)))
+    return time_steps(classifier.network, precision, settings, (batch for _ in range(steps + 2)))
 
 
-def fed(
+def step_with_loader(
     params: Params, name: str, settings: Train, training: XrayDataset, make: Callable[[], Batches]
 ) -> list[float]:
-    """The same step, fed by another loader."""
+    """Measure the same step with another loader."""
     classifier, precision = build(params, name, size_of(training))
-    batches = ((images[:, :1], labels) for images, labels in repeated(make()))
+    batches = ((images[:, :1], targets) for images, targets in endless(make()))
     steps = len(training.subset) // settings.batch_size
-    return stepped(classifier.network, precision, settings, islice(batches, steps + 2))
+    return time_steps(classifier.network, precision, settings, islice(batches, steps + 2))
 
 
-def repeated(batches: Batches) -> Iterator[tuple[Tensor, Tensor]]:
-    """One epoch after the other."""
+def endless(batches: Batches) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches of one epoch after another."""
     while True:
         yield from batches
 
 
-def stepped(model: nn.Module, precision: str, settings: Train, batches: Batches) -> list[float]:
-    """Images/s of each training step, the first two (starting, choosing kernels) apart."""
+def time_steps(model: nn.Module, precision: str, settings: Train, batches: Batches) -> list[float]:
+    """Measure images/s of each training step except the first two, which warm up."""
     device = default_device()
     optimizer = build_optimizer(model.train(), settings, lr=1e-4)
-    ends = []
-    for images, labels in batches:
+    step_ends = []
+    for images, targets in batches:
         images = images.to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
             logits = model(images)
-        loss = nn.functional.cross_entropy(logits.float(), labels.to(device))
+        loss = nn.functional.cross_entropy(logits.float(), targets.to(device))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        synchronise(device)
-        ends.append(time.perf_counter())
-    return [settings.batch_size / seconds for seconds in np.diff(ends[1:])]
+        synchronize(device)
+        step_ends.append(time.perf_counter())
+    return [settings.batch_size / seconds for seconds in np.diff(step_ends[1:])]
 
 
-def drained(make: Callable[[], Batches]) -> list[float]:
-    """Images/s of a loader alone, the workers' start apart."""
-    stream = iter(make())
-    next(stream)
+def load_all(make: Callable[[], Batches]) -> list[float]:
+    """Measure images/s of a loader alone, without the start of its workers."""
+    batches = iter(make())
+    next(batches)
     started = time.perf_counter()
-    seen = sum(len(labels) for _, labels in stream)
-    return [seen / (time.perf_counter() - started)]
+    images = sum(len(targets) for _, targets in batches)
+    return [images / (time.perf_counter() - started)]
 
 
-def size_of(images: XrayDataset) -> int:
-    """Pixels along each side."""
-    return int(np.load(images.path, mmap_mode="r").shape[1])
+def size_of(dataset: XrayDataset) -> int:
+    """Return the side length of the images in pixels."""
+    return int(np.load(dataset.path, mmap_mode="r").shape[1])
 
 
-def synchronise(device: torch.device) -> None:
+def synchronize(device: torch.device) -> None:
     """Wait for the GPU."""
     if device.type == "cuda":
         torch.cuda.synchronize()
 
 
-def report(title: str, variants: Mapping[str, Callable[[], list[float]]], repeats: int) -> None:
-    """Let the variants take turns; print the median of each, and its share of the first's."""
-    speeds: dict[str, list[float]] = {what: [] for what in variants}
+def compare(title: str, variants: Mapping[str, Callable[[], list[float]]], repeats: int) -> None:
+    """Let the variants take turns; print the median speed of each, and relative to the first."""
+    speeds: dict[str, list[float]] = {name: [] for name in variants}
     for _ in range(repeats):
-        for what, measure in variants.items():
-            speeds[what] += measure()
-    medians = {what: statistics.median(speeds[what]) for what in variants}
+        for name, measure in variants.items():
+            speeds[name] += measure()
+    medians = {name: statistics.median(speeds[name]) for name in variants}
     print(f"\n{title}")
-    for what, speed in medians.items():
-        print(f"  {what:<15}{speed:9.1f}{speed / next(iter(medians.values())):9.2f}", flush=True)
+    for name, speed in medians.items():
+        print(f"  {name:<15}{speed:9.1f}{speed / next(iter(medians.values())):9.2f}", flush=True)
 
 
 if __name__ == "__main__":
