@@ -1,9 +1,14 @@
 import numpy as np
 import pytest
-from sklearn.metrics import confusion_matrix
+from sklearn.metrics import confusion_matrix, roc_curve
 
 from cxr.metrics import operating_point
-from cxr.metrics.operating_point import OperatingPoint, choose_operating_point, find_positive_class
+from cxr.metrics.operating_point import (
+    OperatingPoint,
+    choose_operating_point,
+    find_positive_class,
+    threshold_for_sensitivity,
+)
 from tests.helpers.probabilities import task
 
 
@@ -56,3 +61,14 @@ def test_the_threshold_is_chosen_on_the_validation_images_of_the_positive_class(
     assert point == OperatingPoint("B", 1, 0.75, 0.4, validation_images=4)
     assert choose_operating_point(["c"], 0.75, classes, validation) is None
     assert choose_operating_point(["b"], 0.75, classes, {"a": [0.1], "B": []}) is None
+
+
+@pytest.mark.parametrize("sensitivity", [0.5, 0.8, 0.9, 0.95, 1.0])
+@pytest.mark.parametrize("images", [7, 20, 163])
+def test_the_threshold_is_the_highest_with_the_sensitivity(images, sensitivity):
+    random = np.random.default_rng(images)
+    positive = np.arange(3 * images) < images
+    score = np.round(random.random(3 * images) * 0.6 + 0.4 * positive, 2)
+    _, sensitivities, thresholds = roc_curve(positive, score, drop_intermediate=False)
+    expected = thresholds[sensitivities >= sensitivity - 1e-12].max()
+    assert threshold_for_sensitivity(sorted(score[positive]), sensitivity) == expected

@@ -11,7 +11,7 @@ PROCESSES.set_forkserver_preload(["cxr.models.devices"])
 
 
 def hold(connection, folder, gpus, amount, when_busy, environment):
-    """Reserve, tell what CUDA would see, and keep it until told to end."""
+    """Reserve GPUs, send CUDA_VISIBLE_DEVICES, and keep them until told to end."""
     os.environ.pop("CUDA_VISIBLE_DEVICES", None)
     os.environ.update(environment)
     devices.POLL_SECONDS = 0.02
@@ -51,8 +51,8 @@ def start(tmp_path):
         return started[-1]
 
     yield begin
-    for one in started:
-        one.process.kill()
+    for held in started:
+        held.process.kill()
 
 
 def test_each_run_has_a_gpu_of_its_own_and_the_next_waits_for_one(start):
@@ -73,7 +73,7 @@ def test_a_killed_run_leaves_its_gpu(start):
     assert second.sees() == "0"
 
 
-def test_a_run_that_need_not_wait_goes_on_without_a_gpu(start):
+def test_a_run_that_need_not_wait_uses_the_cpu(start):
     first, second = start(devices=["0"]), None
     assert first.sees() == "0"
     second = start(devices=["0"], when_busy="cpu")

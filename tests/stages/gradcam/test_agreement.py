@@ -42,25 +42,25 @@ def measure(explain, explain_random, images):
 
 
 def test_a_map_that_moves_with_the_image_agrees_and_others_do_not():
-    found = measure(brightness, always_the_same, blobs())
-    assert found[["shift", "flip", "brightness"]].to_numpy() == pytest.approx(1, abs=1e-6)
-    assert (found["other_image"] < 0.9).all()
-    assert (found["random_weights"] < 0.5).all()
+    scores = measure(brightness, always_the_same, blobs())
+    assert scores[["shift", "flip", "brightness"]].to_numpy() == pytest.approx(1, abs=1e-6)
+    assert (scores["other_image"] < 0.9).all()
+    assert (scores["random_weights"] < 0.5).all()
 
 
 def test_a_map_that_never_changes_agrees_with_everything_but_the_mirror():
-    found = measure(always_the_same, always_the_same, blobs())
-    assert found[["brightness", "other_image", "random_weights"]].to_numpy() == pytest.approx(1)
+    scores = measure(always_the_same, always_the_same, blobs())
+    assert scores[["brightness", "other_image", "random_weights"]].to_numpy() == pytest.approx(1)
     ramp = always_the_same(blobs(1), None)[0]
     expected = pearsonr(ramp.ravel(), ramp[:, ::-1].ravel()).statistic
-    assert found["flip"].to_numpy() == pytest.approx(expected, abs=1e-6)
+    assert scores["flip"].to_numpy() == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_other_image_is_the_one_before():
     images = blobs()
-    found = measure(brightness, always_the_same, images)["other_image"]
+    scores = measure(brightness, always_the_same, images)["other_image"]
     expected = [pearsonr(images[n].ravel(), images[n - 1].ravel()).statistic for n in range(3)]
-    assert found.to_numpy() == pytest.approx(expected, abs=1e-6)
+    assert scores.to_numpy() == pytest.approx(expected, abs=1e-6)
     assert measure(brightness, always_the_same, images[:1])["other_image"].isna().all()
 
 
@@ -83,8 +83,8 @@ def test_random_weights_count_by_their_mean_and_a_map_that_went_out_as_no_agreem
 
 
 def test_an_empty_map_has_nothing_to_agree_with():
-    found = measure(nothing, brightness, blobs())
-    assert found.drop(columns="random_empty").isna().all(axis=None)
+    scores = measure(nothing, brightness, blobs())
+    assert scores.drop(columns="random_empty").isna().all(axis=None)
     floors = measure(brightness, nothing, blobs())
     assert floors["random_weights"].isna().all()
     assert (floors["random_empty"] == 1).all()
@@ -92,16 +92,16 @@ def test_an_empty_map_has_nothing_to_agree_with():
 
 def test_the_correlation_is_pearsons_zero_for_an_even_other_and_unknown_for_an_even_map():
     random = np.random.default_rng(0)
-    one, other = random.random((2, 4, 9, 9)).astype(np.float32)
-    other[1] = one[1] * 0.3 + 0.1
-    found = agreement.correlation(one, other)
-    expected = [pearsonr(a.ravel(), b.ravel()).statistic for a, b in zip(one, other, strict=True)]
-    assert found == pytest.approx(expected, abs=1e-6)
-    assert found[1] == pytest.approx(1)
-    one[0], other[2] = 0.7, 0.7
-    found = agreement.correlation(one, other)
-    assert np.isnan(found).tolist() == [True, False, False, False]
-    assert found[2] == 0
+    maps, others = random.random((2, 4, 9, 9)).astype(np.float32)
+    others[1] = maps[1] * 0.3 + 0.1
+    scores = agreement.correlation(maps, others)
+    expected = [pearsonr(a.ravel(), b.ravel()).statistic for a, b in zip(maps, others, strict=True)]
+    assert scores == pytest.approx(expected, abs=1e-6)
+    assert scores[1] == pytest.approx(1)
+    maps[0], others[2] = 0.7, 0.7
+    scores = agreement.correlation(maps, others)
+    assert np.isnan(scores).tolist() == [True, False, False, False]
+    assert scores[2] == 0
 
 
 def test_a_shift_fills_what_becomes_free_from_the_edge():
@@ -114,9 +114,9 @@ def test_random_weights_are_the_same_again_differ_and_leave_other_chances_alone(
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
-    one, same, other = (list(agreement.random_classifiers(info, seed)) for seed in (0, 0, 1))
+    first, same, other = (list(agreement.random_classifiers(info, seed)) for seed in (0, 0, 1))
     assert torch.equal(torch.rand(1), expected)
-    weights = [random.network.classifier.weight for random in (*one, *other)]
+    weights = [random.network.classifier.weight for random in (*first, *other)]
     assert torch.equal(weights[0], same[0].network.classifier.weight)
     for place, weight in enumerate(weights):
         assert not any(torch.equal(weight, earlier) for earlier in weights[:place])

@@ -35,12 +35,12 @@ def measure(maps, randoms, images=None):
 
 def test_a_perfect_map_deletes_and_inserts_all_in_the_first_fifth():
     # The square is a fifth of the pixels, and so is a step: 1, 0, 0, 0, 0, 0 and its mirror.
-    found = measure(perfect(), 1 - perfect())
-    assert found["deletion"] == pytest.approx(0.1)
-    assert found["insertion"] == pytest.approx(0.9)
+    scores = measure(perfect(), 1 - perfect())
+    assert scores["deletion"] == pytest.approx(0.1)
+    assert scores["insertion"] == pytest.approx(0.9)
     # The opposite map comes to the square in the last fifth: 1, 1, 1, 1, 1, 0.
-    assert found["deletion_gain"] == pytest.approx(0.9 - 0.1)
-    assert found["insertion_gain"] == pytest.approx(0.9 - 0.1)
+    assert scores["deletion_gain"] == pytest.approx(0.9 - 0.1)
+    assert scores["insertion_gain"] == pytest.approx(0.9 - 0.1)
 
 
 def test_the_area_is_what_comes_out_pixel_set_by_pixel_set():
@@ -61,9 +61,9 @@ def test_the_area_is_what_comes_out_pixel_set_by_pixel_set():
 def test_what_a_map_leaves_even_goes_in_the_order_of_the_random_map():
     flat = np.full((1, SIDE, SIDE), 0.5, np.float32)
     random = faithfulness.make_random_maps([[0, 1]], 4, 4, SIDE)
-    found = measure(flat, random)
-    assert found["deletion_gain"] == pytest.approx(0, abs=0.02)
-    assert found["insertion_gain"] == pytest.approx(0, abs=0.02)
+    scores = measure(flat, random)
+    assert scores["deletion_gain"] == pytest.approx(0, abs=0.02)
+    assert scores["insertion_gain"] == pytest.approx(0, abs=0.02)
 
 
 def test_of_an_empty_map_nothing_is_said():

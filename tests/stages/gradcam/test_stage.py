@@ -57,7 +57,7 @@ def gradcam(inputs, outputs, monkeypatch, novel=None, **changes):
 def predictions(folder):
     """Predictions of all images but the training ones: all right, except one in three COVID.
 
-    They are not the network's, so that one can tell where a prediction comes from.
+    They differ from the network's own, which shows where a prediction comes from.
     """
     split = tables.read(folder / "split.csv", tables.Split)
     table = split[split["split"] != "train"].reset_index(drop=True)
@@ -141,24 +141,24 @@ def test_what_is_explained_is_the_predicted_class(inputs):
     assert (training["predicted"] == np.array(CLASSES)[probs.argmax(1)]).all()
 
 
-def test_metrics_name_layer_and_method_and_count_the_images_of_every_side(outputs):
-    found = metrics(outputs)
-    assert found["layer"] == "features"
-    assert found["feature_map"] == "4 x 4"
-    assert found["method"] == "GradCAM"
-    counts = {side: found[side]["images"] for side in ("train", "val", "test", "novel")}
+def test_metrics_name_layer_and_method_and_count_the_images_of_every_subset(outputs):
+    content = metrics(outputs)
+    assert content["layer"] == "features"
+    assert content["feature_map"] == "4 x 4"
+    assert content["method"] == "GradCAM"
+    counts = {subset: content[subset]["images"] for subset in ("train", "val", "test", "novel")}
     assert counts == {"train": 36, "val": 12, "test": 12, "novel": 2}
-    assert found["novel"]["unusable"] == 1
-    for side in tables.SPLITS:
-        assert found[side]["perturbed"] == min(16, counts[side])
-        assert sum(part["images"] for part in found[side]["class"].values()) == counts[side]
+    assert content["novel"]["unusable"] == 1
+    for subset in tables.SPLITS:
+        assert content[subset]["perturbed"] == min(16, counts[subset])
+        assert sum(part["images"] for part in content[subset]["class"].values()) == counts[subset]
 
 
 def test_every_number_is_there_with_its_interval_whatever_the_data(outputs, masked_out):
     for name, part in (("all", metrics(outputs)), ("no masks", metrics(masked_out))):
-        for side in (*tables.SPLITS, "novel"):
-            assert part[side].keys() >= {*MEASURES, "interval"}, name
-            assert part[side]["interval"].keys() == set(MEASURES), name
+        for subset in (*tables.SPLITS, "novel"):
+            assert part[subset].keys() >= {*MEASURES, "interval"}, name
+            assert part[subset]["interval"].keys() == set(MEASURES), name
         assert part["difference"].keys() == {"val_train", "test_train", "novel_train"}
     test = metrics(outputs)["test"]
     for name in MEASURES:
@@ -166,22 +166,22 @@ def test_every_number_is_there_with_its_interval_whatever_the_data(outputs, mask
         assert ends["low"] - 1e-9 <= test[name] <= ends["high"] + 1e-9, name
 
 
-def test_heat_lies_where_the_finding_is_on_every_side(outputs):
+def test_heat_lies_where_the_finding_is_in_every_subset(outputs):
     # The builder draws COVID in the left half, which it calls the lungs, and the last class in
     # the right half.
-    for side in tables.SPLITS:
-        by_class = metrics(outputs)[side]["class"]
+    for subset in tables.SPLITS:
+        by_class = metrics(outputs)[subset]["class"]
         assert by_class["COVID"]["lungs_heat"] > 0.6
         assert by_class["bacterial/viral"]["lungs_heat"] < 0.4
         assert by_class["COVID"]["lungs_area"] == 0.5
 
 
 def test_heat_that_decides_is_told_from_chance(outputs):
-    found = metrics(outputs)["train"]
-    assert found["interval"]["insertion_gain"]["low"] > 0
-    assert found["interval"]["deletion_gain"]["low"] > 0
+    content = metrics(outputs)["train"]
+    assert content["interval"]["insertion_gain"]["low"] > 0
+    assert content["interval"]["deletion_gain"]["low"] > 0
     # Not `shift`: the cells of the small network's 4 x 4 maps do not move with the image.
-    assert found["interval"]["brightness"]["low"] > found["interval"]["random_weights"]["high"]
+    assert content["interval"]["brightness"]["low"] > content["interval"]["random_weights"]["high"]
 
 
 def test_again_gives_the_same_bytes(inputs, novel, outputs, tmp_path, monkeypatch):
@@ -214,10 +214,10 @@ def test_a_data_set_without_masks_has_no_shares_of_lungs(masked_out):
 
 
 def test_so_many_are_measured_and_as_many_of_each_class(masked_out):
-    for side in tables.SPLITS:
-        found = metrics(masked_out)[side]
-        assert found["images"] == 9
-        assert {part["images"] for part in found["class"].values()} == {3}
+    for subset in tables.SPLITS:
+        content = metrics(masked_out)[subset]
+        assert content["images"] == 9
+        assert {part["images"] for part in content["class"].values()} == {3}
 
 
 def test_empty_maps_are_counted_and_still_shown(inputs, tmp_path, monkeypatch):

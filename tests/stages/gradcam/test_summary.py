@@ -24,12 +24,12 @@ def measured(images=60, seed=0, **columns):
 
 def test_means_and_intervals_of_single_groups_are_those_of_scipy():
     table = measured()
-    found = summary.summarize(table, SETTINGS)
+    summarized = summary.summarize(table, SETTINGS)
     for name in ("lungs_heat", "deletion_gain"):
         values = table[name].to_numpy()
-        assert found[name] == pytest.approx(values.mean())
+        assert summarized[name] == pytest.approx(values.mean())
         expected = bootstrap((values,), np.mean, method="percentile", n_resamples=5000, rng=1)
-        ends = found["interval"][name]
+        ends = summarized["interval"][name]
         low, high = expected.confidence_interval
         assert [ends["low"], ends["high"]] == pytest.approx([low, high], abs=0.01)
 
@@ -51,9 +51,9 @@ def test_images_of_one_group_are_one_observation():
 
 def test_a_mean_is_over_the_images_where_the_number_is_known():
     shift = np.where(np.arange(60) < 10, 0.5, np.nan)
-    found = summary.summarize(measured(shift=shift, perturbed=np.arange(60) < 10), SETTINGS)
-    assert found["shift"] == 0.5
-    assert found["perturbed"] == 10
+    summarized = summary.summarize(measured(shift=shift, perturbed=np.arange(60) < 10), SETTINGS)
+    assert summarized["shift"] == 0.5
+    assert summarized["perturbed"] == 10
     nothing = summary.summarize(measured(lungs_heat=np.nan, lungs_hit=np.nan), SETTINGS)
     assert nothing["lungs_heat"] is None
     assert nothing["interval"]["lungs_heat"] == {"low": None, "high": None}
@@ -61,11 +61,11 @@ def test_a_mean_is_over_the_images_where_the_number_is_known():
 
 def test_one_group_has_no_interval():
     shift = np.where(np.arange(60) < 1, 0.5, np.nan)
-    one = measured(shift=shift)
-    assert summary.summarize(one, SETTINGS)["shift"] == 0.5
-    assert summary.summarize(one, SETTINGS)["interval"]["shift"] == {"low": None, "high": None}
-    assert summary.summarize(one, SETTINGS)["interval"]["flip"]["low"] is not None
-    between = summary.summarize_difference(measured(seed=1), one, SETTINGS)
+    single = measured(shift=shift)
+    assert summary.summarize(single, SETTINGS)["shift"] == 0.5
+    assert summary.summarize(single, SETTINGS)["interval"]["shift"] == {"low": None, "high": None}
+    assert summary.summarize(single, SETTINGS)["interval"]["flip"]["low"] is not None
+    between = summary.summarize_difference(measured(seed=1), single, SETTINGS)
     assert between["interval"]["shift"] == {"low": None, "high": None}
     assert between["interval"]["flip"]["low"] is not None
 
@@ -76,19 +76,19 @@ def test_a_hit_in_every_image_is_not_certain():
 
 
 def test_every_class_has_every_key_also_one_without_images():
-    found = summary.summarize_by_class(measured(), ["a", "b", "none"], SETTINGS)
-    assert found["class"]["a"]["images"] == 40
-    assert found["class"]["none"]["images"] == 0
-    assert found["class"]["none"].keys() == found["class"]["a"].keys()
-    assert found["class"]["none"]["lungs_heat"] is None
-    assert found["class"]["none"]["interval"].keys() == set(MEASURES)
+    summarized = summary.summarize_by_class(measured(), ["a", "b", "none"], SETTINGS)
+    assert summarized["class"]["a"]["images"] == 40
+    assert summarized["class"]["none"]["images"] == 0
+    assert summarized["class"]["none"].keys() == summarized["class"]["a"].keys()
+    assert summarized["class"]["none"]["lungs_heat"] is None
+    assert summarized["class"]["none"]["interval"].keys() == set(MEASURES)
 
 
-def test_the_difference_of_two_sides_has_the_error_of_both():
-    one, other = measured(80, seed=1), measured(50, seed=2)
-    found = summary.summarize_difference(one, other, SETTINGS)
-    a, b = one["border_heat"], other["border_heat"]
-    assert found["border_heat"] == pytest.approx(a.mean() - b.mean())
+def test_the_difference_of_two_subsets_has_the_error_of_both():
+    first, second = measured(80, seed=1), measured(50, seed=2)
+    summarized = summary.summarize_difference(first, second, SETTINGS)
+    a, b = first["border_heat"], second["border_heat"]
+    assert summarized["border_heat"] == pytest.approx(a.mean() - b.mean())
     width = 2 * norm.ppf(0.975) * np.sqrt(a.var() / 80 + b.var() / 50)
-    ends = found["interval"]["border_heat"]
+    ends = summarized["interval"]["border_heat"]
     assert ends["high"] - ends["low"] == pytest.approx(width, rel=0.1)

@@ -34,7 +34,7 @@ def interrupted(train: Train, monkeypatch: pytest.MonkeyPatch) -> Train:
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(train, tmp_path, capsys):
+def test_a_killed_run_resumes_and_ends_with_the_same_bytes(train, tmp_path, capsys):
     # Enough images that an epoch takes longer than the signal.
     inputs = prepared(tmp_path / "inputs", images=300)
     settings = {"epochs": 4, "batch_size": 4, "workers": 2}

@@ -41,7 +41,7 @@ def test_batches_are_the_same_for_any_number_of_workers_and_differ_between_epoch
     (first, first_labels), (second, second_labels) = expected
     # Neither in the same order, nor any image augmented in the same way.
     assert not torch.equal(first_labels, second_labels)
-    assert not any(torch.equal(one, other) for one in first for other in second)
+    assert not any(torch.equal(image, later) for image in first for later in second)
 
 
 def test_an_epoch_shows_each_training_image_once(small, split):

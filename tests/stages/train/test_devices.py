@@ -21,19 +21,19 @@ def test_two_processes_agree_with_one(train, small, tmp_path):
         "model": "batch_free",
         "architecture": BATCH_FREE | {"lr": 0.005},
     }
-    one = train("one", **settings)
+    single = train("single", **settings)
     two = tmp_path / "two"
     process = start(arguments(two, small, devices=2, **settings))
     output = process.communicate(timeout=300)[0]
     assert process.returncode == 0, output
     assert output.count("epoch 3/3") == 1
     assert {path.name for path in two.iterdir()} == {"params.yaml", "model", "plots"}
-    expected, found = (load_file(folder / "model" / MODEL_FILE) for folder in (one, two))
+    expected, weights = (load_file(folder / "model" / MODEL_FILE) for folder in (single, two))
     for name, tensor in expected.items():
-        assert (found[name] - tensor).abs().max() < 1e-5, name
+        assert (weights[name] - tensor).abs().max() < 1e-5, name
     for name in CURVES:
         name = name.removesuffix(".tsv")
-        assert curve(two, name) == pytest.approx(curve(one, name), abs=1e-4)
+        assert curve(two, name) == pytest.approx(curve(single, name), abs=1e-4)
 
 
 def test_batch_normalisation_is_synchronised_on_gpus_only():

@@ -21,8 +21,8 @@ def test_focal_loss_is_that_of_the_paper():
     logits, labels = random.normal(size=(20, 3)), random.integers(0, 3, 20)
     odds = np.exp(logits)
     p = (odds / odds.sum(1, keepdims=True))[range(20), labels]
-    found = focal_loss(torch.tensor(logits), torch.tensor(labels), gamma=2.0)
-    assert found.item() == pytest.approx(np.mean(-((1 - p) ** 2) * np.log(p)))
+    loss = focal_loss(torch.tensor(logits), torch.tensor(labels), gamma=2.0)
+    assert loss.item() == pytest.approx(np.mean(-((1 - p) ** 2) * np.log(p)))
 
 
 def test_focal_loss_of_a_certain_prediction_has_a_gradient():
@@ -49,7 +49,7 @@ def test_mixup_blends_as_torchvisions_does(monkeypatch):
 def test_the_share_of_mixup_depends_on_what_it_is_drawn_for():
     images, labels = torch.rand(2, 1, 2, 2), torch.tensor([0, 1])
     shares = [mixup(images, labels, 1.0, [0, 0, 0, step])[2].item() for step in range(500)]
-    # Of Beta(1, 1), the greater part is uniform between a half and one.
+    # Of Beta(1, 1), the larger weight is uniform between a half and one.
     assert np.mean(shares) == pytest.approx(0.75, abs=0.02)
     assert min(shares) >= 0.5
     assert shares[3] == mixup(images, labels, 1.0, [0, 0, 0, 3])[2].item()

@@ -20,11 +20,11 @@ def rates(name: str, layer_decay: float) -> dict[str, float]:
     settings = load(PARAMS).train.model_copy(update={"layer_decay": layer_decay})
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     groups = build_optimizer(model, settings, lr=0.1).param_groups
-    return {names[id(each)]: group["lr"] for group in groups for each in group["params"]}
+    return {names[id(weight)]: group["lr"] for group in groups for weight in group["params"]}
 
 
 def test_layers_learn_the_slower_the_farther_they_are_from_the_classifier():
-    found = rates("simple_cnn", 0.5)
+    lrs = rates("simple_cnn", 0.5)
     layers = [
         "features.0.0",
         "features.1.0",
@@ -33,12 +33,12 @@ def test_layers_learn_the_slower_the_farther_they_are_from_the_classifier():
         "dense.0",
         "classifier",
     ]
-    by_depth = [found[f"{layer}.weight"] for layer in layers]
+    by_depth = [lrs[f"{layer}.weight"] for layer in layers]
     assert by_depth == pytest.approx([0.1 * 0.5**depth for depth in (5, 4, 3, 2, 1, 0)])
-    found = rates("resnet18", 0.5)
-    blocks = [found[f"layer{n}.{m}.conv1.weight"] for n in (1, 2, 3, 4) for m in (0, 1)]
+    lrs = rates("resnet18", 0.5)
+    blocks = [lrs[f"layer{n}.{m}.conv1.weight"] for n in (1, 2, 3, 4) for m in (0, 1)]
     assert blocks == pytest.approx([0.1 * 0.5**depth for depth in range(8, 0, -1)])
-    assert found["fc.weight"] == found["fc.bias"] == 0.1
+    assert lrs["fc.weight"] == lrs["fc.bias"] == 0.1
 
 
 def test_without_layer_decay_all_learn_alike():

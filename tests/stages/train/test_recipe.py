@@ -47,8 +47,8 @@ def is_one_step(after: dict[str, torch.Tensor], model: torch.nn.Module, share: f
     """Whether weights are those after a step along a share of the network's gradient."""
     # The first step with momentum 0.9 after Nesterov is 1.9 times the gradient.
     differences = [
-        (after[name] - (each - 0.1 * 1.9 * share * each.grad)).abs().max().item()
-        for name, each in model.named_parameters()
+        (after[name] - (weight - 0.1 * 1.9 * share * weight.grad)).abs().max().item()
+        for name, weight in model.named_parameters()
     ]
     return max(differences) < 1e-5
 
@@ -69,7 +69,9 @@ def test_mixup_learns_blended_targets_from_blended_images(train, small):
     share = np.random.default_rng(seed_sequence("mixup", 0, 0, 0, 0)).beta(1.0, 1.0)
     share = max(share, 1 - share)
     targets = torch.nn.functional.one_hot(labels, 3).float()
-    inputs, targets = (share * each + (1 - share) * each.roll(1, 0) for each in (inputs, targets))
+    inputs, targets = (
+        share * tensor + (1 - share) * tensor.roll(1, 0) for tensor in (inputs, targets)
+    )
     cross_entropy(model(inputs), targets).backward()
     assert share < 0.99
     assert is_one_step(weights(folder), model, 1.0)
@@ -77,11 +79,11 @@ def test_mixup_learns_blended_targets_from_blended_images(train, small):
 
 def test_accumulated_batches_count_as_one(train):
     plain = PLAIN | {"model": "batch_free", "architecture": BATCH_FREE | {"lr": 0.1}}
-    one = weights(train("one", batch_size=36, **plain))
-    two = weights(train("two", batch_size=18, accumulate_grad_batches=2, **plain))
-    other = weights(train("other", batch_size=18, **plain))
-    assert all(torch.allclose(two[name], one[name], atol=1e-6) for name in one)
-    assert not all(torch.allclose(other[name], one[name], atol=1e-4) for name in one)
+    large = weights(train("large", batch_size=36, **plain))
+    accumulated = weights(train("accumulated", batch_size=18, accumulate_grad_batches=2, **plain))
+    small = weights(train("small", batch_size=18, **plain))
+    assert all(torch.allclose(accumulated[name], large[name], atol=1e-6) for name in large)
+    assert not all(torch.allclose(small[name], large[name], atol=1e-4) for name in large)
 
 
 def test_the_moving_average_is_kept(train, monkeypatch):
@@ -92,7 +94,9 @@ def test_the_moving_average_is_kept(train, monkeypatch):
         step(self, *args, **kwargs)
         # Those that are averaged: a count of batches is not.
         state = self.model.state_dict().items()
-        states.append({name: each.clone() for name, each in state if each.is_floating_point()})
+        states.append(
+            {name: tensor.clone() for name, tensor in state if tensor.is_floating_point()}
+        )
 
     monkeypatch.setattr(TrainingModule, "optimizer_step", optimizer_step)
     slow = PLAIN | {"architecture": {"lr": 0.03, "drop_rate": 0.0}}

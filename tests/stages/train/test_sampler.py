@@ -30,8 +30,8 @@ def test_balanced_sampling_shows_each_class_equally_often_and_wastes_no_image():
 def test_an_image_that_is_shown_again_is_augmented_anew(small):
     training, _, _ = data.train_and_val(tables.read(small / "split.csv", tables.Split))
     images = data.XrayDataset(small / "pixels.npy", training, 0, build_transform(AUGMENT))
-    (one, again), _ = images.__getitems__([(0, 5, 0), (0, 5, 1)])
-    assert not (one == again).all()
+    (first, again), _ = images.__getitems__([(0, 5, 0), (0, 5, 1)])
+    assert not (first == again).all()
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_processes_share_every_batch(monkeypatch):
 
     whole = batches(0, 1, 10)
     halves = zip(batches(0, 2, 5), batches(1, 2, 5), strict=True)
-    assert [one | other for one, other in halves] == whole
+    assert [first | second for first, second in halves] == whole
 
 
 def test_fewer_images_than_processes_are_refused(small):

@@ -96,7 +96,7 @@ def test_a_backbone_is_trained_after_the_frozen_epochs(train, freeze_epochs):
         epochs=2, freeze_epochs=freeze_epochs, monitor="auroc", architecture={"lr": 0.003}
     )
     first, second = curve(folder, "val/auroc")
-    assert second > first, "the second epoch is to be the one that is kept"
+    assert second > first, "the second epoch must be the best"
     after = load_file(folder / "model/model.safetensors")
     torch.manual_seed(0)
     before = build_network("simple_cnn", 3, 0.5).state_dict()

@@ -29,7 +29,7 @@ def classifier(name: str, class_names: tuple[str, ...] = ("a", "b", "c")) -> Cla
 
 
 def random_statistics(model: torch.nn.Module) -> torch.nn.Module:
-    """Give batch normalisation something to say, as after training."""
+    """Give batch norm random statistics and weights, as after training."""
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.normal_(module.running_mean, std=0.1)
@@ -44,7 +44,7 @@ def grey_images(size: int = 64) -> np.ndarray:
 
 
 def as_rgb(pixels: np.ndarray) -> torch.Tensor:
-    """What an ImageNet network is fed, of a grey image."""
+    """Turn grey images into the input of an ImageNet network."""
     mean = torch.tensor(timm.data.IMAGENET_DEFAULT_MEAN).view(3, 1, 1)
     std = torch.tensor(timm.data.IMAGENET_DEFAULT_STD).view(3, 1, 1)
     return (torch.from_numpy(pixels).unsqueeze(1).expand(-1, 3, -1, -1) / 255 - mean) / std
@@ -72,9 +72,9 @@ def test_a_file_of_torchvisions_computes_the_same_on_one_grey_channel(tmp_path, 
     load_initial_weights(ours, str(tmp_path / "file.pth"))
     pixels = grey_images()
     expected = reference(as_rgb(pixels))
-    found = ours.network.eval()(ours.to_input(pixels))
+    logits = ours.network.eval()(ours.to_input(pixels))
     # Not the same to the bit: the padding around an image is of another grey.
-    assert (found - expected).abs().max() < 0.02 * (expected.max() - expected.min())
+    assert (logits - expected).abs().max() < 0.02 * (expected.max() - expected.min())
     assert (ours.info.mean, ours.info.std) == pytest.approx((0.449, 0.226))
 
 
@@ -91,8 +91,8 @@ def test_a_grey_stem_is_exact_inside_the_image(bias):
     model.load_state_dict(grey, strict=False)
     pixels = grey_images()
     inputs = ModelInfo("", "", [], 64, mean, std).normalize(torch.from_numpy(pixels))
-    found = model.eval().bn1(model.conv1(inputs))
-    assert torch.allclose(found, norm(rgb(as_rgb(pixels))), atol=1e-4)
+    normalized = model.eval().bn1(model.conv1(inputs))
+    assert torch.allclose(normalized, norm(rgb(as_rgb(pixels))), atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -114,18 +114,18 @@ def test_a_grey_stem_gives_the_norm_behind_it_what_rgb_gave(name):
     behind = next(
         name for name, module in model.named_modules() if isinstance(module, torch.nn.BatchNorm2d)
     )
-    found = output(model.eval(), behind, inputs)
+    ours = output(model.eval(), behind, inputs)
     expected = output(rgb, behind, as_rgb(pixels))
     inside = (..., slice(4, -4), slice(4, -4))
-    assert torch.allclose(found[inside], expected[inside], atol=1e-4)
+    assert torch.allclose(ours[inside], expected[inside], atol=1e-4)
 
 
 def output(model: torch.nn.Module, name: str, inputs: torch.Tensor) -> torch.Tensor:
-    """What a module of a network gives."""
-    found = []
-    with model.get_submodule(name).register_forward_hook(lambda *all: found.append(all[-1])):
+    """Return the output of a module of a network."""
+    outputs = []
+    with model.get_submodule(name).register_forward_hook(lambda *all: outputs.append(all[-1])):
         model(inputs)
-    return found[0]
+    return outputs[0]
 
 
 def test_a_model_of_this_project_keeps_its_last_layer(tmp_path, capsys):
