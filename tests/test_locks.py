@@ -35,10 +35,10 @@ def test_the_committed_lock_belongs_to_the_code_and_settings() -> None:
 def pins(name: str) -> set[tuple[str, str]]:
     """Packages and versions in a file of requirements."""
     found = PINNED.findall((ROOT / name).read_text(encoding="utf-8"))
-    return {(normalised(package), version) for package, version in found}
+    return {(normalized(package), version) for package, version in found}
 
 
-def normalised(package: str) -> str:
+def normalized(package: str) -> str:
     return re.sub(r"[._-]+", "-", package).lower()
 
 
@@ -69,7 +69,7 @@ def test_all_that_stages_and_commands_import_is_required_and_no_more() -> None:
         for name in imports(path.relative_to(ROOT))
     }
     used -= sys.stdlib_module_names | {"cxr", "stages"}
-    wanted = {normalised(package) for name in used for package in distributions[name]}
+    wanted = {normalized(package) for name in used for package in distributions[name]}
     required = {package for package, _ in pins("requirements.txt")}
     # Only for the backend of that name, whose user is told what to install.
     assert wanted - required == {"dask"}

@@ -75,7 +75,7 @@ if networks:
         network = build_network(architecture.timm, 3, architecture.drop_rate)
         network = network.train().to(memory_format=torch.channels_last)
         optimizer = create(network, params.train, architecture.lr)
-        # Two cells of a map at least, without which normalisation has nothing to normalise.
+        # Two cells of a map at least, without which normalization has nothing to normalize.
         images, labels = torch.randn(2, 1, 32, 32), torch.tensor([0, 1])
         torch.nn.functional.cross_entropy(network(images), labels).backward()
         optimizer.step()

@@ -26,12 +26,12 @@ def classes(images: pd.DataFrame, params: Params) -> pd.Series:
         key, mapping = mapping_of(str(dataset), params)
         if mapping is not None:
             check_mapped(labels, key, mapping)
-            known = {normalised(label): name for label, name in mapping.items()}
-            target[labels.index] = labels.map(normalised).map({**known, "": ""})
+            known = {normalized(label): name for label, name in mapping.items()}
+            target[labels.index] = labels.map(normalized).map({**known, "": ""})
     return one_spelling(target)
 
 
-def normalised(label: str) -> str:
+def normalized(label: str) -> str:
     """A label without differences in case and spaces."""
     return " ".join(label.casefold().split())
 
@@ -41,8 +41,8 @@ def one_spelling(target: pd.Series) -> pd.Series:
     counts = target.value_counts()
     # The most frequent first, of equals the first by name.
     order = sorted(counts.index, key=lambda name: (-counts[name], name))
-    spelling = {normalised(name): name for name in reversed(order)}
-    return target.map({name: spelling[normalised(name)] for name in order})
+    spelling = {normalized(name): name for name in reversed(order)}
+    return target.map({name: spelling[normalized(name)] for name in order})
 
 
 def mapping_of(dataset: str, params: Params) -> tuple[str, dict[str, str] | None]:
@@ -57,8 +57,8 @@ def mapping_of(dataset: str, params: Params) -> tuple[str, dict[str, str] | None
 
 def check_mapped(labels: pd.Series, key: str, mapping: dict[str, str]) -> None:
     """Raise a UserError if a label is not in the mapping, naming all that are not with counts."""
-    known = {normalised(label) for label in mapping} | {""}
-    counts = labels[~labels.map(normalised).isin(known)].value_counts().sort_index()
+    known = {normalized(label) for label in mapping} | {""}
+    counts = labels[~labels.map(normalized).isin(known)].value_counts().sort_index()
     if len(counts):
         unmapped = ", ".join(f"'{label}' ({count})" for label, count in counts.items())
         raise UserError(

@@ -104,7 +104,7 @@ def high_pass(image: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def aligned_correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """The largest normalised correlation of the centre of one image with any place in the other.
+    """The largest normalized correlation of the centre of one image with any place in the other.
 
     The centre is tried at several scales, which compensates for crops, borders and shifts of up
     to a tenth, and gives little weight to writing at the edges. Invariant to brightness and

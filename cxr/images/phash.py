@@ -11,7 +11,7 @@ HASH_SIZE = 16
 # Side of the picture that is hashed.
 SIDE = 4 * HASH_SIZE
 
-# The lowest frequencies of the discrete cosine transform (type II, not normalised).
+# The lowest frequencies of the discrete cosine transform (type II, not normalized).
 _FREQUENCY, _PLACE = np.ogrid[:HASH_SIZE, :SIDE]
 COSINES = 2 * np.cos(np.pi * _FREQUENCY * (2 * _PLACE + 1) / (2 * SIDE))
 

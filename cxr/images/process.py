@@ -107,11 +107,11 @@ def check_view(view: str, settings: Prepare) -> None:
     Raises:
         ExcludedError: if this is one.
     """
-    if view and normalised(view) not in map(normalised, settings.views):
+    if view and normalized(view) not in map(normalized, settings.views):
         raise ExcludedError(f"view {view} is not in prepare.views")
 
 
-def normalised(text: str) -> str:
+def normalized(text: str) -> str:
     """A view without differences in case and spaces, which sources write in many ways."""
     return " ".join(text.lower().split())
 

@@ -1,7 +1,7 @@
-"""A small network from scratch: convolutions, max-pooling, a dense layer with dropout.
+"""A small CNN, of the kind that many notebooks trained from scratch on COVID-19 images.
 
-The kind that was trained on COVID-19 image sets in many notebooks. Registered with timm, so
-that it is built, saved, trained and looked into like any other.
+It is registered with timm, so that it is built, trained, saved and explained like any other
+network.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 class SimpleCnn(nn.Module):
-    """Four blocks of convolution, batch normalisation, ReLU and max-pooling; a dense layer."""
+    """Four blocks of convolution, batch norm, ReLU and max-pooling; a dense layer with dropout."""
 
     def __init__(
         self,
@@ -46,13 +46,14 @@ class SimpleCnn(nn.Module):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
 
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
-        """Which parameters are a layer, for timm: the blocks one by one, the dense layer."""
+        """Group parameters into layers for timm: each block, and the dense layer."""
         return {
             "stem": r"^features\.0",
             "blocks": [(r"^features\.(\d+)", None), (r"^dense", (100,))],
         }
 
     def get_classifier(self) -> nn.Module:
+        """Return the last layer."""
         return self.classifier
 
     def forward_features(self, x: Tensor) -> Tensor:
@@ -76,7 +77,7 @@ default_cfgs = generate_default_cfgs(
 
 @register_model
 def simple_cnn(pretrained: bool = False, **options: Any) -> SimpleCnn:
-    """timm's entry point; there are no pretrained weights."""
+    """Build the network; called by timm. There are no pretrained weights."""
     model: SimpleCnn = build_model_with_cfg(
         SimpleCnn, "simple_cnn", pretrained, pretrained_strict=False, **options
     )

@@ -96,7 +96,7 @@ class Train(Settings):
     seed: Seed
     weights: str
     epochs: Positive
-    # Batch normalisation needs more than one image.
+    # Batch normalization needs more than one image.
     batch_size: Annotated[int, Field(ge=2)]
     accumulate_grad_batches: Positive
     optimizer: Literal["lamb", "adamw", "adam", "sgd"]

@@ -20,7 +20,7 @@ def sample_evenly(images: int) -> NDArray[np.int64]:
 
 
 def project_features(features: NDArray[np.float32], seed: int) -> Floats:
-    """PCA, then t-SNE (van der Maaten and Hinton 2008) initialised with the first two components.
+    """PCA, then t-SNE (van der Maaten and Hinton 2008) initialized with the first two components.
 
     t-SNE keeps neighbours together. The sizes of clusters and the distances between them have no
     meaning.

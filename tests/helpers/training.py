@@ -19,7 +19,7 @@ AUGMENT = load(PARAMS).train.augment.model_copy(update={"rotate": 10.0, "brightn
 
 Train = Callable[..., Path]
 
-# A network without batch normalisation, whose result depends on the images of a batch together.
+# A network without batch normalization, whose result depends on the images of a batch together.
 BATCH_FREE = {"timm": "test_convnext", "drop_rate": 0.0}
 
 

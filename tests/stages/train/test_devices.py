@@ -36,7 +36,7 @@ def test_two_processes_agree_with_one(train, small, tmp_path):
         assert curve(two, name) == pytest.approx(curve(single, name), abs=1e-4)
 
 
-def test_batch_normalisation_is_synchronised_on_gpus_only():
+def test_batch_normalization_is_synchronized_on_gpus_only():
     settings = load(PARAMS).train.model_copy(update={"devices": 2})
     model = build_network("efficientnet_b0", 3)
     names = list(model.state_dict())
