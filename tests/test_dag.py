@@ -99,7 +99,7 @@ USES = [
     ("architectures.resnet18.lr", 0.1, set()),
     ("cpu.portable", False, {"train", "evaluate", "gradcam"}),
     ("evaluate.resamples", 200, {"evaluate", "gradcam", "report"}),
-    ("evaluate.sensitivity", 0.9, {"evaluate", "report"}),
+    ("evaluate.target_sensitivity", 0.9, {"evaluate", "report"}),
     ("gradcam.method", "LayerCAM", {"gradcam", "report"}),
 ]
 
@@ -145,7 +145,7 @@ def test_another_inbox_concerns_the_download(project: Project) -> None:
 
 
 def test_what_did_not_change_is_not_run(project: Project) -> None:
-    output = project.dvc("exp", "run", "-S", "evaluate.sensitivity=0.9")
+    output = project.dvc("exp", "run", "-S", "evaluate.target_sensitivity=0.9")
     assert project.ran(output) == ["check", "evaluate", "report"]
 
 

@@ -192,7 +192,7 @@ def run_scores(run: Run, settings: Evaluate, weights: Floats | None = None) -> d
     by_class = class_scores(run.actual, run.probs, weights)
     scores = headline_scores(run.actual, run.probs, weights, by_class)
     scores |= calibration_scores(run.actual, run.probs, weights)
-    positive = find_positive_class(settings.positive, run.classes)
+    positive = find_positive_class(settings.positive_class, run.classes)
     if positive is not None:
         index = run.classes.index(positive)
         scores[f"sensitivity_{positive}"] = by_class["sensitivity"][:, index]
@@ -222,7 +222,7 @@ def groups_by_score(runs: list[Run], settings: Evaluate) -> dict[str, int]:
     """Number of patients or groups behind each score that is a share."""
     images = pd.concat([run.test for run in runs])
     groups = effective_groups(images["target"].to_numpy(), images["split_group"].to_numpy())
-    positive = find_positive_class(settings.positive, runs[0].classes)
+    positive = find_positive_class(settings.positive_class, runs[0].classes)
     if positive is not None:
         positives = images[images["target"] == positive]
         groups[f"sensitivity_{positive}"] = positives["split_group"].nunique()

@@ -150,8 +150,8 @@ class Evaluate(Settings):
     seed: Seed
     resamples: Annotated[int, Field(ge=100)]
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
-    positive: list[str]
-    sensitivity: Annotated[float, Field(gt=0, le=1)]
+    positive_class: list[str]
+    target_sensitivity: Annotated[float, Field(gt=0, le=1)]
 
 
 class GradCam(Settings):

@@ -1,4 +1,4 @@
-"""One style for every figure; the same content gives the same bytes."""
+"""Figures in one style, and contact sheets. The same content gives the same bytes."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ STYLE: dict[Any, Any] = {
     "figure.dpi": 120,
     "figure.constrained_layout.use": True,
     "font.size": 10,
-    # Names of classes and files are text, whatever dollar signs they hold.
+    # Names of classes and files may contain dollar signs.
     "text.parse_math": False,
     "axes.titlesize": 11,
     "axes.spines.top": False,
@@ -23,7 +23,7 @@ STYLE: dict[Any, Any] = {
     "axes.grid": True,
     "grid.alpha": 0.3,
     "legend.frameon": False,
-    # Okabe and Ito's colours, told apart with any kind of colour vision.
+    # The palette of Okabe and Ito, for every kind of colour vision.
     "axes.prop_cycle": plt.cycler(
         color=[
             "#0072B2",
@@ -43,21 +43,21 @@ STYLE: dict[Any, Any] = {
 def figure(
     path: Path, rows: int = 1, columns: int = 1, **options: Any
 ) -> Iterator[tuple[Any, Any]]:
-    """Give a figure and its axes to draw on; write it to `path` when the block ends.
+    """Create a figure with axes, and write it to `path` when the block ends without an error.
 
     Args:
         path: a .png file.
         options: for `matplotlib.pyplot.subplots`, such as `figsize` in inches.
     """
     with plt.rc_context(STYLE):
-        drawing, axes = plt.subplots(rows, columns, **options)
+        canvas, axes = plt.subplots(rows, columns, **options)
         try:
-            yield drawing, axes
+            yield canvas, axes
             with atomic_write(path) as part:
-                # Without metadata: matplotlib would write its version.
-                drawing.savefig(part, metadata={"Software": None})
+                # matplotlib would write its version into the metadata.
+                canvas.savefig(part, metadata={"Software": None})
         finally:
-            plt.close(drawing)
+            plt.close(canvas)
 
 
 def contact_sheet(
@@ -67,17 +67,17 @@ def contact_sheet(
     columns: int,
     title: str = "",
 ) -> None:
-    """Write a sheet of captioned images.
+    """Draw a grid of captioned images.
 
     Args:
         images: uint8, each (H, W) grey or (H, W, 3) RGB.
-        captions: one for each image; may have several lines.
-        columns: images in a row.
+        captions: one for each image, of one or more lines.
+        columns: images per row.
     """
     rows = max(1, -(-len(images) // columns))
     size = (columns * 1.9, rows * 2.35 + 0.5)
-    with figure(path, rows, columns, figsize=size, squeeze=False) as (drawing, axes):
-        drawing.suptitle(title)
+    with figure(path, rows, columns, figsize=size, squeeze=False) as (canvas, axes):
+        canvas.suptitle(title)
         for cell in axes.flat:
             cell.set_axis_off()
         for cell, image, caption in zip(axes.flat, images, captions, strict=False):
@@ -86,6 +86,6 @@ def contact_sheet(
 
 
 def short_name(image: str) -> str:
-    """The end of a file's name, as long as fits under a picture of a contact sheet."""
+    """The end of a file's name, short enough for a caption in a contact sheet."""
     name = Path(image).name
     return name if len(name) <= 24 else f"…{name[-23:]}"

@@ -58,12 +58,13 @@ def main() -> None:
         actual, test_probs, groups, info.classes, settings
     )
     point = choose_operating_point(
-        settings.positive, settings.sensitivity, info.classes, info.validation_probs
+        settings.positive_class, settings.target_sensitivity, info.classes, info.validation_probs
     )
     if point is None:
+        names = ", ".join(settings.positive_class)
         print(
-            f"no operating point: none of evaluate.positive ({', '.join(settings.positive)}) is a "
-            "class with validation images"
+            f"no operating point: none of evaluate.positive_class ({names}) is a class with "
+            "validation images"
         )
     at_point = metrics.operating_point_metrics(actual, test_probs, groups, point, settings)
     by_subgroup = subgroups.subgroup_metrics(test, actual, test_probs, point, settings)

@@ -59,7 +59,7 @@ def draw_projection(folder: Path, images: pd.DataFrame, projected: Floats) -> No
     counts = points["source"].value_counts().sort_index()
     largest = counts.sort_values(ascending=False, kind="stable").index[:COLOURED_SOURCES]
     sources = points["source"].where(points["source"].isin(largest), "others")
-    with figure(folder / "projection.png", 1, 2, figsize=(10.5, 5.4)) as (drawing, axes):
+    with figure(folder / "projection.png", 1, 2, figsize=(10.5, 5.4)) as (canvas, axes):
         for axis, title, values in zip(
             axes, ("class", "source"), (points["target"], sources), strict=True
         ):
@@ -69,7 +69,7 @@ def draw_projection(folder: Path, images: pd.DataFrame, projected: Floats) -> No
             axis.set(title=f"By {title}", xticks=[], yticks=[])
             axis.grid(False)
             axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=2)
-        drawing.suptitle("Features before the last layer, test images (PCA, then t-SNE)")
+        canvas.suptitle("Features before the last layer, test images (PCA, then t-SNE)")
 
 
 def draw_mistakes(
@@ -91,8 +91,8 @@ def draw_mistakes(
     worst = wrong[np.argsort(-probs[wrong].max(1), kind="stable")][:MISTAKES]
     captions = [
         f"{short_name(images['image'].iloc[index])}\n"
-        f"actual: {classes[actual[index]]} {probs[index, actual[index]]:.0%}\n"
-        f"predicted: {classes[predicted[index]]} {probs[index].max():.0%}"
+        f"true {classes[actual[index]]} {probs[index, actual[index]]:.0%}\n"
+        f"predicted {classes[predicted[index]]} {probs[index].max():.0%}"
         for index in worst
     ]
     title = (

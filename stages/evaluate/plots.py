@@ -58,7 +58,7 @@ def draw_confusion_matrix(
         axes.set_yticks(range(len(classes)), classes)
         axes.grid(False)
         axes.set(xlabel="Predicted class", ylabel="Actual class")
-        axes.set_title("Test images and share of the actual class")
+        axes.set_title("Test images (% of the actual class)")
 
 
 def draw_curves(folder: Path, actual: Labels, probs: Floats, classes: list[str]) -> None:
@@ -70,9 +70,11 @@ def draw_curves(folder: Path, actual: Labels, probs: Floats, classes: list[str])
         actual: (N,), class indices.
         probs: (N, K).
     """
+    # Below the curves lies a legend of two columns.
+    size = (5.6, 6.1 + 0.2 * (len(classes) // 2 + 1))
     with (
-        figure(folder / "roc.png", figsize=(8, 5)) as (_, roc_axes),
-        figure(folder / "precision_recall.png", figsize=(8, 5)) as (_, pr_axes),
+        figure(folder / "roc.png", figsize=size) as (_, roc_axes),
+        figure(folder / "precision_recall.png", figsize=size) as (_, pr_axes),
     ):
         for index, name in enumerate(classes):
             positive, score = actual == index, probs[:, index]
@@ -101,7 +103,7 @@ def draw_curves(folder: Path, actual: Labels, probs: Floats, classes: list[str])
                 xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal",
             )  # fmt: skip
             if axes.get_legend_handles_labels()[0]:
-                axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
+                axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2, fontsize=9)
 
 
 def draw_operating_point(

@@ -42,7 +42,7 @@ def draw_training(folder: Path, training: Path, classes: list[str], size: int) -
 def draw_learning_curves(path: Path, training: Path) -> None:
     """Draw each metric of training and validation images by epoch, with the best epoch marked."""
     best: dict[str, Any] = json.loads((training / "best_epoch.json").read_text(encoding="utf-8"))
-    with figure(path, 2, 2, figsize=(9, 6.5), sharex=True) as (drawing, axes):
+    with figure(path, 2, 2, figsize=(9, 6.5), sharex=True) as (canvas, axes):
         for axis, (metric, title) in zip(axes.flat, METRICS.items(), strict=True):
             for side, name in (("train", "training"), ("val", "validation")):
                 curve = training / "plots" / "metrics" / side / f"{metric}.tsv"
@@ -60,7 +60,7 @@ def draw_learning_curves(path: Path, training: Path) -> None:
         for axis in axes[1]:
             axis.set_xlabel("Epoch")
         axes[0, 0].legend()
-        drawing.suptitle("Learning curves (training images are augmented)")
+        canvas.suptitle("Learning curves (training images are augmented)")
 
 
 def draw_augmented(path: Path, examples: Path, classes: list[str], size: int) -> None:

@@ -98,8 +98,8 @@ def operating_point_finding(point: Metrics | None, by_class: dict[str, Metrics])
         return Finding(
             "plain",
             "No operating point",
-            "No name in evaluate.positive (params.yaml) is a class of this task, or there are no "
-            "validation images of that class.",
+            "No name in evaluate.positive_class (params.yaml) is a class of this task, or there "
+            "are no validation images of that class.",
         )
     name, target = point["positive_class"], point["target_sensitivity"]
     sensitivity = point["sensitivity"]
@@ -109,8 +109,10 @@ def operating_point_finding(point: Metrics | None, by_class: dict[str, Metrics])
             f"Sensitivity to {name}: undefined",
             "There are no positive or no negative test images.",
         )
+    # Youden's index: not positive where the threshold does no better than chance.
+    useless = sensitivity + point["specificity"] <= 1
     return Finding(
-        "bad" if sensitivity < target else "plain",
+        "bad" if sensitivity < target or useless else "plain",
         f"Sensitivity to {name}: {percent(sensitivity)} (interval "
         f"{percent_interval(point['interval']['sensitivity'])}), target {percent(target)}",
         f"The threshold chosen on {point['validation_images']} validation images detects "

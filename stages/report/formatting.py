@@ -12,7 +12,7 @@ def number(value: float | int | None) -> str:
     """A score with three decimals, a count as it is."""
     if value is None:
         return "undefined"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    return f"{value:z.3f}" if isinstance(value, float) else str(value)
 
 
 def percent(value: float | None) -> str:
@@ -24,7 +24,7 @@ def interval(ends: Interval | None) -> str:
     """An interval with two decimals: its ends are not known more precisely."""
     if not is_defined(ends):
         return "undefined"
-    return f"{ends['low']:.2f} to {ends['high']:.2f}"  # type: ignore[index]
+    return f"{ends['low']:z.2f} to {ends['high']:z.2f}"  # type: ignore[index]
 
 
 def percent_interval(ends: Interval | None) -> str:

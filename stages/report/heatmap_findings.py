@@ -6,7 +6,7 @@ from typing import Any
 
 from cxr.pipeline.tables import SPLITS
 from cxr.plotting.display_names import display_name
-from stages.report.formatting import is_defined, number, percent
+from stages.report.formatting import capitalized, is_defined, number, percent
 
 Metrics = Mapping[str, Any]
 
@@ -54,16 +54,18 @@ class Table:
 def heatmap_tables(gradcam: Metrics) -> list[Table]:
     """The measures by split, by class of the test images, and as differences between splits."""
     splits = {name: gradcam[name] for name in (*SPLITS, "novel")}
-    by_split = {display_name(name): part for name, part in splits.items() if part["images"]}
+    by_split = {
+        capitalized(display_name(name)): part for name, part in splits.items() if part["images"]
+    }
     test = gradcam["test"]
     differences = {
-        f"{display_name(name.removesuffix('_train'))} − training": part
+        f"{capitalized(display_name(name.removesuffix('_train')))} − training": part
         for name, part in gradcam["difference"].items()
         if splits[name.removesuffix("_train")]["images"]
     }
     return [
         measure_table("by split", by_split),
-        measure_table("test images by class", {"all": test, **test["class"]}),
+        measure_table("test images by class", {"All": test, **test["class"]}),
         measure_table("differences between splits", differences),
     ]
 
@@ -120,8 +122,8 @@ def location_sentence(test: Mapping[str, Cell]) -> str:
     if excess["high"] < 0:  # type: ignore[index, operator]
         return f"{shares}: less than in a uniform heatmap. The heat avoids the lungs."
     return (
-        f"{shares}: not shown to differ from a uniform heatmap. The heat is not concentrated in "
-        "the lungs."
+        f"{shares}. This is not significantly different from a uniform heatmap: there is no "
+        "evidence that the heat is concentrated in the lungs."
     )
 
 
@@ -149,11 +151,11 @@ def faithfulness_sentence(test: Mapping[str, Cell]) -> str:
     """Whether the prediction depends on the hottest pixels, compared with a random heatmap."""
     gain = test["deletion_gain"]
     if not is_defined(gain.interval):
-        return "There are too few heatmaps to measure whether the prediction depends on hot pixels."
+        return "There are too few heatmaps to measure the effect of removing the hottest pixels."
     conclusion = (
-        "the prediction depends on the hot pixels"
+        "the prediction depends on the hottest pixels"
         if gain.interval["low"] > 0  # type: ignore[index, operator]
-        else "the prediction is not shown to depend on the hot pixels"
+        else "the prediction is not shown to depend on the hottest pixels"
     )
     return (
         f"Removing the hottest pixels lowers the probability by {number(gain.value)} more than "

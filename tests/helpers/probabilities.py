@@ -16,5 +16,9 @@ def task(images=200, classes=3, seed=0, digits=2):
 
 def drawn(resamples, confidence=0.95):
     return Evaluate(
-        resamples=resamples, confidence=confidence, seed=0, positive=[], sensitivity=0.95
+        resamples=resamples,
+        confidence=confidence,
+        seed=0,
+        positive_class=[],
+        target_sensitivity=0.95,
     )

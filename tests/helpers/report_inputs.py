@@ -43,7 +43,9 @@ FILES = {
     **{name: name for name in PLOTS},
 }
 CLASSES = ("COVID", "Lung_Opacity", "Normal", "Viral Pneumonia")
-SETTINGS = Evaluate(seed=0, resamples=100, confidence=0.95, positive=["COVID"], sensitivity=0.95)
+SETTINGS = Evaluate(
+    seed=0, resamples=100, confidence=0.95, positive_class=["COVID"], target_sensitivity=0.95
+)
 
 
 def written(
@@ -146,7 +148,7 @@ def scores(
         actual, probs, groups, info.classes, SETTINGS
     )
     point = choose_operating_point(
-        SETTINGS.positive, SETTINGS.sensitivity, info.classes, info.validation_probs
+        SETTINGS.positive_class, SETTINGS.target_sensitivity, info.classes, info.validation_probs
     )
     parts = subgroups.subgroup_metrics(test, actual, probs, point, SETTINGS)
     summary = {

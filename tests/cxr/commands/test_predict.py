@@ -210,4 +210,4 @@ def test_sixteen_bits_have_no_colour(tmp_path):
 
 def test_the_defaults_are_those_of_params_yaml():
     settings = load(ROOT / "params.yaml").evaluate
-    assert (tuple(settings.positive), settings.sensitivity) == (POSITIVE, SENSITIVITY)
+    assert (tuple(settings.positive_class), settings.target_sensitivity) == (POSITIVE, SENSITIVITY)

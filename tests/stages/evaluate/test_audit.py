@@ -15,7 +15,9 @@ from stages.prepare.arrays import ArrayWriter
 from tests.helpers.closure import ROOT
 from tests.helpers.fitted import fit
 
-SETTINGS = Evaluate(resamples=300, confidence=0.95, seed=0, positive=[], sensitivity=0.95)
+SETTINGS = Evaluate(
+    resamples=300, confidence=0.95, seed=0, positive_class=[], target_sensitivity=0.95
+)
 
 
 def drawn(folder, marker):

@@ -51,7 +51,9 @@ def test_two_thousand_resamples_of_three_thousand_images_take_five_seconds_at_mo
     actual, probabilities = task(images=3000, classes=4, digits=6)
     probabilities /= probabilities.sum(1, keepdims=True)
     groups = np.array([f"p{number // 2}" for number in range(3000)])
-    settings = Evaluate(resamples=2000, confidence=0.95, seed=0, positive=[], sensitivity=0.95)
+    settings = Evaluate(
+        resamples=2000, confidence=0.95, seed=0, positive_class=[], target_sensitivity=0.95
+    )
     start = time.process_time()
     metrics.headline_and_class_metrics(actual, probabilities, groups, list("abcd"), settings)
     assert time.process_time() - start < 5

@@ -229,7 +229,7 @@ def test_a_data_set_without_masks_or_positive_class_is_measured_all_the_same(
     classifier.save(tmp_path / "model")
     evaluate(tmp_path, tmp_path, monkeypatch)
     assert json.loads((tmp_path / "test.json").read_text())["operating_point"] is None
-    assert "no operating point: none of evaluate.positive" in capsys.readouterr().out
+    assert "no operating point: none of evaluate.positive_class" in capsys.readouterr().out
     audit = json.loads((tmp_path / "audit.json").read_text())
     assert audit["lungs_only"]["images"] == 0
     assert not audit["lungs_only"]["suspicious"]

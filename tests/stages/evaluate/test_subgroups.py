@@ -8,7 +8,9 @@ from cxr.pipeline.params import Evaluate
 from stages.evaluate import subgroups
 from tests.helpers.probabilities import task
 
-SETTINGS = Evaluate(resamples=200, confidence=0.9, seed=0, positive=[], sensitivity=0.95)
+SETTINGS = Evaluate(
+    resamples=200, confidence=0.9, seed=0, positive_class=[], target_sensitivity=0.95
+)
 POINT = OperatingPoint("b", 1, 0.95, 0.3, validation_images=20)
 
 

@@ -7,7 +7,9 @@ from cxr.pipeline.params import Evaluate
 from stages.gradcam import summary
 from stages.gradcam.summary import MEASURES
 
-SETTINGS = Evaluate(seed=0, resamples=2000, confidence=0.95, positive=[], sensitivity=0.95)
+SETTINGS = Evaluate(
+    seed=0, resamples=2000, confidence=0.95, positive_class=[], target_sensitivity=0.95
+)
 
 
 def measured(images=60, seed=0, **columns):

@@ -34,9 +34,9 @@ def of_sides(**changes: object) -> dict:
 
 def test_every_side_and_class_has_its_column() -> None:
     sides, classes, differences = heatmap_tables(of_sides())
-    assert sides.columns == ["training", "validation", "test"]
-    assert classes.columns == ["all", *CLASSES]
-    assert differences.columns == ["test − training"]
+    assert sides.columns == ["Training", "Validation", "Test"]
+    assert classes.columns == ["All", *CLASSES]
+    assert differences.columns == ["Test − training"]
     rows = dict(classes.rows)
     cell = rows["heat inside the lungs minus their area"][0]
     assert cell == Cell(0.05, ENDS)
@@ -49,17 +49,20 @@ def test_every_side_and_class_has_its_column() -> None:
         ({}, "The heat is concentrated in the lungs"),
         ({"lungs_hit": (0.2, 0.1, 0.3)}, "less often than a random pixel"),
         ({"lungs_excess": (-0.05, -0.09, -0.01)}, "The heat avoids the lungs"),
-        ({"lungs_excess": (0.05, -0.01, 0.09)}, "not shown to differ from a uniform heatmap"),
+        (
+            {"lungs_excess": (0.05, -0.01, 0.09)},
+            "not significantly different from a uniform heatmap",
+        ),
         ({"lungs_heat": (None, None, None)}, "There are no lung masks"),
         ({}, "random weights or of another image by up to 0.200: clearly less"),
         ({"random_weights": (0.5, 0.3, 0.65)}, "not clearly less, so do not rely on"),
         ({"other_image": (0.6, 0.5, 0.65)}, "by up to 0.600: not clearly less"),
         ({"flip": (None, None, None)}, "too few heatmaps to measure their stability"),
-        ({}, "not shown to depend on the hot pixels"),
-        ({"deletion_gain": (0.04, 0.01, 0.1)}, "the prediction depends on the hot pixels"),
+        ({}, "not shown to depend on the hottest pixels"),
+        ({"deletion_gain": (0.04, 0.01, 0.1)}, "the prediction depends on the hottest pixels"),
         (
             {"deletion_gain": (None, None, None)},
-            "too few heatmaps to measure whether the prediction depends",
+            "too few heatmaps to measure the effect of removing",
         ),
     ],
 )

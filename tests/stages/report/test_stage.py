@@ -9,9 +9,12 @@ import pytest
 from PIL import Image
 
 from cxr.pipeline.errors import UserError
+from cxr.pipeline.tables import IMAGE_STATUS, SPLITS
+from cxr.plotting.display_names import PROBE_NAMES
 from stages.report import findings
 from stages.report.__main__ import main
 from stages.report.checklists import CHECKLISTS, count_by_status
+from stages.report.dataset import NOT_USED
 from stages.report.embed import embed_image
 from tests.helpers.html_page import Page
 from tests.helpers.params import changed as changed_params
@@ -113,7 +116,9 @@ def test_other_numbers_are_those_of_the_metrics(inputs: Path, page: Page) -> Non
         assert cells[3].startswith(f"{one['accuracy']:.3f}")
     point = metrics(inputs, "test")["operating_point"]
     rows = page.table("COVID against the rest, with this threshold")
-    assert rows["Specificity other images that are not"][0] == (f"{point['specificity']:.3f}")
+    assert rows["Specificity share of other images that are not detected"][0] == (
+        f"{point['specificity']:.3f}"
+    )
     rows = page.table("Probes of the shortcut audit")
     border = metrics(inputs, "audit")["border"]
     cells = next(cells for name, cells in rows.items() if name.startswith("Image border"))
@@ -201,6 +206,18 @@ def test_a_sensitivity_below_what_was_asked_for_is_bad_news(inputs: Path) -> Non
         "undefined"
         in findings.operating_point_finding(point | {"sensitivity": None}, by_class).title
     )
+
+
+def test_a_threshold_that_detects_everything_is_bad_news(inputs: Path) -> None:
+    point = metrics(inputs, "test")["operating_point"] | {"sensitivity": 1.0, "specificity": 0.0}
+    by_class = metrics(inputs, "breakdown")["class"]
+    assert findings.operating_point_finding(point, by_class).tone == "bad"
+
+
+def test_every_status_and_every_probe_has_a_text(inputs: Path) -> None:
+    assert [*NOT_USED, *SPLITS] == list(IMAGE_STATUS)
+    probes = set(metrics(inputs, "audit")) - {"network", "suspicious"}
+    assert probes == set(PROBE_NAMES) == set(findings.PROBES)
 
 
 def test_every_item_of_the_guidelines_stands_once() -> None:
