@@ -23,11 +23,11 @@ help:  ## List the targets
 repro: env  ## Run the pipeline and print the results
 	dvc repro
 	@echo
-	@cxr summary
+	@cxr metrics overall
 	@echo
 	@echo "The report: report/index.html"
 	@echo "Pictures: plots/dedupe plots/split plots/evaluate plots/gradcam"
-	@echo "All metrics: dvc metrics show"
+	@echo "More numbers: cxr metrics"
 
 sweep: env  ## MODELS="resnet18 densenet121" [SET="train.seed=0,1,2"] [JOBS=2]: compare networks
 	@test -n "$(MODELS)" || { echo 'error: make sweep MODELS="resnet18 densenet121"'; exit 1; }

@@ -14,6 +14,8 @@ from cxr.pipeline.environment import configure
 
 SCORES = ("balanced_accuracy", "accuracy", "macro_f1", "auroc", "average_precision", "mcc")
 
+TABLES = ("overall", "classes", "subgroups", "data", "audit", "heatmaps")
+
 PATH = click.Path(path_type=Path)
 
 
@@ -156,9 +158,14 @@ def find_lr(params: Path, pixels: Path, split: Path, plots: Path) -> None:
 
 
 @cxr.command()
-@project_option("--metrics", "metrics/test.json", metavar="FILE", help="The file from evaluate.")
-def summary(metrics: Path) -> None:
-    """Print the headline scores with their intervals."""
-    from cxr.commands.summary import summary
+@click.argument("tables", nargs=-1, type=click.Choice(TABLES), metavar="[TABLE]...")
+@project_option("--details", "metrics/details", metavar="FOLDER", help="What the stages wrote.")
+def metrics(tables: tuple[str, ...], details: Path) -> None:
+    """Print detailed metrics with their intervals.
 
-    summary(metrics)
+    TABLE is overall, classes, subgroups, data, audit or heatmaps; without it, all are printed.
+    `dvc metrics show` prints the headline metrics only.
+    """
+    from cxr.commands.metrics import metrics
+
+    metrics(list(tables), details)

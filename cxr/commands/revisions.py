@@ -101,11 +101,11 @@ def read_run(name: str, evaluation_stages: Sequence[str] = ("evaluate",)) -> Run
             made with its settings and its network.
     """
     files = RevisionFiles(name)
-    nested, lock = (YAML(typ="safe").load(files.text(path)) for path in ("params.yaml", "dvc.lock"))
+    nested, lock = YAML(typ="safe").load(files.text("params.yaml")), read_lock(name)
     settings = flatten(nested, "dot", keep_empty_types=(dict,))
     check_settings(name, nested, lock)
     stages = (*TRAINING_STAGES, *evaluation_stages)
-    check_up_to_date(name, stage_names(settings["model"], stages), lock)
+    check_up_to_date(name, stages, lock)
     predictions = files.table("data/predictions.csv", "image", "target", "split")
     split = files.table("data/split.csv", "image", "split_group")
     images = files.table("data/images.csv", "image", "sha256")
@@ -116,12 +116,18 @@ def read_run(name: str, evaluation_stages: Sequence[str] = ("evaluate",)) -> Run
     return Run(
         name,
         settings,
-        hash_sources(lock, settings["model"]),
-        evaluation_code(lock, settings["model"]),
+        hash_sources(lock),
+        evaluation_code(lock),
         [column.removeprefix("p_") for column in columns],
         test[["image", "target", "split_group", "sha256"]],
         test[columns].to_numpy(np.float64),
     )
+
+
+def read_lock(name: str) -> dict[str, Any]:
+    """The dvc.lock of a revision."""
+    lock: dict[str, Any] = YAML(typ="safe").load(RevisionFiles(name).text("dvc.lock"))
+    return lock
 
 
 def check_settings(name: str, settings: Settings, lock: dict[str, Any]) -> None:
@@ -133,7 +139,7 @@ def check_settings(name: str, settings: Settings, lock: dict[str, Any]) -> None:
     Raises:
         UserError: if params.yaml was changed after the last `dvc repro`.
     """
-    for stage in stage_names(settings["model"], TRAINING_STAGES):
+    for stage in TRAINING_STAGES:
         made_with = lock["stages"].get(stage, {}).get("params", {}).get("params.yaml")
         if made_with is None or any(
             value != value_at(settings, key) for key, value in made_with.items()
@@ -155,7 +161,7 @@ def check_up_to_date(name: str, stages: Sequence[str], lock: dict[str, Any]) -> 
     """Check that each stage has run since the stages that it depends on.
 
     Args:
-        stages: as dvc.lock names them, in the order of the DAG.
+        stages: in the order of the DAG.
 
     Raises:
         UserError: if a stage used another version of a file than the last one that was written.
@@ -172,10 +178,8 @@ def check_up_to_date(name: str, stages: Sequence[str], lock: dict[str, Any]) -> 
         written |= {out["path"]: out.get("md5") for out in entry.get("outs", [])}
 
 
-def stage_names(model: str, stages: Sequence[str]) -> list[str]:
-    """The stages' names in dvc.lock, where those from training on include the model."""
-    by_model = ("train", *EVALUATION_STAGES)
-    return [f"{name}@{model}" if name in by_model else name for name in stages]
+class MissingOutput(UserError):
+    """A file of a revision that is neither in git nor in DVC's cache nor in a remote."""
 
 
 class RevisionFiles:
@@ -198,12 +202,12 @@ class RevisionFiles:
         """A file's content.
 
         Raises:
-            UserError: if the revision has no such file, or DVC no longer has it.
+            MissingOutput: if the revision has no such file, or DVC no longer has it.
         """
         content = self.bytes(path)
         if content is None:
             checkout = "" if self.name == WORKSPACE else f"`git checkout {self.name}`, then "
-            raise UserError(
+            raise MissingOutput(
                 f"{self.name}: {path} is neither in git nor in DVC's cache nor in a remote: "
                 f"{checkout}`dvc repro` writes it (for an experiment: run it again)."
             )
@@ -248,7 +252,7 @@ class RevisionFiles:
         return table
 
 
-def hash_sources(lock: dict[str, Any], model: str) -> str:
+def hash_sources(lock: dict[str, Any]) -> str:
     """Hash the dependencies of the training stages that are not outputs of a stage.
 
     These are the code and the inbox. Two runs that differ in them are not repeats of each other.
@@ -257,18 +261,18 @@ def hash_sources(lock: dict[str, Any], model: str) -> str:
     sources = {
         # The inbox counts by its content, not by its path.
         dep["path"] if dep["path"].startswith(CODE) else "inbox": dep.get("md5")
-        for name in stage_names(model, TRAINING_STAGES)
+        for name in TRAINING_STAGES
         for dep in lock["stages"].get(name, {}).get("deps", [])
         if dep["path"] not in outputs
     }
     return hashlib.sha256(json.dumps(sources, sort_keys=True).encode()).hexdigest()
 
 
-def evaluation_code(lock: dict[str, Any], model: str) -> dict[str, str]:
+def evaluation_code(lock: dict[str, Any]) -> dict[str, str]:
     """A checksum of each path of the code that evaluated a model and its heatmaps."""
     return {
         dep["path"]: dep["md5"]
-        for name in stage_names(model, EVALUATION_STAGES)
+        for name in EVALUATION_STAGES
         for dep in lock["stages"].get(name, {}).get("deps", [])
         if dep["path"].startswith(CODE)
     }

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from cxr.datasets.default_labels import DEFAULT_LABELS
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import Params
 
@@ -48,11 +49,13 @@ def one_spelling(target: pd.Series) -> pd.Series:
 def mapping_of(dataset: str, params: Params) -> tuple[str, dict[str, str] | None]:
     """The mapping of a data set, None if it keeps its labels, and the mapping's key.
 
-    A union may map the labels of a data set in another way than the data set alone.
+    `labels:` has priority over the default of the data set. A union may map the labels of a data
+    set in another way than the data set alone.
     """
     if params.dataset == "union" and dataset in params.union.labels:
         return f"union.labels.{dataset}", params.union.labels[dataset]
-    return f"labels.{dataset}", params.labels.get(dataset)
+    mapping = {**DEFAULT_LABELS.get(dataset, {}), **params.labels.get(dataset, {})}
+    return f"labels.{dataset}", mapping or None
 
 
 def check_mapped(labels: pd.Series, key: str, mapping: dict[str, str]) -> None:

@@ -1,11 +1,15 @@
 """The command line of a stage, and how it reports errors."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from cxr.pipeline.errors import UserError
+
+
+GO_BACK = "To go back to the results before: git checkout params.yaml && dvc checkout"
 
 
 def paths(description: str, *names: str) -> argparse.Namespace:
@@ -25,9 +29,14 @@ def paths(description: str, *names: str) -> argparse.Namespace:
 
 
 def run(stage: Callable[[], None]) -> None:
-    """Run a stage; print a `UserError` or an `OSError` as one line on stderr and exit with 1."""
+    """Run a stage; print a `UserError` or an `OSError` as one line on stderr and exit with 1.
+
+    Under DVC, which has removed the stage's outputs before, a second line says how to go back.
+    """
     try:
         stage()
     except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
+        if "DVC_STAGE" in os.environ:
+            print(GO_BACK, file=sys.stderr)
         sys.exit(1)

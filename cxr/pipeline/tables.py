@@ -102,6 +102,12 @@ class Predictions(Table):
     probabilities: Series[float] = pa.Field(alias="^p_.+$", regex=True, ge=0, le=1, coerce=True)
 
 
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write the data of a plot, for DVC and for other programs; numbers have six digits."""
+    with atomic_write(path) as part:
+        table.to_csv(part, index=False, lineterminator="\n", float_format="%.6g")
+
+
 T = TypeVar("T", bound=type[Table])
 
 

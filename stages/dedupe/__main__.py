@@ -17,7 +17,7 @@ from stages.dedupe.grouping import group_duplicates, longest_chain
 
 
 def main() -> None:
-    files = cli.paths(__doc__, "params", "images", "pixels", "duplicates", "metrics", "plots")
+    files = cli.paths(__doc__, "params", "images", "pixels", "duplicates", "details", "plots")
     params = load(files.params)
     images = tables.read(files.images, tables.Images)
     images["target"] = classes(images, params)
@@ -34,12 +34,12 @@ def main() -> None:
         plots.mkdir()
         draw_groups(plots / "groups.png", duplicates, usable, pixels)
     tables.write(files.duplicates, duplicates, tables.Duplicates)
-    write_json(files.metrics, summary(duplicates, pairs))
+    write_json(files.details, summary(duplicates, pairs))
     print(duplicates["reason"].value_counts().to_string())
 
 
 def summary(duplicates: pd.DataFrame, pairs: NDArray[np.int64]) -> dict[str, int]:
-    """Counts for metrics/dedupe.json."""
+    """Counts for the report."""
     reasons = duplicates["reason"].value_counts()
     sizes = duplicates["duplicate_group"].value_counts()
     return {

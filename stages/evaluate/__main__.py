@@ -18,9 +18,9 @@ from cxr.pipeline.cli import paths, run
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import atomic_write, write_json
 from cxr.pipeline.params import load
-from cxr.pipeline.tables import class_indices
+from cxr.pipeline.tables import class_indices, write_csv
 from stages.evaluate import error_analysis, metrics, plots, projection, subgroups
-from stages.evaluate.audit import audit_shortcuts
+from stages.evaluate.audit import audit_headline, audit_shortcuts
 from stages.evaluate.training_plots import draw_training
 
 
@@ -28,8 +28,8 @@ def main() -> None:
     """The stage, from its files to its files."""
     files = paths(
         "Evaluate a network on the test images.",
-        *("params", "model", "training", "pixels", "masks", "images", "split"),
-        *("predictions", "metrics", "breakdown", "audit", "plots"),
+        *("params", "model", "epochs", "augmented", "pixels", "masks", "images", "split"),
+        *("predictions", "metrics", "audit", "details", "audit_details", "curves", "plots"),
     )
     params = load(files.params)
     settings = params.evaluate
@@ -54,7 +54,7 @@ def main() -> None:
     test, test_probs = held_out[in_test], probs[in_test]
     uncalibrated = scaled_softmax(logits[in_test], 1.0)
     actual, groups = class_indices(test["target"], info.classes), test["split_group"].to_numpy()
-    headline, by_class = metrics.headline_and_class_metrics(
+    overall, by_class = metrics.overall_and_class_metrics(
         actual, test_probs, groups, info.classes, settings
     )
     point = choose_operating_point(
@@ -83,27 +83,26 @@ def main() -> None:
         error_analysis.draw_audit(folder, audit)
         error_analysis.draw_projection(folder, test.iloc[sample], projected)
         error_analysis.draw_mistakes(folder, test, pixels, actual, test_probs, info.classes)
-        plots.write_table(folder / "subgroups.csv", by_subgroup)
-        draw_training(folder, files.training, info.classes, info.size)
+        write_csv(folder / "subgroups.csv", by_subgroup)
+        draw_training(folder, files.epochs, files.augmented, info.classes, info.size)
+    with atomic_write(files.curves) as folder:
+        plots.write_curves(folder, actual, uncalibrated, test_probs, info.classes)
     write_json(
-        files.metrics,
-        headline
-        | {
+        files.details,
+        {
+            **overall,
             "images": len(actual),
             "groups": test["split_group"].nunique(),
             "calibration": metrics.calibration_metrics(actual, uncalibrated, info.temperature),
             "operating_point": at_point,
-        },
-    )
-    write_json(
-        files.breakdown,
-        {
             "macro": metrics.macro_metrics(actual, test_probs),
             "class": by_class,
             "subgroup": subgroups.subgroups_to_json(by_subgroup),
         },
     )
-    write_json(files.audit, audit)
+    write_json(files.audit_details, audit)
+    write_json(files.metrics, metrics.headline(overall, at_point))
+    write_json(files.audit, audit_headline(audit))
 
 
 def check_classes(images: pd.DataFrame, classes: list[str]) -> None:

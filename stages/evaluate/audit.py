@@ -127,6 +127,13 @@ def audit_shortcuts(
     }
 
 
+def audit_headline(audit: Result) -> Result:
+    """The numbers of metrics/audit.json: suspicious probes, and the least `network_gain`."""
+    gains = [result.get("network_gain") for result in audit.values() if isinstance(result, dict)]
+    known = [gain for gain in gains if gain is not None]
+    return {"suspicious": audit["suspicious"], "network_gain": min(known, default=None)}
+
+
 def score_lung_probes(
     classifier: Classifier,
     task: Task,

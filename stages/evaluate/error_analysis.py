@@ -8,9 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cxr.metrics.classification import Floats, Labels
+from cxr.pipeline.tables import write_csv
 from cxr.plotting.display_names import PROBE_NAMES
 from cxr.plotting.figures import contact_sheet, figure, short_name
-from stages.evaluate.plots import error_bar, write_table
+from stages.evaluate.plots import error_bar
 
 MISTAKES = 24
 COLOURED_SOURCES = 7
@@ -55,7 +56,7 @@ def draw_projection(folder: Path, images: pd.DataFrame, projected: Floats) -> No
         projected: (N, 2).
     """
     points = images[["image", "target", "source"]].assign(x=projected[:, 0], y=projected[:, 1])
-    write_table(folder / "projection.csv", points)
+    write_csv(folder / "projection.csv", points)
     counts = points["source"].value_counts().sort_index()
     largest = counts.sort_values(ascending=False, kind="stable").index[:COLOURED_SOURCES]
     sources = points["source"].where(points["source"].isin(largest), "others")

@@ -1,4 +1,4 @@
-"""The contents of metrics/test.json and metrics/breakdown.json: scores beside their intervals."""
+"""The scores of the test images with their intervals: all of them, and the headline."""
 
 from typing import Any
 
@@ -34,8 +34,10 @@ from cxr.pipeline.params import Evaluate
 
 Json = dict[str, Any]
 
+HEADLINE = ("macro_f1", "auroc", "average_precision", "mcc", "brier", "ece")
 
-def headline_and_class_metrics(
+
+def overall_and_class_metrics(
     actual: Labels,
     probs: Floats,
     groups: NDArray[np.str_],
@@ -50,22 +52,22 @@ def headline_and_class_metrics(
         groups: (N,).
 
     Returns:
-        the headline scores and their `interval`; and for each class its scores and `interval`.
+        the overall scores and their `interval`; and for each class its scores and `interval`.
     """
 
-    def headline(weights: Floats | None, by_class: dict[str, Floats]) -> dict[str, Floats]:
+    def overall(weights: Floats | None, by_class: dict[str, Floats]) -> dict[str, Floats]:
         scores = headline_scores(actual, probs, weights, by_class)
         return scores | calibration_scores(actual, probs, weights)
 
     def statistics(weights: Floats) -> dict[str, Floats]:
         by_class = class_scores(actual, probs, weights)
         prefixed = {f"class/{score}": values for score, values in by_class.items()}
-        return headline(weights, by_class) | prefixed
+        return overall(weights, by_class) | prefixed
 
     intervals = bootstrap_intervals(statistics, groups, settings)
     by_class = class_scores(actual, probs)
     metrics: Json = {
-        score: nan_to_none(values[0]) for score, values in headline(None, by_class).items()
+        score: nan_to_none(values[0]) for score, values in overall(None, by_class).items()
     }
     group_counts = effective_groups(actual, groups)
     metrics["interval"] = {
@@ -96,6 +98,24 @@ def headline_and_class_metrics(
             },
         }
     return metrics, class_metrics
+
+
+def headline(overall: Json, at_point: Json | None) -> Json:
+    """The scores of metrics/test.json: the same keys for every network and data set.
+
+    Args:
+        overall: scores and `interval`, from `overall_and_class_metrics`.
+        at_point: from `operating_point_metrics`.
+    """
+    interval = overall["interval"]["balanced_accuracy"]
+    return {
+        "accuracy": overall["accuracy"],
+        "balanced_accuracy": overall["balanced_accuracy"],
+        "balanced_accuracy_low": interval["low"],
+        "balanced_accuracy_high": interval["high"],
+        **{name: overall[name] for name in HEADLINE},
+        **{rate: at_point and at_point[rate] for rate in ("sensitivity", "specificity")},
+    }
 
 
 def macro_metrics(actual: Labels, probs: Floats) -> Json:

@@ -1,4 +1,4 @@
-"""Plots of the test scores, each also as a table that `dvc plots diff` overlays.
+"""Plots of the test scores, and the data of the curves, which `dvc plots diff` overlays.
 
 Confusion matrix, ROC and precision-recall curves, operating point, reliability diagram.
 """
@@ -9,36 +9,71 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.metrics import PrecisionRecallDisplay, RocCurveDisplay
+from sklearn.metrics import (
+    PrecisionRecallDisplay,
+    RocCurveDisplay,
+    precision_recall_curve,
+    roc_curve,
+)
 
 from cxr.metrics.calibration_error import BINS, reliability_table
 from cxr.metrics.classification import Floats, Labels, confusion_matrices
-from cxr.pipeline.files import atomic_write, file_name
+from cxr.pipeline.files import file_name
+from cxr.pipeline.tables import write_csv
 from cxr.plotting.figures import figure
 
 BAR_WIDTH = 0.02
+MAX_POINTS = 200
 CHANCE = {"color": "grey", "linestyle": ":", "linewidth": 1.5, "label": "chance"}
 
 
-def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a table for DVC to plot."""
-    with atomic_write(path) as part:
-        table.to_csv(part, index=False, lineterminator="\n", float_format="%.6g")
+def write_curves(
+    folder: Path, actual: Labels, uncalibrated: Floats, calibrated: Floats, classes: list[str]
+) -> None:
+    """Write the data of confusion matrix, ROC, precision-recall and reliability curves.
+
+    `confusion.csv` has a row for each image, sorted; `roc/` and `precision_recall/` have a table
+    for each class, of at most `MAX_POINTS` rows; `reliability/` has the bins before and after
+    temperature scaling.
+
+    Args:
+        actual: (N,), class indices.
+        uncalibrated, calibrated: probabilities (N, K) before and after temperature scaling.
+    """
+    names = np.array(classes)
+    pairs = pd.DataFrame({"actual": names[actual], "predicted": names[calibrated.argmax(1)]})
+    write_csv(folder / "confusion.csv", pairs.sort_values(["actual", "predicted"]))
+    for index, name in enumerate(classes):
+        positive, score = actual == index, calibrated[:, index]
+        if positive.all() or not positive.any():
+            continue
+        fpr, tpr, _ = roc_curve(positive, score)
+        precision, recall, _ = precision_recall_curve(positive, score, drop_intermediate=True)
+        file = f"{file_name(name)}.csv"
+        write_csv(folder / "roc" / file, thin(pd.DataFrame({"fpr": fpr, "tpr": tpr})))
+        # In the order of rising recall.
+        pr = pd.DataFrame({"recall": recall, "precision": precision})[::-1]
+        write_csv(folder / "precision_recall" / file, thin(pr))
+    write_csv(folder / "reliability" / "before.csv", reliability_table(actual, uncalibrated))
+    write_csv(folder / "reliability" / "after.csv", reliability_table(actual, calibrated))
+
+
+def thin(curve: pd.DataFrame) -> pd.DataFrame:
+    """At most `MAX_POINTS` rows of a curve, evenly spaced, with both ends: git keeps the file."""
+    rows = np.linspace(0, len(curve) - 1, min(len(curve), MAX_POINTS)).round().astype(int)
+    return curve.iloc[rows]
 
 
 def draw_confusion_matrix(
     folder: Path, actual: Labels, predicted: Labels, classes: list[str]
 ) -> None:
-    """Write confusion.csv (one row for each image) and confusion.png.
+    """Draw the confusion matrix.
 
     A cell shows the number of images and, as text and shade, its share of the actual class (row).
 
     Args:
         actual, predicted: (N,), class indices.
     """
-    names = np.array(classes)
-    pairs = pd.DataFrame({"actual": names[actual], "predicted": names[predicted]})
-    write_table(folder / "confusion.csv", pairs)
     matrix = confusion_matrices(actual, predicted, len(classes))[0]
     support = matrix.sum(1, keepdims=True)
     share = np.divide(matrix, support, out=np.zeros_like(matrix), where=support > 0)
@@ -62,7 +97,7 @@ def draw_confusion_matrix(
 
 
 def draw_curves(folder: Path, actual: Labels, probs: Floats, classes: list[str]) -> None:
-    """Draw the one-vs-rest ROC and precision-recall curves, and write a table for each class.
+    """Draw the one-vs-rest ROC and precision-recall curves.
 
     A class without images, or without images of other classes, has no curve.
 
@@ -80,18 +115,9 @@ def draw_curves(folder: Path, actual: Labels, probs: Floats, classes: list[str])
             positive, score = actual == index, probs[:, index]
             if positive.all() or not positive.any():
                 continue
-            roc = RocCurveDisplay.from_predictions(positive, score, name=name, ax=roc_axes)
-            write_table(
-                folder / "roc" / f"{file_name(name)}.csv",
-                pd.DataFrame({"fpr": roc.fpr, "tpr": roc.tpr}),
-            )
-            pr = PrecisionRecallDisplay.from_predictions(
+            RocCurveDisplay.from_predictions(positive, score, name=name, ax=roc_axes)
+            PrecisionRecallDisplay.from_predictions(
                 positive, score, name=name, ax=pr_axes, drop_intermediate=True
-            )
-            write_table(
-                folder / "precision_recall" / f"{file_name(name)}.csv",
-                # In the order of rising recall.
-                pd.DataFrame({"recall": pr.recall, "precision": pr.precision})[::-1],
             )
         roc_axes.plot([0, 1], [0, 1], **CHANCE)
         for axes, title, x, y in (
@@ -162,8 +188,6 @@ def draw_reliability(
     """
     before = reliability_table(actual, uncalibrated)
     after = reliability_table(actual, calibrated)
-    write_table(folder / "reliability" / "before.csv", before)
-    write_table(folder / "reliability" / "after.csv", after)
     with figure(
         folder / "reliability.png", 2, 1,
         figsize=(5.6, 6.6), sharex=True, gridspec_kw={"height_ratios": [3, 1]},

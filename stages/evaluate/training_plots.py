@@ -1,8 +1,6 @@
 """Plots of the training run: learning curves, and examples of augmented images."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,11 +19,14 @@ METRICS = {
 }
 
 
-def draw_training(folder: Path, training: Path, classes: list[str], size: int) -> None:
+def draw_training(
+    folder: Path, epochs: Path, examples: Path, classes: list[str], size: int
+) -> None:
     """Draw learning_curves.png and augmented.png from the files that training wrote.
 
     Args:
-        training: the folder of these files.
+        epochs: the table of learning curves, from `stages.train.history.write_curves`.
+        examples: the folder of augmented images.
         classes: of the network.
         size: side of its images in pixels.
 
@@ -33,26 +34,22 @@ def draw_training(folder: Path, training: Path, classes: list[str], size: int) -
         UserError: if one of the files is missing.
     """
     try:
-        draw_learning_curves(folder / "learning_curves.png", training)
-        draw_augmented(folder / "augmented.png", training / "augmented", classes, size)
+        draw_learning_curves(folder / "learning_curves.png", epochs)
+        draw_augmented(folder / "augmented.png", examples, classes, size)
     except FileNotFoundError as error:
         raise UserError(f"{error.filename} is missing: `dvc repro` writes it.") from error
 
 
-def draw_learning_curves(path: Path, training: Path) -> None:
+def draw_learning_curves(path: Path, epochs: Path) -> None:
     """Draw each metric of training and validation images by epoch, with the best epoch marked."""
-    best: dict[str, Any] = json.loads((training / "best_epoch.json").read_text(encoding="utf-8"))
+    table = pd.read_csv(epochs).set_index("epoch")
     with figure(path, 2, 2, figsize=(9, 6.5), sharex=True) as (canvas, axes):
         for axis, (metric, title) in zip(axes.flat, METRICS.items(), strict=True):
             for side, name in (("train", "training"), ("val", "validation")):
-                curve = training / "plots" / "metrics" / side / f"{metric}.tsv"
-                values = pd.read_csv(curve, sep="\t")[metric]
-                marker = "o" if len(values) < 30 else ""
-                epochs = range(1, len(values) + 1)
-                axis.plot(epochs, values, marker=marker, markersize=3.5, label=name)
-            axis.axvline(
-                best["epoch"], color="0.4", linestyle="--", linewidth=1, label="best epoch"
-            )
+                marker = "o" if len(table) < 30 else ""
+                axis.plot(table[f"{side}_{metric}"], marker=marker, markersize=3.5, label=name)
+            best = table["best"].idxmax()
+            axis.axvline(best, color="0.4", linestyle="--", linewidth=1, label="best epoch")
             axis.set_title(title)
             axis.xaxis.get_major_locator().set_params(integer=True)
             if metric != "loss":

@@ -25,7 +25,7 @@ from stages.gradcam.measure import Measurer, lung_masks
 from stages.gradcam.novel import novel_images
 from stages.gradcam.predictions import add_predictions, check_classes
 from stages.gradcam.sampling import balanced_sample, choose_examples, first_by_hash
-from stages.gradcam.summary import summarize, summarize_by_class, summarize_difference
+from stages.gradcam.summary import headline, summarize, summarize_by_class, summarize_difference
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
     files = paths(
         __doc__,
         *("params", "model", "predictions", "split", "pixels", "masks", "novel"),
-        *("metrics", "plots"),
+        *("metrics", "details", "plots"),
     )
     params = load(files.params)
     settings = params.gradcam
@@ -75,7 +75,7 @@ def main() -> None:
         maps = explain_rows(explain, novel_pixels, rows, classes)
         draw_novel_sheet(folder, shown, novel_pixels[rows], maps)
     write_json(
-        files.metrics,
+        files.details,
         {
             "layer": explain.layer,
             "feature_map": f"{explain.height} x {explain.width}",
@@ -84,6 +84,7 @@ def main() -> None:
             "novel": {"unusable": unusable} | summarize(measured["novel"], params.evaluate),
         },
     )
+    write_json(files.metrics, headline(measured["test"]))
 
 
 def summarize_subsets(

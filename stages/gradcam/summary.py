@@ -49,6 +49,26 @@ def summarize(measured: pd.DataFrame, settings: Evaluate) -> Summary:
     }
 
 
+def headline(measured: pd.DataFrame) -> Summary:
+    """The numbers of metrics/gradcam.json: means over test images, None where undefined.
+
+    Args:
+        measured: as for `summarize_by_class`.
+
+    Returns:
+        `lungs_hit` beside the share that a random pixel would have, `lungs_area`; and the
+        correlation of heatmaps with those of the `changed` image (the least stable of the small
+        changes) and of a network with `random_weights`.
+    """
+    means = measured[list(MEASURES)].mean()
+    values = {
+        **{name: means[name] for name in ("lungs_hit", "lungs_area")},
+        "changed": means[["shift", "flip", "brightness"]].min(),
+        "random_weights": means["random_weights"],
+    }
+    return {name: nan_to_none(value) for name, value in values.items()}
+
+
 def measure_intervals(measured: pd.DataFrame, settings: Evaluate) -> dict[str, Summary]:
     """Compute bootstrap intervals over groups."""
     if measured.empty:

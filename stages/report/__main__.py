@@ -23,7 +23,7 @@ from stages.report.heatmap_findings import heatmap_sentences, heatmap_tables
 from stages.report.render import render
 from stages.report.settings import setting_rows
 
-METRICS = ("duplicates", "flow", "test", "breakdown", "audit", "gradcam")
+DETAILS = ("duplicates", "flow", "test", "audit", "gradcam")
 PLOTS = {
     "evaluate_plots": (
         *("learning_curves", "roc", "precision_recall", "reliability", "projection"),
@@ -40,31 +40,31 @@ def main() -> None:
     """The stage, from its files to its files."""
     files = paths(
         "Write the report: data, model, results and audit in one HTML file.",
-        *("params", "model", "images", "split", *METRICS),
-        *("duplicates_plots", "flow_plots", "evaluate_plots", "gradcam_plots"),
+        *("params", "model", "images", "split", *DETAILS),
+        *("duplicates_plots", "flow_plots", "curves", "evaluate_plots", "gradcam_plots"),
         "report",
     )
     params = load(files.params)
-    metrics = {name: read_json(getattr(files, name)) for name in METRICS}
-    test, breakdown, audit = metrics["test"], metrics["breakdown"], metrics["audit"]
+    details = {name: read_json(getattr(files, name)) for name in DETAILS}
+    test, audit = details["test"], details["audit"]
     images = tables.read(files.images, tables.Images)
     split = tables.read(files.split, tables.Split)
-    predictions = read_csv(files.evaluate_plots / "confusion.csv", str)
-    reliability = read_csv(files.evaluate_plots / "reliability" / "after.csv", float)
+    predictions = read_csv(files.curves / "confusion.csv", str)
+    reliability = read_csv(files.curves / "reliability" / "after.csv", float)
     info = read_info(files.model)
     matrix = dataset.confusion_matrix(predictions, info.classes)
     chance = audit["network"]["chance"]
     audit_finding = findings.audit_finding(audit)
 
     html = render(
-        **metrics,
+        **details,
         params=params,
         settings=setting_rows(params, info.architecture),
         info=info,
         weights=Path(info.weights).name,
         sha256=sha256(files.model / MODEL_FILE),
         parameters=info.parameters,
-        statuses=dataset.status_columns(metrics["flow"]["flow"]),
+        statuses=dataset.status_columns(details["flow"]["flow"]),
         label_mapping=dataset.label_mapping(params),
         reasons=dataset.unusable_reasons(images),
         characteristics=dataset.characteristics(dataset.split_images(images, split)),
@@ -72,15 +72,15 @@ def main() -> None:
         confusions=dataset.frequent_confusions(matrix, info.classes),
         images=embed_plots(files, test["operating_point"] is not None),
         heatmap_images=embed_heatmaps(files.gradcam_plots, info.classes),
-        heatmap_sentences=heatmap_sentences(metrics["gradcam"]),
-        heatmap_tables=heatmap_tables(metrics["gradcam"]),
-        baselines=findings.baselines(breakdown["class"], chance),
+        heatmap_sentences=heatmap_sentences(details["gradcam"]),
+        heatmap_tables=heatmap_tables(details["gradcam"]),
+        baselines=findings.baselines(test["class"], chance),
         calibration=findings.calibration_sentence(test, dataset.mean_confidence(reliability)),
         audit_finding=audit_finding,
         findings=[
             findings.performance_finding(test, chance, params.evaluate.confidence),
-            findings.weakest_class_finding(breakdown["class"]),
-            findings.operating_point_finding(test["operating_point"], breakdown["class"]),
+            findings.weakest_class_finding(test["class"]),
+            findings.operating_point_finding(test["operating_point"], test["class"]),
             audit_finding,
         ],
     )
@@ -90,7 +90,7 @@ def main() -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a metrics file.
+    """Read the details that a stage wrote.
 
     Raises:
         UserError: if it is missing or not JSON.

@@ -1,4 +1,4 @@
-"""Findings in plain words, for the start of the report: computed from the metrics files."""
+"""Findings in plain words, for the start of the report: computed from the details of the stages."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""The heatmap measures of metrics/gradcam.json, as tables and as sentences."""
+"""The heatmap measures, as tables and as sentences."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

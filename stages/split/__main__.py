@@ -17,7 +17,9 @@ from stages.split.assign import assign, split_groups
 
 def main() -> None:
     files = cli.paths(
-        __doc__, "params", "images", "duplicates", "pixels", "split", "metrics", "plots"
+        __doc__,
+        *("params", "images", "duplicates", "pixels"),
+        *("split", "metrics", "details", "plots"),
     )
     params = load(files.params)
     images = tables.read(files.images, tables.Images)
@@ -39,13 +41,14 @@ def main() -> None:
 
     columns = list(tables.Split.to_schema().columns)
     tables.write(files.split, kept[columns], tables.Split)
-    metrics = {
+    details = {
         **flow.summary(images, status),
         "leaks": leaks,
         "shares": flow.shares(kept, params.split.folds),
         "without_dedupe": flow.without_dedupe(usable, params.split),
     }
-    write_json(files.metrics, metrics)
+    write_json(files.details, details)
+    write_json(files.metrics, flow.headline(details["flow"], leaks))
 
     # Imported here because it takes longer than most runs of this stage.
     from stages.split.plots import draw_classes, draw_samples

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from cxr.pipeline.params import SplitSettings
-from cxr.pipeline.tables import IMAGE_STATUS
+from cxr.pipeline.tables import IMAGE_STATUS, SPLITS
 from stages.split.assign import assign, split_groups
 
 
@@ -33,12 +33,29 @@ def count(status: pd.Series, by: pd.Series) -> pd.DataFrame:
 
 
 def summary(images: pd.DataFrame, status: pd.Series) -> dict[str, Any]:
-    """The flow table for metrics/split.json: overall, by class and by source."""
+    """The flow of images: overall, by class and by source."""
     total = status.value_counts().reindex(list(IMAGE_STATUS), fill_value=0)
     return {
         "flow": {"found": len(images), **as_counts(total)},
         "class": by_value(status, images["target"].replace("", "unlabelled")),
         "source": by_value(status, images["source"].replace("", "unknown")),
+    }
+
+
+def headline(flow: dict[str, int], leaks: dict[str, int]) -> dict[str, int]:
+    """The numbers of metrics/data.json: the same keys for every data set.
+
+    Args:
+        flow: number of images `found`, and by status.
+        leaks: number of pairs by kind.
+    """
+    return {
+        "images": flow["found"],
+        "unusable": flow["unusable"],
+        "duplicates": flow["duplicate"],
+        "conflicts": flow["conflict"],
+        **{split: flow[split] for split in SPLITS},
+        "leaks": sum(leaks.values()),
     }
 
 

@@ -1,4 +1,4 @@
-"""Train a network; write the model of the best epoch and the learning curves."""
+"""Train a network; write the model of the best epoch, learning curves and augmented images."""
 
 import sys
 
@@ -27,7 +27,9 @@ from stages.train.trainer import choose_precision, fit, silence_other_ranks, syn
 
 def main() -> None:
     """Read the command line, train, write the model folder and the plots."""
-    paths = cli.paths(__doc__, "params", "pixels", "split", "model", "plots", "checkpoints")
+    paths = cli.paths(
+        __doc__, "params", "pixels", "split", "model", "curves", "augmented", "checkpoints"
+    )
     rank = silence_other_ranks()
     params = load(paths.params)
     settings, architecture = params.train, params.architectures[params.model]
@@ -78,9 +80,9 @@ def main() -> None:
         return
 
     best_epoch, best_score = history.best()
-    with atomic_write(paths.plots) as plots:
-        write_curves(plots, history)
-        write_examples(plots / "augmented", training, classifier.info.classes)
+    write_curves(paths.curves, history)
+    with atomic_write(paths.augmented) as folder:
+        write_examples(folder, training, classifier.info.classes)
     classifier.network.load_state_dict(module.best_state)
     pixels = np.load(paths.pixels, mmap_mode="r")
     logits = classifier.logits(pixels, validation.subset.rows)

@@ -3,24 +3,10 @@
 import resource
 from pathlib import Path
 
+import pandas as pd
 import torch
-from dvclive import Live
 
-from cxr.pipeline.files import write_json
-
-
-class CurveWriter(Live):
-    """DVCLive's writer of the curves for `dvc plots diff`, without its side effects.
-
-    Live looks for the last commit of the repository and initializes DVC in the folder. Before the
-    first commit that fails, and the curves need neither.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(str(folder), report=None, save_dvc_exp=False, dvcyaml=None)
-
-    def _init_dvc(self) -> None:
-        self._dvc_file = "dvc.yaml"
+from cxr.pipeline.tables import write_csv
 
 
 class History:
@@ -73,15 +59,13 @@ class History:
         return f"{speed}peak memory {memory / 2**30:.1f} GiB"
 
 
-def write_curves(folder: Path, history: History) -> None:
-    """Write the learning curves and the number of the best epoch.
+def write_curves(path: Path, history: History) -> None:
+    """Write the learning curves as a table with a row for each epoch.
 
-    `folder`/plots/metrics/{train,val}/<metric>.tsv have a row for each epoch;
-    `folder`/best_epoch.json has the epoch whose weights are saved, counted from 1.
+    Columns: `epoch`, counted from 1; each metric as `train_<metric>` and `val_<metric>`; and
+    `best`, 1 for the epoch whose weights are saved, else 0.
     """
-    write_json(folder / "best_epoch.json", {"epoch": history.best()[0]})
-    writer = CurveWriter(folder)
-    for metrics in history.epochs:
-        for name, value in metrics.items():
-            writer.log_metric(name, round(value, 6))
-        writer.next_step()
+    table = pd.DataFrame(history.epochs).rename(columns=lambda name: name.replace("/", "_"))
+    epochs = pd.RangeIndex(1, len(table) + 1)
+    table.insert(0, "epoch", epochs)
+    write_csv(path, table.assign(best=(epochs == history.best()[0]).astype(int)))

@@ -2,13 +2,22 @@
 
 from pathlib import Path
 
-from cxr.commands.comment.sections import plots_note, write_comment
+from cxr.commands.comment.sections import (
+    headline_section,
+    plots_note,
+    settings_section,
+    unpaired_section,
+    write_comment,
+)
 from cxr.commands.paired import score_configurations
 from cxr.commands.revisions import (
     EVALUATION_STAGES,
     WORKSPACE,
+    MissingOutput,
     RevisionFiles,
+    hash_sources,
     open_repo,
+    read_lock,
     read_run,
 )
 from cxr.pipeline.errors import UserError
@@ -31,17 +40,26 @@ def comment(against: str, out: Path | None, plots: Path | None, project: Path) -
         project: the folder of params.yaml.
 
     Raises:
-        UserError: if there is no such revision, or one of the two is not reproduced.
+        UserError: if there is no such revision, or the workspace is not reproduced.
     """
     settings = load(project / "params.yaml").evaluate
     if against == WORKSPACE:
         raise UserError("--against: give a commit, branch, tag or experiment, not the workspace.")
-    target, change = (read_run(name, EVALUATION_STAGES) for name in (against, WORKSPACE))
+    change = read_run(WORKSPACE, EVALUATION_STAGES)
     with open_repo() as repo:
         metrics = repo.metrics.diff(a_rev=against, all=True).get("diff", {})
         params = repo.params.diff(a_rev=against).get("diff", {}).get("params.yaml", {})
-    after, before = score_configurations([[change], [target]], settings)
-    text = write_comment(target, change, (after, before), metrics, params)
+    try:
+        target = read_run(against, EVALUATION_STAGES)
+    except MissingOutput:
+        headline = unpaired_section(against, metrics.get("metrics/test.json", {}))
+        runs = [change]
+    else:
+        after, before = score_configurations([[change], [target]], settings)
+        headline = headline_section(target, change, (after, before))
+        runs = [target, change]
+    same_sources = hash_sources(read_lock(against)) == change.source_hash
+    text = write_comment(against, headline, metrics, settings_section(params, same_sources), runs)
     if plots is not None:
         heatmaps = [f"plots/gradcam/{file_name(name)}.png" for name in change.classes]
         copy_plots(plots, against, [*heatmaps, *PLOTS])

@@ -1,6 +1,7 @@
 """The sections of a pull request's comment: metrics, settings, data, audit, heatmaps, errors."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,19 @@ from cxr.commands.markdown import format_estimate, markdown_table
 from cxr.commands.paired import LOWER_IS_BETTER, ConfigurationScores, Estimate
 from cxr.commands.revisions import Run, describe_test_differences
 from cxr.metrics.classification import confusion_matrices
-from cxr.pipeline.tables import IMAGE_STATUS
-from cxr.plotting.display_names import PROBE_NAMES, display_name
+from cxr.plotting.display_names import display_name
 
 MARKER = "<!-- cxr comment -->"
 """The workflow finds its earlier comment by this line."""
 MAX_LENGTH = 65_000
 """Characters. GitHub accepts 65,536; the workflow adds a few."""
 TOO_LONG = "Too long for a comment: see `dvc params diff`, `dvc metrics diff` and `dvc plots diff`."
-FLOW = ("found", *IMAGE_STATUS)
-LEAKS = ("patient", "split_group", "sha256", "near")
+FILES = {
+    "Data": "metrics/data.json",
+    "Shortcut audit": "metrics/audit.json",
+    "Heatmaps": "metrics/gradcam.json",
+}
+"""The metrics files of the sections after the headline."""
 
 Change = dict[str, Any]
 """A value in both revisions, as `dvc metrics diff` and `dvc params diff` give it: `old`, `new`."""
@@ -28,39 +32,26 @@ Changes = dict[str, Change]
 
 
 def write_comment(
-    target: Run,
-    change: Run,
-    scores: tuple[ConfigurationScores, ConfigurationScores],
-    metrics: dict[str, Changes],
-    params: Changes,
+    against: str, headline: str, metrics: dict[str, Changes], params: str, runs: Sequence[Run]
 ) -> str:
     """The comment as markdown.
 
     Args:
-        target: the revision to compare with.
-        change: the workspace.
-        scores: of the change and of the target, on the same resamples.
+        against: the revision to compare with.
+        headline: from `headline_section` or `unpaired_section`.
         metrics: by file, from `dvc metrics diff --all`.
-        params: from `dvc params diff`.
+        params: from `settings_section`.
+        runs: those whose confusion matrices are shown.
     """
-    top = [
-        MARKER,
-        f"## Results of this change, compared with `{target.name}`",
-        headline_section(target, change, scores, metrics.get("metrics/test.json", {})),
-    ]
+    top = [MARKER, f"## Results of this change, compared with `{against}`", headline]
     sections = {
-        "Settings": settings_section(target, change, params),
-        "Data": data_section(
-            metrics.get("metrics/split.json", {}), metrics.get("metrics/dedupe.json", {})
-        ),
-        "Shortcut audit": audit_section(metrics.get("metrics/audit.json", {})),
-        "Heatmaps": heatmap_section(metrics.get("metrics/gradcam.json", {})),
-        "Confusion matrices of the test images": "\n\n".join(
-            confusion_section(run) for run in (target, change)
-        ),
+        "Settings": params,
+        **{title: metrics_section(metrics.get(path, {})) for title, path in FILES.items()},
+        "Confusion matrices of the test images": "\n\n".join(map(confusion_section, runs)),
     }
     kept = shorten(sections, MAX_LENGTH - len("\n\n".join(top)))
-    return "\n\n".join([*top, *(f"### {title}\n\n{text}" for title, text in kept.items())]) + "\n"
+    parts = [f"### {title}\n\n{text}" for title, text in kept.items() if text]
+    return "\n\n".join([*top, *parts]) + "\n"
 
 
 def shorten(sections: dict[str, str], max_length: int) -> dict[str, str]:
@@ -74,17 +65,20 @@ def shorten(sections: dict[str, str], max_length: int) -> dict[str, str]:
 
 
 def headline_section(
-    target: Run,
-    change: Run,
-    scores: tuple[ConfigurationScores, ConfigurationScores],
-    metrics: Changes,
+    target: Run, change: Run, scores: tuple[ConfigurationScores, ConfigurationScores]
 ) -> str:
-    """Each headline score in both revisions with its interval, and whether it changed."""
+    """Each headline score in both revisions with its interval, and whether it changed.
+
+    Args:
+        target: the revision to compare with.
+        change: the workspace.
+        scores: of the change and of the target, on the same resamples.
+    """
     after, before = scores
     rows, results = [], {}
     for score in after.names:
-        old = file_estimate(metrics, score, "old") or computed_estimate(before, score)
-        new = file_estimate(metrics, score, "new") or after.estimate(score)
+        old = before.estimate(score) if score in before.names else None
+        new = after.estimate(score)
         difference = after.difference(before, score)
         if difference is None:
             results[score] = classify_unpaired(old, new, score)
@@ -101,6 +95,18 @@ def headline_section(
             markdown_table(["metric", f"`{target.name}`", "this change", "change", "result"], rows),
             method_note(target, change, after),
             *evaluation_code_note(target, change),
+        ]
+    )
+
+
+def unpaired_section(against: str, metrics: Changes) -> str:
+    """The headline scores of both revisions from git, where the old predictions are not at hand."""
+    return "\n\n".join(
+        [
+            metrics_section(metrics),
+            f"The predictions of `{against}` are neither in DVC's cache nor in a remote, so these "
+            "are the committed metrics, without a paired test: small differences may be due to "
+            "chance.",
         ]
     )
 
@@ -144,27 +150,9 @@ def evaluation_code_note(target: Run, change: Run) -> list[str]:
     if not changed:
         return []
     return [
-        f"**The evaluation code changed: {', '.join(changed)}.** The values of each revision come "
-        "from its own code; changes and results are computed by the new code for both."
+        f"**The evaluation code changed: {', '.join(changed)}.** The scores of both revisions are "
+        "computed by the new code, from their predictions."
     ]
-
-
-def file_estimate(metrics: Changes, score: str, side: str) -> Estimate | None:
-    """A score from metrics/test.json; None if the file does not have it.
-
-    Args:
-        side: old or new.
-    """
-    keys = (score, f"interval.{score}.low", f"interval.{score}.high")
-    value, low, high = (metrics.get(key, {}).get(side) for key in keys)
-    if value is None or low is None or high is None:
-        return None
-    return Estimate(value, low, high, p=math.nan)
-
-
-def computed_estimate(scores: ConfigurationScores, score: str) -> Estimate | None:
-    """A score that metrics/test.json does not have, such as the sensitivity to one class."""
-    return scores.estimate(score) if score in scores.names else None
 
 
 def format_change(old: Estimate | None, new: Estimate) -> str:
@@ -198,15 +186,19 @@ def classify_unpaired(old: Estimate | None, new: Estimate, score: str) -> str:
     return classify_change(gap, score)
 
 
-def settings_section(target: Run, change: Run, params: Changes) -> str:
-    """The parameters that changed, and whether code or inbox changed."""
+def settings_section(params: Changes, same_sources: bool) -> str:
+    """The parameters that changed, and whether code or inbox changed.
+
+    Args:
+        params: from `dvc params diff`.
+    """
     rows = [
         [f"`{key}`", format_value(values, "old"), format_value(values, "new")]
         for key, values in params.items()
     ]
-    header = ["parameter", f"`{target.name}`", "this change"]
+    header = ["parameter", "before", "after"]
     parts = [markdown_table(header, sorted(rows)) if rows else "No parameter changed."]
-    if target.source_hash != change.source_hash:
+    if not same_sources:
         parts.append("The training code or the inbox changed.")
     return "\n\n".join(parts)
 
@@ -217,86 +209,35 @@ def format_value(change: Change, side: str) -> str:
     return "–" if value is None else f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
 
 
-def data_section(split: Changes, dedupe: Changes) -> str:
-    """The number of images by status, of duplicates and of leaks."""
-    if not split:
-        return "metrics/split.json is missing in both revisions."
-    counts = {f"{display_name(status)} images": split.get(f"flow.{status}") for status in FLOW}
-    counts |= {
-        "groups of duplicates": dedupe.get("groups"),
-        "exact duplicates": dedupe.get("exact"),
-        "near duplicates": dedupe.get("near"),
-        **{f"leaks by {display_name(leak)}": split.get(f"leaks.{leak}") for leak in LEAKS},
-        "test images with a duplicate in train, if none were removed": split.get(
-            "without_dedupe.with_duplicate_in_train"
-        ),
-    }
-    known = {name: change for name, change in counts.items() if change is not None}
-    changed = [name for name, change in known.items() if change.get("old") != change.get("new")]
-    if not changed:
-        sizes = ", ".join(
-            f"{split[f'flow.{name}']['new']} {display_name(name)}" for name in FLOW[-3:]
+def metrics_section(metrics: Changes) -> str:
+    """The numbers of a metrics file in both revisions, or those of both if none changed.
+
+    Args:
+        metrics: from `dvc metrics diff --all`.
+    """
+    if not metrics:
+        return "The file is missing in both revisions."
+    if all(change.get("old") == change.get("new") for change in metrics.values()):
+        values = (
+            f"{display_name(key)} {format_number(change, 'new')}" for key, change in metrics.items()
         )
-        return f"No count changed: {sizes} images."
+        return f"No number changed: {', '.join(values)}."
     rows = [
         [
-            name,
-            format_count(change, "old"),
-            format_count(change, "new"),
-            "changed" if name in changed else "",
+            display_name(key),
+            format_number(change, "old"),
+            format_number(change, "new"),
+            "" if change.get("old") == change.get("new") else "changed",
         ]
-        for name, change in known.items()
+        for key, change in metrics.items()
     ]
     return markdown_table(["", "before", "after", ""], rows)
 
 
-def format_count(change: Change, side: str) -> str:
-    """One side of a changed count."""
-    return "–" if change.get(side) is None else str(change[side])
-
-
-def audit_section(metrics: Changes) -> str:
-    """The balanced accuracy of each probe, and whether a probe became suspicious."""
-    if not metrics:
-        return "metrics/audit.json is missing in both revisions."
-    rows, newly_suspicious = [], []
-    for probe, name in PROBE_NAMES.items():
-        score, suspicious = (
-            metrics.get(f"{probe}.{key}", {}) for key in ("balanced_accuracy", "suspicious")
-        )
-        if suspicious.get("new") and not suspicious.get("old"):
-            newly_suspicious.append(name)
-        cells = [format_probe(score, suspicious, side) for side in ("old", "new")]
-        rows.append([name, *cells])
-    summary = (
-        f"**Worse: {', '.join(newly_suspicious)} became suspicious.**"
-        if newly_suspicious
-        else "No probe became suspicious."
-    )
-    return "\n\n".join(
-        [summary, markdown_table(["balanced accuracy of the probe", "before", "after"], rows)]
-    )
-
-
-def format_probe(score: Change, suspicious: Change, side: str) -> str:
-    """The result of a probe in one revision."""
-    if score.get(side) is None:
-        return "–"
-    return f"{score[side]:.3f}{' (suspicious)' if suspicious.get(side) else ''}"
-
-
-def heatmap_section(metrics: Changes) -> str:
-    """The heatmap measures of the test images, and the method."""
-    measures = sorted(key for key in metrics if key.startswith("test.") and key.count(".") == 1)
-    method = sorted(key for key in metrics if key in ("layer", "method"))
-    rows = [
-        [
-            display_name(key.removeprefix("test.")),
-            *(format_value(metrics[key], side) for side in ("old", "new")),
-        ]
-        for key in (*method, *measures)
-    ]
-    return markdown_table(["test images", "before", "after"], rows)
+def format_number(change: Change, side: str) -> str:
+    """One side of a change of a metric."""
+    value = change.get(side)
+    return "–" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def confusion_section(run: Run) -> str:
