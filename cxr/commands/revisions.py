@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -100,15 +100,17 @@ def read_run(name: str, evaluation_stages: Sequence[str] = ("evaluate",)) -> Run
         UserError: if there is no such revision, its predictions can't be found, or they were not
             made with its settings and its network.
     """
-    files = RevisionFiles(name)
-    nested, lock = (YAML(typ="safe").load(files.text(path)) for path in ("params.yaml", "dvc.lock"))
-    settings = flatten(nested, "dot", keep_empty_types=(dict,))
-    check_settings(name, nested, lock)
-    stages = (*TRAINING_STAGES, *evaluation_stages)
-    check_up_to_date(name, stage_names(settings["model"], stages), lock)
-    predictions = files.table("data/predictions.csv", "image", "target", "split")
-    split = files.table("data/split.csv", "image", "split_group")
-    images = files.table("data/images.csv", "image", "sha256")
+    with open_revision(name) as files:
+        nested, lock = (
+            YAML(typ="safe").load(files.text(path)) for path in ("params.yaml", "dvc.lock")
+        )
+        settings = flatten(nested, "dot", keep_empty_types=(dict,))
+        check_settings(name, nested, lock)
+        stages = (*TRAINING_STAGES, *evaluation_stages)
+        check_up_to_date(name, stage_names(settings["model"], stages), lock)
+        predictions = files.table("data/predictions.csv", "image", "target", "split")
+        split = files.table("data/split.csv", "image", "split_group")
+        images = files.table("data/images.csv", "image", "sha256")
     test = predictions[predictions["split"] == "test"].sort_values("image", ignore_index=True)
     for table in (split, images):
         test = test.merge(table, on="image", validate="one_to_one")
@@ -178,21 +180,35 @@ def stage_names(model: str, stages: Sequence[str]) -> list[str]:
     return [f"{name}@{model}" if name in by_model else name for name in stages]
 
 
-class RevisionFiles:
-    """The files of a revision, from git, DVC's cache or its remote."""
+@contextmanager
+def open_revision(name: str) -> Iterator["RevisionFiles"]:
+    """The files of a revision, an experiment or the workspace.
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    Raises:
+        UserError: if there is no such revision, or the project is not in it.
+    """
+    with open_repo() as repo, ExitStack() as stack:
         try:
-            self.system = DVCFileSystem(rev=None if name == WORKSPACE else name)
-            # The revision is looked up here, not before.
-            _ = self.system.repo
+            stack.enter_context(repo.switch(name))
         except RevError as error:
             raise UserError(
                 f"there is no revision or experiment '{name}': see `git log` and `dvc exp show`."
             ) from error
-        except (NotDvcRepoError, SCMError) as error:
-            raise UserError(NO_REPOSITORY) from error
+        except NotDvcRepoError as error:
+            raise UserError(f"{name}: this revision does not have the project's folder.") from error
+        yield RevisionFiles(name, repo.dvcfs)
+
+
+@dataclass(frozen=True)
+class RevisionFiles:
+    """The files of a revision, from git, DVC's cache or its remote.
+
+    Attributes:
+        system: its root is the folder of the project, also in a sub-folder of a git repository.
+    """
+
+    name: str
+    system: DVCFileSystem
 
     def text(self, path: str) -> str:
         """A file's content.
