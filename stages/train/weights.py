@@ -6,6 +6,7 @@ import re
 import textwrap
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub
 import timm
@@ -139,7 +140,7 @@ def read_weights(path: Path) -> Pretrained:
     return Pretrained(state, f"{path.name} sha256:{sha256(path)}", info)
 
 
-def unwrap(content: StateDict) -> StateDict:
+def unwrap(content: dict[str, Any]) -> StateDict:
     """The state dict in what training scripts save: of its dictionaries the one of most tensors.
 
     Raises:
