@@ -17,10 +17,10 @@ from typing import IO
 from tqdm import tqdm
 
 from cxr.pipeline.errors import UserError
-from cxr.pipeline.files import remove
+from cxr.pipeline.files import is_clutter, remove
 from stages.download.fetch.member_names import Names, Refused, safe
 from stages.download.fetch.members import Member, is_tar, members
-from stages.download.listing import is_clutter, visible
+from stages.download.listing import visible
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 # Below so many bytes no ratio is suspicious: text packs well.
