@@ -98,7 +98,7 @@ class Queued:
 
 
 CHECK = "--checked checked"
-DOWNLOAD = "--inbox data/inbox --downloads downloads --raw raw --index index.csv"
+DOWNLOAD = "--downloads downloads --raw raw --index index.csv"
 
 
 @pytest.fixture
