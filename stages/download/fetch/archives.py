@@ -91,7 +91,7 @@ class Budget:
 
 
 # May lie beside an archive in the inbox. A table index.csv may not: it would go unused.
-DOCUMENTS = (".md", ".pdf", ".rst", ".txt")
+DOCUMENTS = (".dvc", ".md", ".pdf", ".rst", ".txt")
 
 
 def is_archive(path: Path) -> bool:
