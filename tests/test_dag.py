@@ -177,6 +177,20 @@ def test_an_inbox_of_any_name_is_read(project: Project) -> None:
     assert index["image"].tolist() == ["a/1.png", "b/2.png"]
 
 
+def test_images_in_the_inbox_can_be_versioned_by_dvc(project: Project) -> None:
+    for name in ("a/1.png", "b/2.png"):
+        image = project.folder / "data/inbox/xrays" / name
+        image.parent.mkdir(parents=True)
+        image.write_bytes(b"x")
+    project.dvc("add", "data/inbox/xrays")
+    project.commit("Add images")
+    assert "data/inbox/xrays.dvc" in project.git("ls-files")
+    project.set(dataset="folder")
+    project.dvc("repro", "download")
+    index = tables.read(project.folder / "data/index.csv", tables.Index)
+    assert index["image"].tolist() == ["xrays/a/1.png", "xrays/b/2.png"]
+
+
 def test_what_did_not_change_is_not_run(project: Project) -> None:
     output = project.dvc("exp", "run", "-S", "evaluate.target_sensitivity=0.9")
     assert project.ran(output) == ["check", "evaluate", "report"]
