@@ -106,13 +106,16 @@ def matches(state: StateDict, wanted: StateDict) -> int:
 
 
 def common_prefixes(state: StateDict, least: int) -> list[str]:
-    """What at least so many names begin with, up to a dot; the shortest first, which is ""."""
+    """What at least so many names begin with, up to a dot; those of fewest parts first."""
     counts = Counter(
         name[:end]
         for name in state
         for end in (0, *(dot.end() for dot in re.finditer(r"\.", name)))
     )
-    return sorted((prefix for prefix, count in counts.items() if count >= least), key=len)
+    return sorted(
+        (prefix for prefix, count in counts.items() if count >= least),
+        key=lambda prefix: prefix.count("."),
+    )
 
 
 def rename_to_timm(state: StateDict, model: nn.Module) -> StateDict:

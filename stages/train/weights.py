@@ -65,7 +65,8 @@ def load_initial_weights(classifier: Classifier, weights: str) -> None:
     if pretrained.info is not None:
         mean, std = pretrained.info.mean, pretrained.info.std
         if pretrained.info.classes != info.classes:
-            state = {name: state[name] for name in state if name not in head_tensors(network)}
+            head = head_name(network)
+            state = {name: state[name] for name in state if not name.startswith(head)}
     elif input_channels(state, network) == 3:
         state, mean, std = rgb_to_grey(state, network)
     else:
@@ -165,7 +166,7 @@ def load_matching(network: nn.Module, state: StateDict, origin: str, name: str) 
     """Load the tensors that match, and print which ones do not.
 
     Raises:
-        UserError: if tensors of other layers than the last do not match.
+        UserError: if other layers than the last are not the same.
     """
     wanted = float_tensors(network)
     matching = {
@@ -175,11 +176,16 @@ def load_matching(network: nn.Module, state: StateDict, origin: str, name: str) 
     }
     random = [key for key in wanted if key not in matching]
     unused = [key for key in state if key not in matching and "num_batches_tracked" not in key]
-    if lacking := [key for key in random if key not in head_tensors(network)]:
+    head, parts = head_name(network), {part for part, _ in network.named_children()}
+    lacking = [key for key in random if not key.startswith(head)]
+    # Such as further blocks. What does not begin like a part of the network is no layer of it.
+    surplus = [key for key in unused if key.split(".")[0] in parts and not key.startswith(head)]
+    if lacking or surplus:
         raise UserError(
             f"train.weights: {origin.split()[0]} matches {len(matching)} of the {len(wanted)} "
             f"tensors of {name}: these are the weights of another network (params.yaml: model). "
-            f"It lacks {described(lacking[:2], wanted)}; it has {described(unused[:2], state)}."
+            f"It lacks {described(lacking[:2], wanted)}; "
+            f"it has {described((surplus or unused)[:2], state)}."
         )
     network.load_state_dict(matching, strict=False)
     print(
@@ -192,11 +198,10 @@ def load_matching(network: nn.Module, state: StateDict, origin: str, name: str) 
 def described(names: list[str], state: StateDict) -> str:
     """Some tensors' names and shapes, such as conv1.weight (64 x 1 x 7 x 7)."""
     shapes = {name: " x ".join(map(str, state[name].shape)) for name in names}
-    return ", ".join(f"{name} ({shape})" for name, shape in shapes.items()) or "nothing else"
+    return ", ".join(f"{name} ({shape})" for name, shape in shapes.items()) or "nothing"
 
 
-def head_tensors(network: nn.Module) -> list[str]:
-    """Return the names of the tensors of the last layer."""
+def head_name(network: nn.Module) -> str:
+    """Return what the names of the last layer's tensors begin with."""
     head: nn.Module = network.get_classifier()  # type: ignore[operator]
-    prefix = next(name for name, module in network.named_modules() if module is head)
-    return [f"{prefix}.{name}" for name in head.state_dict()]
+    return next(f"{name}." for name, module in network.named_modules() if module is head)
