@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from dvc.api import DVCFileSystem
 from dvc.exceptions import NotDvcRepoError
 from dvc.repo import Repo
 from dvc.scm import RevError, SCMError
@@ -100,17 +99,15 @@ def read_run(name: str, evaluation_stages: Sequence[str] = ("evaluate",)) -> Run
         UserError: if there is no such revision, its predictions can't be found, or they were not
             made with its settings and its network.
     """
-    with open_revision(name) as files:
-        nested, lock = (
-            YAML(typ="safe").load(files.text(path)) for path in ("params.yaml", "dvc.lock")
-        )
-        settings = flatten(nested, "dot", keep_empty_types=(dict,))
-        check_settings(name, nested, lock)
-        stages = (*TRAINING_STAGES, *evaluation_stages)
-        check_up_to_date(name, stage_names(settings["model"], stages), lock)
-        predictions = files.table("data/predictions.csv", "image", "target", "split")
-        split = files.table("data/split.csv", "image", "split_group")
-        images = files.table("data/images.csv", "image", "sha256")
+    files = RevisionFiles(name)
+    nested, lock = (YAML(typ="safe").load(files.text(path)) for path in ("params.yaml", "dvc.lock"))
+    settings = flatten(nested, "dot", keep_empty_types=(dict,))
+    check_settings(name, nested, lock)
+    stages = (*TRAINING_STAGES, *evaluation_stages)
+    check_up_to_date(name, stage_names(settings["model"], stages), lock)
+    predictions = files.table("data/predictions.csv", "image", "target", "split")
+    split = files.table("data/split.csv", "image", "split_group")
+    images = files.table("data/images.csv", "image", "sha256")
     test = predictions[predictions["split"] == "test"].sort_values("image", ignore_index=True)
     for table in (split, images):
         test = test.merge(table, on="image", validate="one_to_one")
@@ -180,35 +177,23 @@ def stage_names(model: str, stages: Sequence[str]) -> list[str]:
     return [f"{name}@{model}" if name in by_model else name for name in stages]
 
 
-@contextmanager
-def open_revision(name: str) -> Iterator["RevisionFiles"]:
-    """The files of a revision, an experiment or the workspace.
+class RevisionFiles:
+    """The files of a revision, from git, DVC's cache or its remote."""
 
-    Raises:
-        UserError: if there is no such revision, or the project is not in it.
-    """
-    with open_repo() as repo, ExitStack() as stack:
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.opened = ExitStack()
+        # DVCFileSystem(rev=name) would not find a project in a sub-folder of a git repository.
+        repo = self.opened.enter_context(open_repo())
         try:
-            stack.enter_context(repo.switch(name))
+            self.opened.enter_context(repo.switch(name))
         except RevError as error:
             raise UserError(
                 f"there is no revision or experiment '{name}': see `git log` and `dvc exp show`."
             ) from error
         except NotDvcRepoError as error:
             raise UserError(f"{name}: this revision does not have the project's folder.") from error
-        yield RevisionFiles(name, repo.dvcfs)
-
-
-@dataclass(frozen=True)
-class RevisionFiles:
-    """The files of a revision, from git, DVC's cache or its remote.
-
-    Attributes:
-        system: its root is the folder of the project, also in a sub-folder of a git repository.
-    """
-
-    name: str
-    system: DVCFileSystem
+        self.system = repo.dvcfs
 
     def text(self, path: str) -> str:
         """A file's content.

@@ -7,8 +7,8 @@ from cxr.commands.paired import score_configurations
 from cxr.commands.revisions import (
     EVALUATION_STAGES,
     WORKSPACE,
+    RevisionFiles,
     open_repo,
-    open_revision,
     read_run,
 )
 from cxr.pipeline.errors import UserError
@@ -55,9 +55,9 @@ def comment(against: str, out: Path | None, plots: Path | None, project: Path) -
 def copy_plots(folder: Path, against: str, paths: list[str]) -> None:
     """Copy the plots of both revisions, as far as they exist."""
     for side, name in (("target", against), ("change", WORKSPACE)):
-        with open_revision(name) as files:
-            for path in paths:
-                content = files.bytes(path)
-                if content is not None:
-                    with atomic_write(folder / f"{side}-{Path(path).name}") as part:
-                        part.write_bytes(content)
+        files = RevisionFiles(name)
+        for path in paths:
+            content = files.bytes(path)
+            if content is not None:
+                with atomic_write(folder / f"{side}-{Path(path).name}") as part:
+                    part.write_bytes(content)
