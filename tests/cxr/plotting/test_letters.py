@@ -1,5 +1,6 @@
 """Class names of any script are readable in pictures."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,21 @@ from cxr.plotting.figures import figure
 CLASSES = ["肺炎", "정상", "コロナ", "طبيعي", "Nørmal"]
 
 
+@pytest.fixture(autouse=True)
+def forgotten() -> Iterator[None]:
+    """What is remembered of the fonts is forgotten before and after a test."""
+    letters.families.cache_clear()
+    letters.known.cache_clear()
+    yield
+    letters.families.cache_clear()
+    letters.known.cache_clear()
+
+
 @pytest.mark.filterwarnings("error")
 def test_words_without_a_font_are_numbered_and_explained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(letters, "OTHERS", ())
-    letters.families.cache_clear()
-    letters.known.cache_clear()
     with figure(tmp_path / "a.png") as (canvas, axes):
         axes.bar(range(5), range(5), label="肺炎 (3)")
         axes.set_xticks(range(5), CLASSES)
@@ -38,11 +47,7 @@ def test_words_without_a_font_are_numbered_and_explained(
 def test_an_installed_font_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Which has letters that matplotlib's own font lacks, and lies in matplotlib.
     monkeypatch.setattr(letters, "OTHERS", ("No such font", "STIXGeneral"))
-    letters.families.cache_clear()
-    letters.known.cache_clear()
     assert letters.families() == ["DejaVu Sans", "STIXGeneral"]
     with figure(tmp_path / "a.png") as (_, axes):
         axes.set_title("\u210a")
     assert axes.get_title() == "\u210a"
-    letters.families.cache_clear()
-    letters.known.cache_clear()
