@@ -28,7 +28,7 @@ from tqdm import trange
 PROJECT = Path.cwd()
 SIDE = 128
 STAGES = {
-    "download": "--inbox inbox --downloads downloads --raw raw --index index.csv",
+    "download": "--downloads downloads --raw raw --index index.csv",
     "prepare": "--raw raw --index index.csv --pixels pixels.npy --masks masks.npy "
     "--images images.csv --store store",
     "dedupe": "--images images.csv --pixels pixels.npy --duplicates duplicates.csv "

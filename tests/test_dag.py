@@ -1,6 +1,7 @@
 """The whole DAG in a repository of its own, run by the real `dvc`."""
 
 import json
+import re
 import shutil
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -142,6 +143,52 @@ def test_another_inbox_concerns_the_download(project: Project) -> None:
     project.set(inbox="data")
     status = json.loads(project.dvc("status", "--json"))
     assert {stage.split("@")[0] for stage in status} == {"check", "download"}
+
+
+def test_each_data_stage_says_how_many_images_go_on_and_why_the_others_do_not(
+    reproduced: tuple[Project, str],
+) -> None:
+    project, output = reproduced
+    lines = re.findall(r"^(\d+) of (\d+) images go on\n((?:  .+\n)*)", output, re.M)
+    going, found, reasons = zip(*lines, strict=True)
+    for left, before, text in lines:
+        out = sum(int(line.split()[0]) for line in text.splitlines())
+        assert int(left) == int(before) - out
+    images = tables.read(project.folder / "data/images.csv", tables.Images)
+    split = tables.read(project.folder / "data/split.csv", tables.Split)
+    usable = str((images["status"] == "ok").sum())
+    # download, prepare, dedupe; and split, which counts all images again.
+    assert found == (str(len(images)), str(len(images)), usable, str(len(images)))
+    assert going[:2] == (str(len(images)), usable)
+    assert going[3] == str((split["split"] != "").sum())
+    assert "unusable: empty file" in reasons[1]
+    assert "exact duplicates" in reasons[2]
+    assert "unlabelled" in reasons[3]
+
+
+def test_an_inbox_of_any_name_is_read(project: Project) -> None:
+    inbox = project.folder.parent / 'ray\'s $HOME [ü] "x"'
+    for name in ("a/1.png", "b/2.png"):
+        (inbox / name).parent.mkdir(parents=True)
+        (inbox / name).write_bytes(b"x")
+    project.set(dataset="folder", inbox=str(inbox))
+    project.dvc("repro", "download")
+    index = tables.read(project.folder / "data/index.csv", tables.Index)
+    assert index["image"].tolist() == ["a/1.png", "b/2.png"]
+
+
+def test_images_in_the_inbox_can_be_versioned_by_dvc(project: Project) -> None:
+    for name in ("a/1.png", "b/2.png"):
+        image = project.folder / "data/inbox/xrays" / name
+        image.parent.mkdir(parents=True)
+        image.write_bytes(b"x")
+    project.dvc("add", "data/inbox/xrays")
+    project.commit("Add images")
+    assert "data/inbox/xrays.dvc" in project.git("ls-files")
+    project.set(dataset="folder")
+    project.dvc("repro", "download")
+    index = tables.read(project.folder / "data/index.csv", tables.Index)
+    assert index["image"].tolist() == ["xrays/a/1.png", "xrays/b/2.png"]
 
 
 def test_what_did_not_change_is_not_run(project: Project) -> None:

@@ -24,10 +24,10 @@ TINY = {
     "phantom__patients": 16, "prepare__image_size": 32, "split__folds": 3, "model": "simple_cnn",
     "train__epochs": 1, "train__batch_size": 8, "evaluate__resamples": 100,
     "gradcam__images_per_split": 4, "gradcam__perturbed_per_split": 2,
-    "gradcam__examples_per_class": 1,
+    "gradcam__examples_per_class": 1, "gradcam__novel": "novel",
 }  # fmt: skip
 DATA = {
-    "download": ["inbox=inbox", "downloads=downloads", "raw=raw", "index=index.csv"],
+    "download": ["downloads=downloads", "raw=raw", "index=index.csv"],
     "prepare": [
         "raw=raw", "index=index.csv", "store=store",
         "pixels=pixels.npy", "masks=masks.npy", "images=images.csv",
@@ -52,7 +52,7 @@ MODEL = {
     ],
     "gradcam": [
         "model=out/model", "predictions=out/predictions.csv", "split=split.csv",
-        "pixels=pixels.npy", "masks=masks.npy", "novel=novel", "metrics=out/gradcam.json",
+        "pixels=pixels.npy", "masks=masks.npy", "metrics=out/gradcam.json",
         "plots=out/gradcam",
     ],
 }  # fmt: skip
@@ -127,8 +127,7 @@ def run(
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what the data stages write, which is the same everywhere (test_same_bytes)."""
     folder = tmp_path_factory.mktemp("data")
-    for name in ("inbox", "novel"):
-        (folder / name).mkdir()
+    (folder / "novel").mkdir()
     changed(folder, **TINY)
     run(folder, DATA, [], {})
     return folder

@@ -38,7 +38,7 @@ for name, *sys.argv[1:] in json.loads(sys.argv[1]):
     runpy.run_module(f"stages.{name}", run_name="__main__")
 """
 PATHS = {
-    "download": ["inbox=inbox", "downloads=downloads", "raw=raw", "index=index.csv"],
+    "download": ["downloads=downloads", "raw=raw", "index=index.csv"],
     "prepare": [
         "raw=raw", "index=index.csv", "store=store",
         "pixels=pixels.npy", "masks=masks.npy", "images=images.csv",
@@ -56,7 +56,6 @@ PATHS = {
 
 def data_stages(folder: Path, variables: dict[str, str]) -> dict[str, str]:
     """Run the data stages in a folder on the phantom; the hash of every file they write."""
-    (folder / "inbox").mkdir()
     params = changed(folder, prepare__image_size=64, phantom__patients=24, split__folds=3)
     stages = []
     for stage, paths in PATHS.items():

@@ -4,14 +4,13 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from dvc.api import DVCFileSystem
 from dvc.exceptions import NotDvcRepoError
 from dvc.repo import Repo
 from dvc.scm import RevError, SCMError
@@ -187,16 +186,18 @@ class RevisionFiles:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.opened = ExitStack()
+        # DVCFileSystem(rev=name) would not find a project in a sub-folder of a git repository.
+        repo = self.opened.enter_context(open_repo())
         try:
-            self.system = DVCFileSystem(rev=None if name == WORKSPACE else name)
-            # The revision is looked up here, not before.
-            _ = self.system.repo
+            self.opened.enter_context(repo.switch(name))
         except RevError as error:
             raise UserError(
                 f"there is no revision or experiment '{name}': see `git log` and `dvc exp show`."
             ) from error
-        except (NotDvcRepoError, SCMError) as error:
-            raise UserError(NO_REPOSITORY) from error
+        except NotDvcRepoError as error:
+            raise UserError(f"{name}: this revision does not have the project's folder.") from error
+        self.system = repo.dvcfs
 
     def text(self, path: str) -> str:
         """A file's content.

@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cxr.images.process import Outcome, process
+from cxr.pipeline.files import is_clutter
 from cxr.pipeline.params import Prepare
 
 
 def listed(places: Iterable[Path]) -> list[Path]:
-    """Files, and all files in folders and their sub-folders by name, hidden ones left out."""
+    """Files, and all files in folders and their sub-folders by name, without hidden ones."""
     found: list[Path] = []
     for place in places:
         if place.is_dir():
@@ -21,8 +22,8 @@ def listed(places: Iterable[Path]) -> list[Path]:
 
 
 def hidden(path: Path) -> bool:
-    """Whether a part of a path begins with a dot."""
-    return any(part.startswith(".") for part in path.parts)
+    """Whether a part of a path is hidden, or clutter of an operating system."""
+    return any(is_clutter(part) for part in path.parts)
 
 
 def read(path: Path, how: Prepare) -> Outcome:

@@ -16,6 +16,7 @@ from cxr.images.decode import UnusableError, decode
 from cxr.images.patients import is_placeholder
 from cxr.images.phash import phashes
 from cxr.images.resize import fit
+from cxr.pipeline.flow import NO_FILE
 from cxr.pipeline.params import Prepare
 
 # By sha256: what a usable file has become, or None if it was in the store.
@@ -131,7 +132,7 @@ def read(path: Path, settings: Prepare) -> tuple[bytes, str]:
             raise UnusableError("a file larger than prepare.max_megapixels")
         data = path.read_bytes()
     except FileNotFoundError as error:
-        raise UnusableError("no such file") from error
+        raise UnusableError(NO_FILE) from error
     except OSError as error:
         raise UnusableError(f"unreadable: {error.strerror}") from error
     return data, hashlib.sha256(data).hexdigest()

@@ -1,8 +1,12 @@
 """Where an experiment runs: DVC gives a queued one a temporary directory of its own."""
 
+import re
+import shlex
+import subprocess
 from pathlib import Path
 
 from cxr.pipeline.errors import UserError
+from cxr.pipeline.files import is_clutter
 
 # Below the repository.
 TEMPORARY = Path(".dvc/tmp/exps")
@@ -13,6 +17,23 @@ def queued_in() -> Path | None:
     here = Path.cwd()
     outer = (folder for folder in here.parents if folder / TEMPORARY in here.parents)
     return next(outer, None)
+
+
+def check_complete_history() -> None:
+    """Refuse a queued experiment of a shallow clone: git could not bring its results back.
+
+    Raises:
+        UserError: with the command that completes the clone.
+    """
+    repository = queued_in()
+    if repository is None:
+        return
+    command = ["git", "-C", str(repository), "rev-parse", "--is-shallow-repository"]
+    if subprocess.run(command, capture_output=True, text=True).stdout.strip() == "true":
+        raise UserError(
+            f"{repository}: this is a shallow clone, from which git loses the results of "
+            "experiments in temporary directories. Run `git fetch --unshallow` there first."
+        )
 
 
 def check_path_in_experiment(key: str, path: str, used: bool = True) -> None:
@@ -36,15 +57,23 @@ def check_path_in_experiment(key: str, path: str, used: bool = True) -> None:
         return
     raise UserError(
         f"params.yaml: {key}: '{path}' {trouble[0]}, but this experiment runs in a temporary "
-        f"directory, {trouble[1]}. Write -S {key}={(repository / path).resolve()}"
+        f"directory, {trouble[1]}. Write -S {setting(key, (repository / path).resolve())}"
     )
+
+
+def setting(key: str, path: Path) -> str:
+    """What stands behind -S on a command line, for Hydra in DVC and before it for the shell."""
+    text = str(path)
+    if not re.fullmatch(r"[\w./-]+", text, re.ASCII):
+        text = '"' + text.replace('"', r"\"") + '"'
+    return shlex.quote(f"{key}={text}")
 
 
 def left_behind(there: Path, here: Path) -> bool:
     """Whether a folder, or a file, has visible files that its copy here lacks."""
     for path in [there] if there.is_file() else there.rglob("*"):
         inside = path.relative_to(there)
-        hidden = any(part.startswith(".") for part in inside.parts)
+        hidden = any(is_clutter(part) for part in inside.parts)
         # Git leaves out empty folders too, which nobody misses.
         folder = path.is_dir() and not path.is_symlink()
         if not hidden and not folder and not (here / inside).exists():

@@ -30,6 +30,14 @@ def atomic_write(path: Path) -> Iterator[Path]:
         remove(part)
 
 
+CLUTTER = {"thumbs.db", "desktop.ini", "__macosx"}
+
+
+def is_clutter(name: str) -> bool:
+    """Whether a file or folder of this name is hidden (AppleDouble files are) or clutter."""
+    return name.startswith(".") or name.lower() in CLUTTER
+
+
 def remove(path: Path) -> None:
     """Remove a file or a folder if it is there."""
     if path.is_dir() and not path.is_symlink():

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr.pipeline.files import atomic_write
+from cxr.plotting.letters import families, number_unknown
 
 STYLE: dict[Any, Any] = {
     "figure.dpi": 120,
@@ -49,10 +50,12 @@ def figure(
         path: a .png file.
         options: for `matplotlib.pyplot.subplots`, such as `figsize` in inches.
     """
-    with plt.rc_context(STYLE):
+    with plt.rc_context({**STYLE, "font.family": families()}):
         canvas, axes = plt.subplots(rows, columns, **options)
         try:
             yield canvas, axes
+            for number, word in number_unknown(canvas).items():
+                print(f"{path}: {number} is {word}, for which no font is installed")
             with atomic_write(path) as part:
                 # matplotlib would write its version into the metadata.
                 canvas.savefig(part, metadata={"Software": None})

@@ -16,13 +16,14 @@ from pathlib import Path
 from cxr.datasets.names import needs_inbox, parts
 from cxr.pipeline import cli
 from cxr.pipeline.errors import UserError
-from cxr.pipeline.experiment import check_path_in_experiment
+from cxr.pipeline.experiment import check_complete_history, check_path_in_experiment
 from cxr.pipeline.files import atomic_write
 from cxr.pipeline.params import Params, load
 
 
 def main() -> None:
     files = cli.paths(__doc__, "params", "checked")
+    check_complete_history()
     params = load(files.params)
     check_folder("inbox", params.inbox, used=needs_inbox(parts(params)))
     check_folder("gradcam.novel", params.gradcam.novel)

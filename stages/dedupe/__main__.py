@@ -12,8 +12,17 @@ from cxr.datasets.labels import classes
 from cxr.duplicates.pairs import find_duplicate_pairs
 from cxr.pipeline import cli, tables
 from cxr.pipeline.files import atomic_write, write_json
+from cxr.pipeline.flow import print_flow
 from cxr.pipeline.params import load
 from stages.dedupe.grouping import group_duplicates, longest_chain
+
+# Why an image does not go on, in words.
+REASONS = {
+    "kept": "",
+    "exact": "exact duplicates",
+    "near": "near duplicates",
+    "conflict": "duplicates with contradicting labels",
+}
 
 
 def main() -> None:
@@ -35,7 +44,7 @@ def main() -> None:
         draw_groups(plots / "groups.png", duplicates, usable, pixels)
     tables.write(files.duplicates, duplicates, tables.Duplicates)
     write_json(files.details, summary(duplicates, pairs))
-    print(duplicates["reason"].value_counts().to_string())
+    print_flow(duplicates["image"], duplicates["reason"].map(REASONS))
 
 
 def summary(duplicates: pd.DataFrame, pairs: NDArray[np.int64]) -> dict[str, int]:

@@ -18,6 +18,7 @@ from cxr.pipeline import cli, tables
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.experiment import check_path_in_experiment
 from cxr.pipeline.files import atomic_write, remove
+from cxr.pipeline.flow import NO_FILE, print_flow
 from cxr.pipeline.params import Params, load
 from stages.download.datasets import DATASETS
 from stages.download.fetch import inbox
@@ -29,7 +30,7 @@ from stages.download.sources.union import join
 
 
 def main() -> None:
-    files = cli.paths(__doc__, "params", "inbox", "downloads", "raw", "index")
+    files = cli.paths(__doc__, "params", "downloads", "raw", "index")
     params = load(files.params)
     names = parts(params)
     check_path_in_experiment("inbox", params.inbox, used=needs_inbox(names))
@@ -47,8 +48,10 @@ def main() -> None:
         remove(files.downloads / name)
 
     labelled = index[index["label"] != ""]
-    print(f"{params.dataset}: {len(index)} files, {len(labelled)} labelled:")
+    print(f"{params.dataset}: {len(labelled)} of {len(index)} images are labelled:")
     print(labelled.groupby(["dataset", "label"]).size().to_string())
+    there = index["image"].map(lambda image: (files.raw / image).is_file())
+    print_flow(index["image"], there.map({True: "", False: NO_FILE}))
 
 
 def bring(name: str, params: Params, files: argparse.Namespace, raw: Path) -> pd.DataFrame:
@@ -61,7 +64,7 @@ def bring(name: str, params: Params, files: argparse.Namespace, raw: Path) -> pd
     if name == "phantom":
         return draw(params.phantom, raw)
     dataset, limits = DATASETS[name], params.download
-    material = inbox.find(files.inbox, name, params.dataset == "union")
+    material = inbox.find(Path(params.inbox), name, params.dataset == "union")
     if material is None:
         material = fetch(name, dataset.url, dataset.page, limits, files.downloads)
     budget = Budget(limits.max_unpacked_gigabytes * 1e9, limits.max_compression_ratio)

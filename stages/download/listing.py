@@ -5,13 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cxr.pipeline.errors import UserError
-
-CLUTTER = {"thumbs.db", "desktop.ini", "__macosx"}
-
-
-def is_clutter(name: str) -> bool:
-    """Whether a file or folder of this name is hidden (AppleDouble files are) or clutter."""
-    return name.startswith(".") or name.lower() in CLUTTER
+from cxr.pipeline.files import is_clutter
 
 
 def visible(folder: Path, kind: Callable[[Path], bool]) -> Iterator[Path]:

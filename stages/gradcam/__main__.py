@@ -6,6 +6,7 @@ from cxr.pipeline.environment import configure
 
 configure(sys.argv)
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ def main() -> None:
     """Read the command line, draw and measure the heatmaps, write plots and metrics."""
     files = paths(
         __doc__,
-        *("params", "model", "predictions", "split", "pixels", "masks", "novel"),
+        *("params", "model", "predictions", "split", "pixels", "masks"),
         *("metrics", "details", "plots"),
     )
     params = load(files.params)
@@ -46,7 +47,9 @@ def main() -> None:
     split = tables.read(files.split, tables.Split)
     pixels = np.load(files.pixels, mmap_mode="r")
     masks = np.load(files.masks, mmap_mode="r")
-    novel, novel_pixels, unusable = novel_images(files.novel, info, settings.images_per_split)
+    novel, novel_pixels, unusable = novel_images(
+        Path(settings.novel), info, settings.images_per_split
+    )
 
     seed = params.evaluate.seed
     explain, *explain_random = (

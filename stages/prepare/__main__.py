@@ -14,12 +14,10 @@ from cxr.images import cache
 from cxr.pipeline import cli, tables
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import atomic_write
+from cxr.pipeline.flow import print_flow
 from cxr.pipeline.params import Prepare, load
 from stages.prepare.arrays import ArrayWriter
 from stages.prepare.outcomes import outcomes
-
-# More missing files than this share are probably no accident.
-MANY_MISSING = 0.1
 
 
 def main() -> None:
@@ -37,21 +35,8 @@ def main() -> None:
         images = prepare(index, files.raw, settings, files.store, pixels, masks)
         tables.write(files.images, images, tables.Images)
 
-    print_flow(images)
-
-
-def print_flow(images: pd.DataFrame) -> None:
-    """Print how many images go on, and why the others do not."""
-    print(f"{(images['status'] == 'ok').sum()} of {len(images)} images can be used")
-    left_out = images[images["status"] != "ok"]
-    for (status, reason), count in left_out.groupby(["status", "reason"]).size().items():
-        print(f"  {count} {status}: {reason}")
-    missing = images["image"][images["reason"] == "no such file"]
-    if len(missing) > MANY_MISSING * len(images):
-        print(
-            f"warning: {len(missing)} of {len(images)} files are missing, such as "
-            f"{missing.iloc[0]}: is the data set complete?"
-        )
+    unusable = images["status"] + ": " + images["reason"]
+    print_flow(images["image"], unusable.where(images["status"] != "ok", ""))
 
 
 def prepare(

@@ -10,6 +10,7 @@ import pandas as pd
 from cxr.datasets.labels import classes
 from cxr.pipeline import cli, tables
 from cxr.pipeline.files import atomic_write, write_json
+from cxr.pipeline.flow import print_flow
 from cxr.pipeline.params import load
 from stages.split import flow, gate
 from stages.split.assign import assign, split_groups
@@ -58,6 +59,8 @@ def main() -> None:
         draw_classes(plots / "classes.png", kept)
         draw_samples(plots / "samples.png", kept, pixels)
     print(flow.count(status, images["target"].replace("", "unlabelled")).T.to_string())
+    left_out = status.mask(status.isin(tables.SPLITS), "").replace("_", " ", regex=True)
+    print_flow(images["image"], left_out)
 
 
 def with_groups(images: pd.DataFrame, duplicates: pd.DataFrame) -> pd.DataFrame:

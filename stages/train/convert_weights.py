@@ -1,11 +1,16 @@
 """Conversion of pretrained weights: layer names of other libraries, RGB input to grey."""
 
+import re
+from collections import Counter
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 StateDict = dict[str, Tensor]
+
+# torchvision's published DenseNets: denselayer1.norm.1.weight is denselayer1.norm1.weight today.
+OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")
 
 
 def float_tensors(model: nn.Module) -> StateDict:
@@ -71,6 +76,48 @@ def following_batchnorm(model: nn.Module, convolution: str) -> str | None:
     return next((name for name, module in following if isinstance(module, nn.BatchNorm2d)), None)
 
 
+def fit_names(state: StateDict, model: nn.Module) -> StateDict:
+    """Give the tensors the network's names, without the prefixes that training scripts add.
+
+    Of the prefixes in the file, such as `module.model.`, the one by which most tensors match is
+    removed. Tensors without it keep their names.
+    """
+    wanted = float_tensors(model)
+    state = {OLD_DENSENET.sub(r"\1\2.", name): tensor for name, tensor in state.items()}
+    best, most = state, matches(state, wanted)
+    for prefix in common_prefixes(state, len(wanted) // 2):
+        inside = {
+            name.removeprefix(prefix): tensor
+            for name, tensor in state.items()
+            if name.startswith(prefix)
+        }
+        others = {name: state[name] for name in state if not name.startswith(prefix)}
+        for named in (inside, rename_to_timm(inside, model)):
+            if (count := matches(named, wanted)) > most:
+                best, most = {**others, **named}, count
+    return best
+
+
+def matches(state: StateDict, wanted: StateDict) -> int:
+    """How many of the wanted tensors the weights have, by name and shape."""
+    return sum(
+        name in state and compatible_shapes(state[name], tensor) for name, tensor in wanted.items()
+    )
+
+
+def common_prefixes(state: StateDict, least: int) -> list[str]:
+    """What at least so many names begin with, up to a dot; those of fewest parts first."""
+    counts = Counter(
+        name[:end]
+        for name in state
+        for end in (0, *(dot.end() for dot in re.finditer(r"\.", name)))
+    )
+    return sorted(
+        (prefix for prefix, count in counts.items() if count >= least),
+        key=lambda prefix: prefix.count("."),
+    )
+
+
 def rename_to_timm(state: StateDict, model: nn.Module) -> StateDict:
     """Give the tensors timm's names, if they are those of the same network in another library.
 
@@ -104,7 +151,7 @@ def rename_to_timm(state: StateDict, model: nn.Module) -> StateDict:
 def compatible_shapes(theirs: Tensor, ours: Tensor) -> bool:
     """Whether two weights have the same shape, except for RGB input instead of grey."""
     return theirs.shape == ours.shape or (
-        theirs.dim() == 4
+        theirs.dim() == ours.dim() == 4
         and (theirs.shape[1], ours.shape[1]) == (3, 1)
         and (theirs.shape[0], *theirs.shape[2:]) == (ours.shape[0], *ours.shape[2:])
     )

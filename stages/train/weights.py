@@ -2,8 +2,11 @@
 
 import json
 import logging
+import re
+import textwrap
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub
 import timm
@@ -18,14 +21,14 @@ from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import sha256
 from stages.train.convert_weights import (
     StateDict,
+    fit_names,
     float_tensors,
     input_channels,
-    rename_to_timm,
     rgb_to_grey,
 )
 
-PREFIXES = ("model", "backbone", "encoder")
-"""What training scripts put before all names; timm removes `module` itself."""
+# What torch puts into its messages for terminals.
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
@@ -58,14 +61,12 @@ def load_initial_weights(classifier: Classifier, weights: str) -> None:
         return
     network, info = classifier.network, classifier.info
     pretrained = imagenet_weights(info) if weights == "imagenet" else read_weights(Path(weights))
-    state = pretrained.state
-    wanted = float_tensors(network)
-    if len(state.keys() & wanted.keys()) < len(wanted) / 2:
-        state = rename_to_timm(state, network)
+    state = fit_names(pretrained.state, network)
     if pretrained.info is not None:
         mean, std = pretrained.info.mean, pretrained.info.std
         if pretrained.info.classes != info.classes:
-            state = {name: state[name] for name in state if name not in head_tensors(network)}
+            head = head_name(network)
+            state = {name: state[name] for name in state if not name.startswith(head)}
     elif input_channels(state, network) == 3:
         state, mean, std = rgb_to_grey(state, network)
     else:
@@ -131,27 +132,26 @@ def read_weights(path: Path) -> Pretrained:
         info = read_info(path) if path.suffix == ".safetensors" else None
     # The type of the error depends on the content of the file.
     except Exception as error:
+        reason = ANSI.sub("", str(error)).split(". ")[0]
         raise UserError(
             f"train.weights: {path} contains no plain weights "
-            f"({' '.join(str(error).split())[:120]}): save only the state dict, "
+            f"({textwrap.shorten(reason, 160, placeholder=' …')}): save only the state dict, "
             "preferably as .safetensors."
         ) from error
     return Pretrained(state, f"{path.name} sha256:{sha256(path)}", info)
 
 
-def unwrap(content: StateDict) -> StateDict:
-    """Remove what training scripts wrap around a state dict and timm does not remove.
+def unwrap(content: dict[str, Any]) -> StateDict:
+    """The state dict in what training scripts save: of its dictionaries the one of most tensors.
 
     Raises:
         ValueError: if there is no tensor.
     """
-    content = content.get("model_state_dict", content)  # type: ignore[assignment]
-    state = {name: value for name, value in content.items() if isinstance(value, Tensor)}
+    places = [content, *(value for value in content.values() if isinstance(value, dict))]
+    found = [{key: t for key, t in place.items() if isinstance(t, Tensor)} for place in places]
+    state = max(found, key=len)
     if not state:
         raise ValueError("no tensors")
-    prefixes = {name.split(".")[0] for name in state}
-    if len(prefixes) == 1 and (prefix := prefixes.pop()) in PREFIXES:
-        state = {name.removeprefix(f"{prefix}."): value for name, value in state.items()}
     return state
 
 
@@ -166,7 +166,7 @@ def load_matching(network: nn.Module, state: StateDict, origin: str, name: str) 
     """Load the tensors that match, and print which ones do not.
 
     Raises:
-        UserError: if less than half of the network's tensors match.
+        UserError: if other layers than the last are not the same.
     """
     wanted = float_tensors(network)
     matching = {
@@ -176,10 +176,16 @@ def load_matching(network: nn.Module, state: StateDict, origin: str, name: str) 
     }
     random = [key for key in wanted if key not in matching]
     unused = [key for key in state if key not in matching and "num_batches_tracked" not in key]
-    if len(matching) < len(wanted) / 2:
+    head, parts = head_name(network), {part for part, _ in network.named_children()}
+    lacking = [key for key in random if not key.startswith(head)]
+    # Such as further blocks. What does not begin like a part of the network is no layer of it.
+    surplus = [key for key in unused if key.split(".")[0] in parts and not key.startswith(head)]
+    if lacking or surplus:
         raise UserError(
             f"train.weights: {origin.split()[0]} matches {len(matching)} of the {len(wanted)} "
-            f"tensors of {name}: these are the weights of another network (params.yaml: model)."
+            f"tensors of {name}: these are the weights of another network (params.yaml: model). "
+            f"It lacks {described(lacking[:2], wanted)}; "
+            f"it has {described((surplus or unused)[:2], state)}."
         )
     network.load_state_dict(matching, strict=False)
     print(
@@ -189,8 +195,13 @@ def load_matching(network: nn.Module, state: StateDict, origin: str, name: str) 
     )
 
 
-def head_tensors(network: nn.Module) -> list[str]:
-    """Return the names of the tensors of the last layer."""
+def described(names: list[str], state: StateDict) -> str:
+    """Some tensors' names and shapes, such as conv1.weight (64 x 1 x 7 x 7)."""
+    shapes = {name: " x ".join(map(str, state[name].shape)) for name in names}
+    return ", ".join(f"{name} ({shape})" for name, shape in shapes.items()) or "nothing"
+
+
+def head_name(network: nn.Module) -> str:
+    """Return what the names of the last layer's tensors begin with."""
     head: nn.Module = network.get_classifier()  # type: ignore[operator]
-    prefix = next(name for name, module in network.named_modules() if module is head)
-    return [f"{prefix}.{name}" for name in head.state_dict()]
+    return next(f"{name}." for name, module in network.named_modules() if module is head)

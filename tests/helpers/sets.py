@@ -41,8 +41,8 @@ def workbook(columns: dict[str, list[str]]) -> bytes:
 def brought(inbox: Path, name: str, raw: Path, params: Params = PARAMS) -> pd.DataFrame:
     """Bring a data set from an inbox; its table, checked, with the images as index."""
     raw.parent.mkdir(parents=True, exist_ok=True)
-    params = params.model_copy(update={"dataset": name})
-    files = Namespace(inbox=inbox, downloads=raw.parent / "downloads")
+    params = params.model_copy(update={"dataset": name, "inbox": str(inbox)})
+    files = Namespace(downloads=raw.parent / "downloads")
     table = bring(name, params, files, raw)
     tables.Index.validate(table)
     return table.set_index("image")

@@ -17,10 +17,10 @@ from typing import IO
 from tqdm import tqdm
 
 from cxr.pipeline.errors import UserError
-from cxr.pipeline.files import remove
+from cxr.pipeline.files import is_clutter, remove
 from stages.download.fetch.member_names import Names, Refused, safe
 from stages.download.fetch.members import Member, is_tar, members
-from stages.download.listing import is_clutter, visible
+from stages.download.listing import visible
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 # Below so many bytes no ratio is suspicious: text packs well.
@@ -90,8 +90,8 @@ class Budget:
             )
 
 
-# May lie beside an archive in the inbox. A table index.csv may not: it would go unused.
-DOCUMENTS = (".md", ".pdf", ".rst", ".txt")
+# May lie beside an archive in the inbox.
+DOCUMENTS = (".dvc", ".md", ".pdf", ".rst", ".txt")
 
 
 def is_archive(path: Path) -> bool:
@@ -124,13 +124,24 @@ def as_folder(material: Path, near: Path, budget: Budget) -> Iterator[Path]:
 
 
 def only_archives(folder: Path) -> list[Path]:
-    """The archives in a folder that holds nothing else but documents, such as a README."""
+    """The archives in a folder that holds nothing else but documents, such as a README.
+
+    Raises:
+        UserError: if a table such as index.csv lies beside them: it would not fit what they hold.
+    """
     entries = [
         path
         for path in visible(folder, Path.exists)
         if path.is_dir() or path.suffix.lower() not in DOCUMENTS
     ]
-    return entries if all(is_named_archive(path) for path in entries) else []
+    archives = [path for path in entries if is_named_archive(path)]
+    others = [path for path in entries if path not in archives]
+    if archives and others and all(path.suffix.lower() == ".csv" for path in others):
+        raise UserError(
+            f"{others[0]}: lies beside {archives[0].name}, which is not unpacked then: unpack it "
+            "here yourself, or put the table into it."
+        )
+    return [] if others else archives
 
 
 def is_named_archive(path: Path) -> bool:

@@ -67,7 +67,10 @@ def zip_members(archive: Path) -> Iterator[Member]:
                 return file.open(info)
 
             # zipfile cuts a name at a zero byte; the original name tells.
-            yield Member(info.orig_filename, info.file_size, None if info.is_dir() else content)
+            name = info.orig_filename
+            # Windows separates, and so ends a folder's name, with a backslash too.
+            is_folder = info.is_dir() or name.endswith("\\")
+            yield Member(name, info.file_size, None if is_folder else content)
 
 
 def tar_members(archive: Path) -> Iterator[Member]:

@@ -25,8 +25,9 @@ NON_IMAGE_SUFFIXES = frozenset(
     f".{suffix}"
     for suffix in (
         *("bib", "cff", "cfg", "css", "csv", "doc", "docx", "h5", "html", "ipynb", "js", "json"),
-        *("log", "m", "md", "npy", "npz", "pdf", "pkl", "pt", "pth", "py", "pyc", "r", "rst"),
-        *("safetensors", "sh", "tex", "toml", "tsv", "txt", "xls", "xlsx", "xml", "yaml", "yml"),
+        *("dvc", "log", "m", "md", "npy", "npz", "pdf", "pkl", "pt", "pth", "py", "pyc", "r"),
+        *("rst", "safetensors", "sh", "tex", "toml", "tsv", "txt", "xls", "xlsx", "xml", "yaml"),
+        *("yml",),
     )
 )
 IMAGE_SUFFIXES = frozenset(

@@ -161,6 +161,11 @@ def mistakes_in(table: pd.DataFrame, resolve: Resolver) -> Iterator[str]:
                 yield f"'{name}' is no path inside the folder: write it as class/file.png"
             elif name and name not in resolve.files.values() and (other := resolve.similar(name)):
                 yield f"there is no file '{name}'; do you mean '{other}'?"
+    there = set(resolve.files.values())
+    if len(table) and there.isdisjoint(table["image"]):
+        first = table["image"].iloc[0]
+        (close,) = difflib.get_close_matches(first, sorted(there), n=1, cutoff=0)
+        yield f"not one of its {len(table)} images is there; nearest to '{first}' is '{close}'"
     for name in sorted(set(table["image"][table["image"].duplicated()])):
         yield f"names {name} twice: keep one of the rows"
     for column, (read, remedy) in VALUES.items():

@@ -34,7 +34,8 @@ def work(tmp_path_factory):
     Image.fromarray(pixels[0]).save(folder / "one.png")
     Image.fromarray(pixels[1]).save(folder / "scans" / "two.bmp")
     Image.fromarray(pixels[2]).convert("RGB").save(folder / "scans" / "deep" / "two.tiff")
-    (folder / "scans" / ".hidden").write_text("none")
+    for clutter in (".hidden", "Thumbs.db", "desktop.ini"):
+        (folder / "scans" / clutter).write_text("none")
     ramp = np.linspace(0, 255, 64, dtype=np.uint8)
     photograph = np.stack(np.broadcast_arrays(ramp[:, None], ramp, ramp[::-1]), axis=2)
     Image.fromarray(photograph.astype(np.uint8)).save(folder / "odd" / "photograph.png")

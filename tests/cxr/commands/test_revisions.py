@@ -99,6 +99,36 @@ def test_a_folder_of_the_project_will_do_too(here: Project, monkeypatch, capsys)
     assert printed[0] == printed[1]
 
 
+@pytest.fixture
+def in_sub_folder(changed: Project, tmp_path: Path) -> Project:
+    """The project in a sub-folder of a git repository."""
+    whole = changed.copy(tmp_path / "whole")
+    after = {name: whole.read(name) for name in ("params.yaml", "dvc.lock")}
+    whole.git("restore", ".")
+    inside = Project(whole.folder / "inside")
+    inside.folder.mkdir()
+    for path in whole.folder.iterdir():
+        if path.name not in (".git", "inside"):
+            path.rename(inside.folder / path.name)
+    whole.commit("Move")
+    for name, text in after.items():
+        (inside.folder / name).write_text(text, encoding="utf-8")
+    return inside
+
+
+def test_a_project_in_a_sub_folder_of_a_repository_will_do_too(
+    in_sub_folder: Project, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.chdir(in_sub_folder.folder)
+    call("compare", "main", "workspace")
+    assert "| train.batch_size=16 | 1 |" in capsys.readouterr().out
+    call("comment", "--against", "main", "--plots", "plots-of-both")
+    assert "| `train.batch_size` | `16` | `8` |" in capsys.readouterr().out
+    assert (in_sub_folder.folder / "plots-of-both/target-confusion.png").is_file()
+    with pytest.raises(UserError, match="main~1: this revision does not have the project's folder"):
+        revisions.read_run("main~1")
+
+
 def test_what_is_not_there_is_one_line_with_the_remedy(here: Project) -> None:
     with pytest.raises(UserError, match="no revision or experiment 'othr'"):
         call("compare", "main", "othr")

@@ -1,10 +1,13 @@
 """What can't work is refused before any output is touched."""
 
+import shlex
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from cxr.pipeline.errors import UserError
 from stages.check import __main__ as stage
@@ -95,7 +98,7 @@ class Queued:
 
 
 CHECK = "--checked checked"
-DOWNLOAD = "--inbox data/inbox --downloads downloads --raw raw --index index.csv"
+DOWNLOAD = "--downloads downloads --raw raw --index index.csv"
 
 
 @pytest.fixture
@@ -118,6 +121,30 @@ def test_an_inbox_whose_files_a_queued_experiment_lacks_is_refused(
     queued.start(stage.main, CHECK, dataset="radiography", inbox=str(absolute))
     queued.monkeypatch.chdir(queued.repository)
     queued.start(stage.main, CHECK, dataset="radiography")
+
+
+def test_a_suggested_path_is_quoted_for_the_shell_and_for_dvc(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queued = Queued(tmp_path / 'ray\'s [ü] "$1"', monkeypatch)
+    queued.ignored("data/inbox/radiography.zip")
+    with pytest.raises(UserError) as caught:
+        queued.start(stage.main, CHECK, dataset="radiography")
+    (setting,) = shlex.split(str(caught.value).split("Write -S ")[1])
+    (override,) = OverridesParser.create().parse_overrides([setting])
+    assert override.key_or_group == "inbox"
+    assert override.value() == str(queued.repository / "data/inbox")
+
+
+def test_a_queued_experiment_in_a_shallow_clone_is_refused(queued: Queued) -> None:
+    subprocess.run(["git", "init", "-q", queued.repository], check=True)
+    queued.start(stage.main, CHECK)
+    (queued.repository / ".git/shallow").write_text(f"{'0' * 40}\n")
+    with pytest.raises(UserError, match=r"shallow clone.*`git fetch --unshallow`"):
+        queued.start(stage.main, CHECK)
+    # What runs in the workspace is kept.
+    queued.monkeypatch.chdir(queued.repository)
+    queued.start(stage.main, CHECK)
 
 
 def test_novel_images_that_a_queued_experiment_lacks_are_refused(queued: Queued) -> None:

@@ -246,7 +246,10 @@ HANDLED: dict[str, tuple[Callable[[], bytes], Files]] = {
     "tar.gz": (lambda: tarred(*GOOD.items()), GOOD),
     "tar.bz2": (lambda: tarred(*GOOD.items(), mode="w:bz2"), GOOD),
     "tar.xz": (lambda: tarred(*GOOD.items(), mode="w:xz"), GOOD),
-    "zip: folders by backslash": (lambda: zipped({"A\\1.png": b"1"}), {"A/1.png": b"1"}),
+    "zip: folders by backslash": (
+        lambda: zipped({"A\\": b"", "A\\1.png": b"1"}),
+        {"A/1.png": b"1"},
+    ),
     "tar: leading dot": (lambda: tarred(("./A/1.png", b"1")), {"A/1.png": b"1"}),
     "clutter": (
         lambda: zipped({**GOOD, "__MACOSX/A/._1.png": b"x", ".DS_Store": b"x", "Thumbs.db": b"x"}),

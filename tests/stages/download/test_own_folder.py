@@ -59,6 +59,7 @@ def test_images_beside_the_table_are_found(tmp_path: Path) -> None:
         ("image\n./covid/1.png\n", "'./covid/1.png' is no path inside the folder"),
         ("image\ncovid/1.jpg\n", "no file 'covid/1.jpg'; do you mean 'covid/1.png'"),
         ("image\nwrong/1.png\n", "no file 'wrong/1.png'; do you mean 'covid/1.png'"),
+        ("image\na/7.png\na/8.png\n", "not one of its 2 images is there; nearest to 'a/7.png' is "),
         ("image,age\ncovid/1.png,50+\ncovid/2.png,early 40s\n", "'50\\+'.*'early 40s'"),
         ("image,mask\ncovid/1.png,/m.png\n", "'/m.png' is no path inside the folder"),
         ("image,sex\ncovid/1.png,woman\n", "sex: 'woman' is invalid: write F, M or nothing"),
@@ -116,3 +117,11 @@ def test_an_archive_beside_the_page_of_the_inbox_is_unpacked(tmp_path: Path) -> 
     (tmp_path / "inbox/README.md").write_text("read me")
     index = brought(tmp_path / "inbox", "folder", tmp_path / "data/raw")
     assert index["label"].to_dict() == {"covid/1.png": "covid", "normal/2.png": "normal"}
+
+
+def test_a_table_beside_an_archive_is_refused(tmp_path: Path) -> None:
+    made = lay(tmp_path / "made", "covid/1.png", "normal/2.png")
+    zip_of(made, tmp_path / "inbox/archive.zip")
+    (tmp_path / "inbox/index.csv").write_text("image,patient\ncovid/1.png,p1\n")
+    with pytest.raises(UserError, match=r"index.csv: lies beside archive.zip.*unpack it here"):
+        brought(tmp_path / "inbox", "folder", tmp_path / "data/raw")

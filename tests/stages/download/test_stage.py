@@ -19,7 +19,7 @@ from tests.helpers.sets import PARAMS, files_in, lay, zip_of
 
 
 def arguments(folder: Path, **changes: object) -> list[str]:
-    files = {"params": changed(folder, **changes), "inbox": folder / "inbox"}
+    files = {"params": changed(folder, inbox=str(folder / "inbox"), **changes)}
     names = {"downloads": "downloads", "raw": "data/raw", "index": "data/index.csv"}
     files |= {name: folder / file for name, file in names.items()}
     return [word for name, file in files.items() for word in (f"--{name}", str(file))]
@@ -150,6 +150,20 @@ def test_a_union_without_the_own_folder_tells_where_it_belongs(
     lay(tmp_path, "inbox/note")
     with pytest.raises(stage.UserError, match="inbox has no folder/: put your images there"):
         run(tmp_path, monkeypatch, **{**UNION, "union__datasets": ["folder", "phantom"]})
+
+
+def test_missing_files_are_counted_and_the_first_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lay(tmp_path / "inbox", "all/1.png", "all/2.png")
+    rows = "image,label\nall/1.png,a\nall/2.png,b\nlost/3.png,a\nlost/4.png,b\n"
+    (tmp_path / "inbox/index.csv").write_text(rows)
+    run(tmp_path, monkeypatch, dataset="folder")
+    assert capsys.readouterr().out.splitlines()[-3:] == [
+        "2 of 4 images go on",
+        "  2 no such file",
+        "warning: 2 of 4 files are missing, such as lost/3.png: is the data set complete?",
+    ]
 
 
 def test_the_stage_starts_without_the_clients(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ def gradcam(inputs, outputs, monkeypatch, novel=None, **changes):
         "images_per_split": 9,
         "perturbed_per_split": 4,
         "examples_per_class": 1,
+        "novel": str(novel or outputs / "novel"),
         **changes,
     }
     yaml.dump(params, outputs / "params.yaml")
@@ -44,7 +45,6 @@ def gradcam(inputs, outputs, monkeypatch, novel=None, **changes):
     files = {
         "params": outputs / "params.yaml",
         **{name: inputs / file for name, file in INPUTS.items()},
-        "novel": novel or outputs / "novel",
         "metrics": outputs / "gradcam.json",
         "plots": outputs / "plots",
     }

@@ -1,6 +1,7 @@
 import hashlib
 import os
 import pickle
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -165,10 +166,60 @@ def test_what_training_scripts_wrap_around_a_state_dict_is_taken_off(tmp_path, w
     assert (ours.info.mean, ours.info.std) == (0.4, 0.2)
 
 
-def test_another_networks_file_is_refused(tmp_path):
-    save_file(timm.create_model("mobilenetv2_100").state_dict(), tmp_path / "m.safetensors")
-    with pytest.raises(UserError, match=r"m\.safetensors matches 0 of the 102 tensors of resnet18"):
+PREFIXED = ["model.", "net.", "_orig_mod.", "module.model.", "module.densenet121.", "backbone.m."]
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+@pytest.mark.parametrize("prefix", PREFIXED)
+def test_any_prefix_is_taken_off_and_what_lacks_it_is_not_used(tmp_path, prefix, suffix, capsys):
+    state = timm.create_model("simple_cnn", in_chans=1, num_classes=3).state_dict()
+    content = {prefix + name: tensor for name, tensor in state.items()}
+    content["criterion.pos_weight"] = torch.ones(3)
+    file = tmp_path / f"file{suffix}"
+    if suffix == ".pth":
+        torch.save({"net": content, "epoch": 3, "optimizer": {"lr": torch.ones(1)}}, file)
+    else:
+        save_file(content, file)
+    ours = classifier("simple_cnn")
+    load_initial_weights(ours, str(file))
+    for name, tensor in ours.network.state_dict().items():
+        assert torch.equal(tensor, state[name])
+    assert "randomly: none; not used: criterion.pos_weight" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("prefix", ["", "module.densenet121."])
+def test_the_names_of_torchvisions_published_densenet_are_read(tmp_path, prefix, capsys):
+    state = timm.create_model("densenet121", num_classes=3).state_dict()
+    old = {
+        prefix + re.sub(r"(denselayer\d+\.)(norm|conv)([12])", r"\1\2.\3", name): tensor
+        for name, tensor in state.items()
+    }
+    assert f"{prefix}features.denseblock1.denselayer1.norm.1.weight" in old
+    torch.save(old, tmp_path / "file.pth")
+    ours = classifier("densenet121")
+    load_initial_weights(ours, str(tmp_path / "file.pth"))
+    name = "features.denseblock4.denselayer16.conv2.weight"
+    assert torch.equal(ours.network.state_dict()[name], state[name])
+    assert "randomly: none; not used: none" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (
+            "mobilenetv2_100",
+            r"m\.safetensors matches 0 of the 102 tensors of resnet18.*lacks conv1.weight "
+            r"\(64 x 1 x 7 x 7\), .*it has bn1",
+        ),
+        ("resnet34", r"It lacks nothing; it has layer1\.2\.bn1\.bias \(64\)"),
+        ("resnet50", r"matches \d+ of the 102 .* It lacks layer1\.0\.conv1\.weight \(64 x 64 x 3"),
+    ],
+)
+def test_another_networks_file_is_refused(tmp_path, other, words):
+    save_file(timm.create_model(other).state_dict(), tmp_path / "m.safetensors")
+    with pytest.raises(UserError, match=words) as caught:
         load_initial_weights(classifier("resnet18"), str(tmp_path / "m.safetensors"))
+    assert "\n" not in str(caught.value)
 
 
 class Hostile:
@@ -187,8 +238,9 @@ def test_a_hostile_pickle_is_refused_and_not_run(tmp_path, bare):
         (tmp_path / "file.pth").write_bytes(pickle.dumps(content, protocol=2))
     else:
         torch.save(content, tmp_path / "file.pth")
-    with pytest.raises(UserError, match="contains no plain weights"):
+    with pytest.raises(UserError, match="contains no plain weights") as caught:
         load_initial_weights(classifier("simple_cnn"), str(tmp_path / "file.pth"))
+    assert str(caught.value).isprintable()
     assert not trap.exists()
 
 
