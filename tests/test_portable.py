@@ -5,18 +5,14 @@ run the three stages on a tiny data set, and one training step and an inference 
 params.yaml. The emulator computes floating point in software: hence images of 32 pixels.
 """
 
-import hashlib
-import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.helpers.closure import ROOT
 from tests.helpers.params import changed
+from tests.helpers.stage_runs import DATA, file_hashes, run_stages
 
 pytestmark = pytest.mark.slow
 
@@ -26,65 +22,46 @@ TINY = {
     "gradcam__images_per_split": 4, "gradcam__perturbed_per_split": 2,
     "gradcam__examples_per_class": 1, "gradcam__novel": "novel",
 }  # fmt: skip
-DATA = {
-    "download": ["downloads=downloads", "raw=raw", "index=index.csv"],
-    "prepare": [
-        "raw=raw", "index=index.csv", "store=store",
-        "pixels=pixels.npy", "masks=masks.npy", "images=images.csv",
-    ],
-    "dedupe": [
-        "images=images.csv", "pixels=pixels.npy",
-        "duplicates=duplicates.csv", "metrics=dedupe.json", "plots=plots-dedupe",
-    ],
-    "split": [
-        "images=images.csv", "duplicates=duplicates.csv", "pixels=pixels.npy",
-        "split=split.csv", "metrics=split.json", "plots=plots-split",
-    ],
-}  # fmt: skip
 MODEL = {
-    "train": ["pixels=pixels.npy", "split=split.csv", "model=out/model", "plots=out/train",
-              "state=state"],
+    "train": ["pixels=pixels.npy", "split=split.csv", "model=out/model",
+              "curves=out/epochs.csv", "augmented=out/augmented", "checkpoints=checkpoints"],
     "evaluate": [
-        "model=out/model", "training=out/train", "pixels=pixels.npy", "masks=masks.npy",
-        "images=images.csv", "split=split.csv", "predictions=out/predictions.csv",
-        "metrics=out/test.json", "breakdown=out/breakdown.json", "audit=out/audit.json",
-        "plots=out/evaluate",
+        "model=out/model", "epochs=out/epochs.csv", "augmented=out/augmented",
+        "pixels=pixels.npy", "masks=masks.npy", "images=images.csv", "split=split.csv",
+        "predictions=out/predictions.csv", "metrics=out/test.json", "audit=out/audit.json",
+        "details=out/details.json", "audit-details=out/audit_details.json",
+        "curves=out/curves", "plots=out/evaluate",
     ],
     "gradcam": [
         "model=out/model", "predictions=out/predictions.csv", "split=split.csv",
         "pixels=pixels.npy", "masks=masks.npy", "metrics=out/gradcam.json",
-        "plots=out/gradcam",
+        "details=out/heatmaps.json", "plots=out/gradcam",
     ],
 }  # fmt: skip
-# All in one process, because under the emulator the imports take minutes.
-RUN = """
-import json, runpy, sys
-stages, networks = map(json.loads, sys.argv[1:])
-for name, *sys.argv[1:] in stages:
-    runpy.run_module(f"stages.{name}", run_name="__main__", alter_sys=True)
-if networks:
-    import hashlib, torch
-    from cxr.models.networks import build_network
-    from cxr.pipeline.params import load
-    from pathlib import Path
-    from stages.train.optimizer import create
-    params = load(Path("params.yaml"))
-    for name in networks:
-        torch.manual_seed(0)
-        architecture = params.architectures[name]
-        network = build_network(architecture.timm, 3, architecture.drop_rate)
-        network = network.train().to(memory_format=torch.channels_last)
-        optimizer = create(network, params.train, architecture.lr)
-        # Two cells of a map at least, without which normalization has nothing to normalize.
-        images, labels = torch.randn(2, 1, 32, 32), torch.tensor([0, 1])
-        torch.nn.functional.cross_entropy(network(images), labels).backward()
-        optimizer.step()
-        with torch.inference_mode():
-            logits = network.eval()(images)
-        digest = hashlib.sha256(logits.numpy().tobytes())
-        for tensor in network.state_dict().values():
-            digest.update(tensor.contiguous().numpy().tobytes())
-        print(f"network {name} {digest.hexdigest()}", flush=True)
+# A training step and an inference of each network in the file `networks`.
+STEPS = """
+import hashlib, torch
+from cxr.models.networks import build_network
+from cxr.pipeline.params import load
+from pathlib import Path
+from stages.train.optimizer import build_optimizer
+params = load(Path("params.yaml"))
+for name in Path("networks").read_text().split():
+    torch.manual_seed(0)
+    architecture = params.architectures[name]
+    network = build_network(architecture.timm, 3, architecture.drop_rate)
+    network = network.train().to(memory_format=torch.channels_last)
+    optimizer = build_optimizer(network, params.train, architecture.lr)
+    # Two cells of a map at least, without which normalization has nothing to normalize.
+    images, labels = torch.randn(2, 1, 32, 32), torch.tensor([0, 1])
+    torch.nn.functional.cross_entropy(network(images), labels).backward()
+    optimizer.step()
+    with torch.inference_mode():
+        logits = network.eval()(images)
+    digest = hashlib.sha256(logits.numpy().tobytes())
+    for tensor in network.state_dict().values():
+        digest.update(tensor.contiguous().numpy().tobytes())
+    print(f"network {name} {digest.hexdigest()}", flush=True)
 """
 HIDDEN = {
     "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW,-ERMS",
@@ -98,29 +75,17 @@ HIDDEN = {
 
 def run(
     folder: Path,
-    stages: dict[str, list[str]],
     networks: list[str],
     variables: dict[str, str],
+    stages: dict[str, list[str]] = MODEL,
     emulator: tuple[str, ...] = (),
 ) -> dict[str, str]:
     """Run stages and networks in a folder; the hash of each network and of each file in out/."""
-    commands = []
-    for stage, paths in stages.items():
-        words = [word for path in paths for word in f"--{path}".split("=")]
-        commands.append([stage, "--params", "params.yaml", *words])
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
-    result = subprocess.run(
-        [*emulator, sys.executable, "-c", RUN, json.dumps(commands), json.dumps(networks)],
-        cwd=folder, env=environment, capture_output=True, text=True,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    lines = [line.split() for line in result.stdout.splitlines() if line.startswith("network ")]
-    hashes = {name: digest for _, name, digest in lines}
-    for path in sorted((folder / "out").rglob("*")):
-        if path.is_file():
-            name = path.relative_to(folder).as_posix()
-            hashes[name] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return hashes
+    (folder / "networks").write_text(" ".join(networks))
+    # All in one process, because under the emulator the imports take minutes.
+    printed = run_stages(folder, stages, variables, STEPS, emulator)
+    lines = [line.split() for line in printed.splitlines() if line.startswith("network ")]
+    return {name: digest for _, name, digest in lines} | file_hashes(folder / "out")
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +94,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     (folder / "novel").mkdir()
     changed(folder, **TINY)
-    run(folder, DATA, [], {})
+    run_stages(folder, DATA, {})
     return folder
 
 
@@ -145,14 +110,14 @@ def here(
     data: Path, networks: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, str]:
     folder = shutil.copytree(data, tmp_path_factory.mktemp("here") / "run")
-    return run(folder, MODEL, networks, {})
+    return run(folder, networks, {})
 
 
 def test_newer_features_of_the_processor_change_nothing(
     data: Path, networks: list[str], here: dict[str, str], tmp_path: Path
 ) -> None:
     assert len(here) > 30
-    assert run(shutil.copytree(data, tmp_path / "run"), MODEL, networks, HIDDEN) == here
+    assert run(shutil.copytree(data, tmp_path / "run"), networks, HIDDEN) == here
 
 
 def test_an_emulated_processor_of_2013_gives_the_same(
@@ -162,7 +127,7 @@ def test_an_emulated_processor_of_2013_gives_the_same(
     if emulator is None:
         pytest.skip("no qemu-x86_64 (Debian: apt-get install qemu-user)")
     folder = shutil.copytree(data, tmp_path / "run")
-    assert run(folder, MODEL, networks, {}, (emulator, "-cpu", "Haswell")) == here
+    assert run(folder, networks, {}, emulator=(emulator, "-cpu", "Haswell")) == here
 
 
 def test_without_the_setting_the_environment_is_the_users(
@@ -173,7 +138,7 @@ def test_without_the_setting_the_environment_is_the_users(
     for folder in folders:
         changed(folder, **TINY, cpu__portable=False)
     one, two = (
-        run(folder, {"train": MODEL["train"]}, ["resnet18"], {"OMP_NUM_THREADS": threads})
+        run(folder, ["resnet18"], {"OMP_NUM_THREADS": threads}, {"train": MODEL["train"]})
         for folder, threads in zip(folders, ("1", "2"), strict=True)
     )
     assert one["resnet18"] != two["resnet18"]

@@ -3,17 +3,13 @@
 Each variable switches off what it can in one library: the units that an older processor lacks.
 """
 
-import hashlib
-import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.helpers.closure import ROOT
 from tests.helpers.params import changed
+from tests.helpers.stage_runs import DATA, file_hashes, run_python, run_stages
 
 OLD_PROCESSOR = {
     "numpy": {"NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR"},
@@ -31,49 +27,14 @@ SETTINGS = {
     },
     "two processes": {"LOKY_MAX_CPU_COUNT": "2"},
 }
-# In one process, because starting takes longer than the work.
-RUN = """
-import json, runpy, sys
-for name, *sys.argv[1:] in json.loads(sys.argv[1]):
-    runpy.run_module(f"stages.{name}", run_name="__main__")
-"""
-PATHS = {
-    "download": ["downloads=downloads", "raw=raw", "index=index.csv"],
-    "prepare": [
-        "raw=raw", "index=index.csv", "store=store",
-        "pixels=pixels.npy", "masks=masks.npy", "images=images.csv",
-    ],
-    "dedupe": [
-        "images=images.csv", "pixels=pixels.npy",
-        "duplicates=duplicates.csv", "metrics=dedupe.json", "plots=plots-dedupe",
-    ],
-    "split": [
-        "images=images.csv", "duplicates=duplicates.csv", "pixels=pixels.npy",
-        "split=split.csv", "metrics=split.json", "plots=plots-split",
-    ],
-}  # fmt: skip
 
 
 def data_stages(folder: Path, variables: dict[str, str]) -> dict[str, str]:
     """Run the data stages in a folder on the phantom; the hash of every file they write."""
-    params = changed(folder, prepare__image_size=64, phantom__patients=24, split__folds=3)
-    stages = []
-    for stage, paths in PATHS.items():
-        words = [word for path in paths for word in f"--{path}".split("=")]
-        stages.append([stage, "--params", str(params), *words])
-    run([sys.executable, "-c", RUN, json.dumps(stages)], folder, variables)
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.suffix != ".sqlite"
-    }
-
-
-def run(words: list[str], folder: Path, variables: dict[str, str]) -> str:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **variables}
-    result = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    return result.stdout
+    changed(folder, prepare__image_size=64, phantom__patients=24, split__folds=3)
+    run_stages(folder, DATA, {"OMP_NUM_THREADS": "1", **variables})
+    hashes = file_hashes(folder)
+    return {name: digest for name, digest in hashes.items() if not name.endswith(".sqlite")}
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +71,8 @@ print(found.hexdigest())
 
 def test_of_odd_files(tmp_path: Path) -> None:
     def digest(variables: dict[str, str]) -> str:
-        return run([sys.executable, "-W", "ignore", "-c", ODD], tmp_path, variables)
+        words = [sys.executable, "-W", "ignore", "-c", ODD]
+        return run_python(words, tmp_path, {"OMP_NUM_THREADS": "1", **variables})
 
     here = digest({})
     if digest(SETTINGS["an old processor"]) != here:

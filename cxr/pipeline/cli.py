@@ -8,7 +8,6 @@ from pathlib import Path
 
 from cxr.pipeline.errors import UserError
 
-
 GO_BACK = "To go back to the results before: git checkout params.yaml && dvc checkout"
 
 

@@ -144,6 +144,7 @@ class Architecture(Settings):
     timm: str
     lr: Annotated[float, Field(gt=0)]
     drop_rate: Annotated[float, Field(ge=0, lt=1)]
+    epoch_factor: Positive = 1
 
 
 class Evaluate(Settings):

@@ -32,7 +32,9 @@ def main() -> None:
     )
     rank = silence_other_ranks()
     params = load(paths.params)
-    settings, architecture = params.train, params.architectures[params.model]
+    architecture = params.architectures[params.model]
+    epochs = params.train.epochs * architecture.epoch_factor
+    settings = params.train.model_copy(update={"epochs": epochs})
     reserve_gpus(settings.devices, params.gpu.when_busy)
     setup = build_setup(params, paths.pixels, paths.split)
     classifier, training, validation = setup.classifier, setup.training, setup.validation

@@ -93,8 +93,8 @@ class Project:
         return result.stdout
 
     def ran(self, output: str) -> list[str]:
-        """The stages that were run, by DVC's output, without the model's name."""
-        return [name.split("@")[0] for name in re.findall(r"^Running stage '(.+)'", output, re.M)]
+        """The stages that were run, by DVC's output."""
+        return re.findall(r"^Running stage '(.+)'", output, re.M)
 
     def set(self, **changes: object) -> None:
         """Change dotted keys of params.yaml."""

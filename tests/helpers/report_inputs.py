@@ -15,9 +15,8 @@ from cxr.models.info import ModelInfo
 from cxr.pipeline import tables
 from cxr.pipeline.files import write_json
 from cxr.pipeline.params import Evaluate
-from cxr.pipeline.tables import class_indices
+from cxr.pipeline.tables import class_indices, write_csv
 from stages.evaluate import audit, metrics, subgroups
-from stages.evaluate.plots import write_table
 from stages.gradcam import __main__ as gradcam
 from stages.gradcam import summary
 from stages.split import flow
@@ -36,10 +35,8 @@ FILES = {
     "model": "model",
     "images": "images.csv",
     "split": "split.csv",
-    **{
-        name: f"{name}.json"
-        for name in ("duplicates", "flow", "test", "breakdown", "audit", "gradcam")
-    },
+    **{name: f"{name}.json" for name in ("duplicates", "flow", "test", "audit", "gradcam")},
+    "curves": "curves",
     **{name: name for name in PLOTS},
 }
 CLASSES = ("COVID", "Lung_Opacity", "Normal", "Viral Pneumonia")
@@ -87,9 +84,9 @@ def written(
     write_json(folder / "gradcam.json", measured(classes, masks))
 
     pairs = {"actual": test["target"], "predicted": np.array(classes)[probs.argmax(1)]}
-    write_table(folder / "evaluate_plots" / "confusion.csv", pd.DataFrame(pairs))
+    write_csv(folder / "curves" / "confusion.csv", pd.DataFrame(pairs))
     bins = reliability_table(actual, probs)
-    write_table(folder / "evaluate_plots" / "reliability" / "after.csv", bins)
+    write_csv(folder / "curves" / "reliability" / "after.csv", bins)
     sheet = quote(classes[0], safe=" ,")
     for place, names in (PLOTS | {"gradcam_plots": [sheet]}).items():
         (folder / place).mkdir(exist_ok=True)
@@ -142,28 +139,26 @@ def with_losses(images: pd.DataFrame) -> pd.DataFrame:
 def scores(
     folder: Path, test: pd.DataFrame, actual: np.ndarray, probs: np.ndarray, info: ModelInfo
 ) -> None:
-    """Write test.json and breakdown.json as evaluate does."""
+    """Write test.json as evaluate does."""
     groups = test["split_group"].to_numpy()
-    headline, by_class = metrics.headline_and_class_metrics(
+    overall, by_class = metrics.overall_and_class_metrics(
         actual, probs, groups, info.classes, SETTINGS
     )
     point = choose_operating_point(
         SETTINGS.positive_class, SETTINGS.target_sensitivity, info.classes, info.validation_probs
     )
     parts = subgroups.subgroup_metrics(test, actual, probs, point, SETTINGS)
-    summary = {
+    content = {
+        **overall,
         "images": len(actual),
         "groups": test["split_group"].nunique(),
         "calibration": metrics.calibration_metrics(actual, probs, info.temperature),
         "operating_point": metrics.operating_point_metrics(actual, probs, groups, point, SETTINGS),
-    }
-    write_json(folder / "test.json", headline | summary)
-    breakdown = {
         "macro": metrics.macro_metrics(actual, probs),
         "class": by_class,
         "subgroup": subgroups.subgroups_to_json(parts),
     }
-    write_json(folder / "breakdown.json", breakdown)
+    write_json(folder / "test.json", content)
 
 
 def audited(
@@ -184,7 +179,7 @@ def audited(
 
 
 def measured(classes: tuple[str, ...], masks: bool) -> dict[str, object]:
-    """metrics/gradcam.json of twelve heatmaps on each side; there are no novel images."""
+    """The details of twelve heatmaps on each side; there are no novel images."""
     random = np.random.default_rng(0)
     sides = {}
     for side in tables.SPLITS:

@@ -1,6 +1,5 @@
 """The train stage started on small inputs, and what it wrote read back."""
 
-import csv
 import os
 import subprocess
 import sys
@@ -8,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from ruamel.yaml import YAML
 
 from cxr.pipeline.params import load
@@ -39,7 +39,7 @@ OFF = {
 
 
 CURVES = [
-    f"{side}/{name}.tsv"
+    f"{side}/{name}"
     for side in ("train", "val")
     for name in ("accuracy", "auroc", "balanced_accuracy", "loss")
 ]
@@ -66,7 +66,8 @@ def arguments(
         "pixels": inputs / "pixels.npy",
         "split": inputs / "split.csv",
         "model": folder / "model",
-        "plots": folder / "plots",
+        "curves": folder / "epochs.csv",
+        "augmented": folder / "augmented",
         "checkpoints": folder.parent / "checkpoints",
     }
     return [text for name, path in places.items() for text in (f"--{name}", str(path))]
@@ -88,12 +89,11 @@ def contents(folder: Path) -> dict[str, bytes]:
     """All that a run wrote."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
-        for name in ("model", "plots")
-        for path in sorted((folder / name).rglob("*"))
-        if path.is_file()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "params.yaml"
     }
 
 
 def curve(folder: Path, name: str) -> list[float]:
-    with (folder / "plots/plots/metrics" / f"{name}.tsv").open() as file:
-        return [float(row[Path(name).name]) for row in csv.DictReader(file, delimiter="\t")]
+    """The values of a metric, such as val/loss, by epoch."""
+    return list(pd.read_csv(folder / "epochs.csv")[name.replace("/", "_")])

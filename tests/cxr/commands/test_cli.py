@@ -57,23 +57,26 @@ def test_wrong_usage_is_told_with_exit_code_2(words: list[str], complaint: str) 
 
 
 def test_a_mistake_of_the_user_is_one_line_with_exit_code_1(tmp_path: Path) -> None:
-    result = run("summary", cwd=tmp_path)
+    result = run("metrics", "audit", cwd=tmp_path)
     assert result.returncode == 1
-    assert result.stderr == "error: metrics/test.json is missing: `dvc repro` writes it.\n"
+    assert result.stderr == (
+        "error: metrics/details/audit.json is missing: `dvc repro` writes it, `dvc checkout` or "
+        "`dvc pull` fetch it.\n"
+    )
 
 
 def test_the_projects_files_are_found_from_any_folder_in_it(tmp_path: Path) -> None:
     (tmp_path / "dvc.yaml").touch()
-    (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics/details").mkdir(parents=True)
     (tmp_path / "plots" / "evaluate").mkdir(parents=True)
     content = {
-        "images": 5, "groups": 3, "accuracy": 0.5, "auroc": None,
+        "images": 5, "groups": 3, "accuracy": 0.5, "auroc": None, "operating_point": None,
         "interval": {"accuracy": {"low": 0.25, "high": 0.75}, "auroc": {"low": None, "high": None}},
     }  # fmt: skip
-    (tmp_path / "metrics/test.json").write_text(json.dumps(content))
+    (tmp_path / "metrics/details/test.json").write_text(json.dumps(content))
     for folder in (tmp_path, tmp_path / "plots" / "evaluate"):
-        assert run("summary", cwd=folder).stdout.splitlines() == [
-            "5 test images of 3 patients or groups",
-            "accuracy                    0.500  (0.250 to 0.750)",
-            "AUROC                       undefined",
-        ]
+        printed = run("metrics", "overall", cwd=folder).stdout
+        rows = [" ".join(line.split()) for line in printed.splitlines()]
+        assert rows[0] == "5 test images of 3 patients or groups"
+        assert "accuracy 0.500 (0.250 to 0.750)" in rows
+        assert "AUROC –" in rows

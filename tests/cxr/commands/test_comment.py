@@ -13,10 +13,10 @@ NAN = float("nan")
 SETTINGS = load(ROOT / "params.yaml").evaluate.model_copy(update={"resamples": 400})
 
 
-def lines(target, change, metrics=None):
+def lines(target, change):
     """The headline table's rows by metric."""
     pair = paired.score_configurations([[change], [target]], SETTINGS)
-    text = sections.headline_section(target, change, pair, metrics or {})
+    text = sections.headline_section(target, change, pair)
     rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")]
     return {row[0].removeprefix("| "): row[1:] for row in rows}, text
 
@@ -60,16 +60,6 @@ def test_a_change_of_the_test_images_is_judged_by_overlap_and_says_so():
     assert lines(target, far)[0]["accuracy"][-1] == "better |"
 
 
-def test_both_sides_show_what_their_metrics_files_say():
-    metrics = {
-        "auroc": {"old": 0.5, "new": 0.6},
-        "interval.auroc.low": {"old": 0.4, "new": 0.51},
-        "interval.auroc.high": {"old": 0.61, "new": 0.7},
-    }
-    found, _ = lines(run("main"), run("workspace", 0.8, seed=1), metrics)
-    assert found["AUROC"][:2] == ["0.500 (0.400 to 0.610)", "0.600 (0.510 to 0.700)"]
-
-
 def test_a_metric_that_is_undefined_is_called_so():
     # All test images are of one class: there is no ROC curve.
     target = run("main", images=20, each=20)
@@ -98,72 +88,34 @@ def test_other_code_that_measures_is_pointed_out():
 
 
 def test_what_is_too_long_for_a_comment_leaves_the_rest():
-    target, change = run("main"), run("workspace")
-    pair = paired.score_configurations([[change], [target]], SETTINGS)
-    keys = {f"labels.folder.{number}": {"old": "a" * 50, "new": "b" * 50} for number in range(999)}
-    text = sections.write_comment(target, change, pair, {}, keys)
+    def comment(keys):
+        params = {f"labels.folder.{key}": {"old": "a" * 50, "new": "b" * 50} for key in range(keys)}
+        settings = sections.settings_section(params, same_sources=True)
+        return sections.write_comment("main", "headline", {}, settings, [run("main")])
+
+    text = comment(999)
     assert len(text) <= sections.MAX_LENGTH
     assert "### Settings\n\nToo long for a comment" in text
     assert text.count("Too long for a comment") == 1
     assert "| **COVID** |" in text
-    assert "Too long" not in sections.write_comment(
-        target, change, pair, {}, dict(list(keys.items())[:99])
-    )
+    assert "Too long" not in comment(99)
 
 
 def test_the_plots_folder_is_named():
     assert "are in `out/plots`" in sections.plots_note(Path("out/plots"))
 
 
-def test_an_audit_that_got_worse_is_said_first():
-    def metrics(old, new):
-        return {
-            "border.suspicious": {"old": old, "new": new},
-            "border.balanced_accuracy": {"old": 0.3, "new": 0.8},
-        }
-
-    assert sections.audit_section(metrics(False, True)).startswith(
-        "**Worse: image border became suspicious.**"
+def test_numbers_that_changed_are_marked():
+    metrics = {"suspicious": {"old": 0, "new": 1}, "network_gain": {"old": 0.25, "new": 0.25}}
+    rows = sections.metrics_section(metrics).splitlines()
+    assert "| suspicious | 0 | 1 | changed |" in rows
+    assert "| network gain | 0.250 | 0.250 |  |" in rows
+    metrics["suspicious"]["old"] = 1
+    assert sections.metrics_section(metrics) == (
+        "No number changed: suspicious 1, network gain 0.250."
     )
-    for old, new in ((True, True), (True, False), (False, False)):
-        assert sections.audit_section(metrics(old, new)).startswith("No probe became suspicious.")
-    assert "| image border | 0.300 | 0.800 (suspicious) |" in sections.audit_section(
-        metrics(False, True)
-    )
-
-
-def test_counts_that_changed_are_marked():
-    split = {
-        "flow.found": {"old": 10, "new": 12},
-        "flow.train": {"old": 6, "new": 6},
-        "flow.val": {"old": 2, "new": 2},
-        "flow.test": {"old": 2, "new": 2},
-    }
-    rows = sections.data_section(split, {"near": {"old": 1, "new": 1}}).splitlines()
-    assert "| found images | 10 | 12 | changed |" in rows
-    assert "| near duplicates | 1 | 1 |  |" in rows
-    del split["flow.found"]
-    assert sections.data_section(split, {}) == (
-        "No count changed: 6 training, 2 validation, 2 test images."
-    )
+    # Undefined now.
+    metrics["network_gain"]["new"] = None
+    assert "| network gain | 0.250 | – | changed |" in sections.metrics_section(metrics)
     # Both of the outputs are lost.
-    assert sections.data_section({}, {}) == "metrics/split.json is missing in both revisions."
-    assert sections.audit_section({}) == "metrics/audit.json is missing in both revisions."
-
-
-def test_confusion_counts_the_test_images():
-    text = sections.confusion_section(run("main", [True] * 50 + [False] * 10))
-    assert "50" not in text.splitlines()[0].split(":")[0]
-    assert "83.3% of 60 correct" in text
-    # Of the last ten images, four are COVID.
-    assert "| **COVID** | 26 | 4 | 30 |" in text
-    assert "| **Normal** | 6 | 24 | 30 |" in text
-
-
-def test_other_code_is_a_change_too():
-    target, change = run("main"), run("workspace", source="other code")
-    assert sections.settings_section(target, target, {}) == "No parameter changed."
-    assert "The training code or the inbox" in sections.settings_section(target, change, {})
-    changed = {"train.epochs": {"old": 12, "new": 3}, "gpu.when_busy": {"new": "wait"}}
-    rows = sections.settings_section(target, target, changed).splitlines()
-    assert rows[2:] == ["| `gpu.when_busy` | – | `wait` |", "| `train.epochs` | `12` | `3` |"]
+    assert sections.metrics_section({}) == "The file is missing in both revisions."

@@ -32,7 +32,8 @@ def test_compare_takes_the_commit_and_its_experiments(
     written = json.loads(here.read("metrics/test.json"))
     row = table.loc["train.batch_size=8"]
     assert row["auroc"] == pytest.approx(written["auroc"], abs=1e-5)
-    assert row["auroc_low"] == pytest.approx(written["interval"]["auroc"]["low"], abs=1e-5)
+    low = written["balanced_accuracy_low"]
+    assert table.loc["train.batch_size=8", "balanced_accuracy_low"] == pytest.approx(low, abs=1e-5)
     assert (tmp_path / "leaderboard.md").read_text() == capsys.readouterr().out
     assert (tmp_path / "leaderboard.png").is_file()
 
@@ -79,9 +80,8 @@ def test_report_says_what_dvc_says(here: Project, capsys, tmp_path: Path) -> Non
         expected = [numbers["old"], numbers["new"], numbers["new"] - numbers["old"]]
         assert found == pytest.approx(expected, abs=6e-4)
         assert found[0] != found[1]
-    flow = json.loads(here.read("metrics/split.json"))["flow"]
-    sizes = f"{flow['train']} training, {flow['val']} validation, {flow['test']} test images"
-    assert f"No count changed: {sizes}." in text
+    data = json.loads(here.read("metrics/data.json"))
+    assert f"No number changed: images {data['images']}, unusable {data['unusable']}, " in text
     assert f"are in `{images}`" in text
     for side, folder in (("change", here.folder), ("target", None)):
         picture = images / f"{side}-confusion.png"
@@ -129,14 +129,20 @@ def test_a_project_in_a_sub_folder_of_a_repository_will_do_too(
         revisions.read_run("main~1")
 
 
-def test_what_is_not_there_is_one_line_with_the_remedy(here: Project) -> None:
+def test_what_is_not_there_is_told_and_the_committed_metrics_are_compared(
+    here: Project, capsys
+) -> None:
     with pytest.raises(UserError, match="no revision or experiment 'othr'"):
         call("compare", "main", "othr")
     cache = here.folder / ".dvc/cache"
     cache.rename(here.folder / "away")
     try:
-        with pytest.raises(UserError, match=r"main: data/\w+.csv is neither .* `dvc repro`"):
-            call("comment", "--against", "main")
+        call("comment", "--against", "main")
+        text = capsys.readouterr().out
+        before = json.loads(here.git("show", "main:metrics/test.json"))
+        assert f"| AUROC | {before['auroc']:.3f} | " in text
+        assert "are neither in DVC's cache nor in a remote" in text
+        assert "| `train.batch_size` | `16` | `8` |" in text
         # The experiment's and the commit's are gone: what is named is needed, what is not is left.
         with pytest.raises(UserError, match="nothing to compare"):
             call("compare")
@@ -146,7 +152,7 @@ def test_what_is_not_there_is_one_line_with_the_remedy(here: Project) -> None:
 
 @pytest.mark.parametrize(
     ("stage", "output"),
-    [("train@simple_cnn", "models/simple_cnn"), ("evaluate@simple_cnn", "data/predictions.csv")],
+    [("train", "models/simple_cnn"), ("evaluate", "data/predictions.csv")],
 )
 def test_results_of_another_network_are_refused(here: Project, stage: str, output: str) -> None:
     lock = here.read("dvc.lock")
@@ -156,9 +162,9 @@ def test_results_of_another_network_are_refused(here: Project, stage: str, outpu
     (out,) = (out for out in content["stages"][stage]["outs"] if out["path"] == output)
     out["md5"] = "0" * 32 + ".dir"
     yaml.dump(content, here.folder / "dvc.lock")
-    after = "evaluate" if stage.startswith("train") else "gradcam"
+    after = "evaluate" if stage == "train" else "gradcam"
     try:
-        with pytest.raises(UserError, match=f"stage {after}@simple_cnn has not run since"):
+        with pytest.raises(UserError, match=f"stage {after} has not run since"):
             revisions.read_run("workspace", ("evaluate", "gradcam"))
         if after == "gradcam":
             # Whose results are not asked for.
@@ -190,7 +196,7 @@ def test_outside_of_a_repository_is_one_line(tmp_path: Path, monkeypatch) -> Non
 
 
 def test_the_origin_is_the_code_and_the_inbox_and_nothing_that_a_stage_made() -> None:
-    def origin(code="1", inbox=("data/inbox", "2"), pixels="3", model="net", other="4") -> str:
+    def origin(code="1", inbox=("data/inbox", "2"), pixels="3", other="4") -> str:
         def deps(*found):
             return [{"path": path, "md5": md5} for path, md5 in found]
 
@@ -200,22 +206,21 @@ def test_the_origin_is_the_code_and_the_inbox_and_nothing_that_a_stage_made() ->
                 "deps": deps(("stages/prepare", "0")),
                 "outs": deps(("data/pixels.npy", pixels)),
             },
-            f"train@{model}": {"deps": deps(("stages/train", code), ("data/pixels.npy", pixels))},
-            "train@other": {"deps": deps(("stages/train", other))},
-            f"evaluate@{model}": {"deps": deps(("stages/evaluate", other))},
+            "train": {"deps": deps(("stages/train", code), ("data/pixels.npy", pixels))},
+            "evaluate": {"deps": deps(("stages/evaluate", other))},
         }
-        return revisions.hash_sources({"stages": stages}, model)
+        return revisions.hash_sources({"stages": stages})
 
-    assert origin(pixels="9", other="9", inbox=("/data/inbox", "2"), model="b") == origin()
+    assert origin(pixels="9", other="9", inbox=("/data/inbox", "2")) == origin()
     assert origin(code="9") != origin()
     assert origin(inbox=("data/inbox", "9")) != origin()
 
 
 def test_a_model_that_was_not_evaluated_is_refused() -> None:
-    lock = {"stages": {"train@a": {"outs": [{"path": "models/a", "md5": "1"}]}}}
-    revisions.check_up_to_date("main", ["train@a"], lock)
-    with pytest.raises(UserError, match="stage evaluate@a has not run"):
-        revisions.check_up_to_date("main", ["train@a", "evaluate@a"], lock)
+    lock = {"stages": {"train": {"outs": [{"path": "models/a", "md5": "1"}]}}}
+    revisions.check_up_to_date("main", ["train"], lock)
+    with pytest.raises(UserError, match="stage evaluate has not run"):
+        revisions.check_up_to_date("main", ["train", "evaluate"], lock)
 
 
 def test_the_code_that_measures_is_that_of_evaluate_and_gradcam() -> None:
@@ -223,10 +228,9 @@ def test_the_code_that_measures_is_that_of_evaluate_and_gradcam() -> None:
         return {"deps": [{"path": path, "md5": path[-1]} for path in paths]}
 
     stages = {
-        "train@a": deps("stages/train"),
-        "evaluate@a": deps("stages/evaluate", "data/split.csv"),
-        "gradcam@a": deps("stages/gradcam", "models/a"),
-        "evaluate@b": deps("stages/models"),
+        "train": deps("stages/train"),
+        "evaluate": deps("stages/evaluate", "data/split.csv"),
+        "gradcam": deps("stages/gradcam", "models/a"),
     }
-    found = revisions.evaluation_code({"stages": stages}, "a")
+    found = revisions.evaluation_code({"stages": stages})
     assert found == {"stages/evaluate": "e", "stages/gradcam": "m"}

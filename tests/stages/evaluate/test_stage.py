@@ -23,6 +23,7 @@ from stages.train.history import History, write_curves
 from tests.helpers.builders import CLASSES, prepared
 from tests.helpers.closure import ROOT
 from tests.helpers.fitted import fit
+from tests.helpers.report_inputs import option
 from tests.helpers.training import OFF
 
 
@@ -32,7 +33,7 @@ def evaluate(inputs, outputs, monkeypatch):
         **{name: inputs / file for name, file in INPUTS.items()},
         **{name: outputs / file for name, file in OUTPUTS.items()},
     }
-    options = [text for name, file in files.items() for text in (f"--{name}", str(file))]
+    options = [text for name, file in files.items() for text in (option(name), str(file))]
     monkeypatch.setattr(sys, "argv", ["evaluate", *options])
     main()
     return outputs
@@ -40,7 +41,8 @@ def evaluate(inputs, outputs, monkeypatch):
 
 INPUTS = {
     "model": "model",
-    "training": "training",
+    "epochs": "epochs.csv",
+    "augmented": "augmented",
     "pixels": "pixels.npy",
     "masks": "masks.npy",
     "images": "images.csv",
@@ -49,8 +51,10 @@ INPUTS = {
 OUTPUTS = {
     "predictions": "predictions.csv",
     "metrics": "test.json",
-    "breakdown": "breakdown.json",
     "audit": "audit.json",
+    "details": "details.json",
+    "audit_details": "audit_details.json",
+    "curves": "curves",
     "plots": "plots",
 }
 
@@ -89,11 +93,11 @@ def with_records(folder):
     for epoch in (2, 0, 1):
         values = {f"{side}/{name}": 0.1 * epoch for side in ("train", "val") for name in METRICS}
         history.append(values, images=1, seconds=1)
-    write_curves(folder / "training", history)
+    write_curves(folder / "epochs.csv", history)
     split, _, classes = train_and_val(tables.read(folder / "split.csv", tables.Split))
     mirrored = build_transform(Augment(**{**OFF, "horizontal_flip": 1.0}))
     examples = XrayDataset(folder / "pixels.npy", split, 0, mirrored)
-    write_examples(folder / "training" / "augmented", examples, classes)
+    write_examples(folder / "augmented", examples, classes)
     return folder
 
 
@@ -129,7 +133,7 @@ def test_predictions_are_calibrated_and_of_validation_and_test(inputs, outputs):
 
 
 def test_every_score_can_be_computed_again_from_the_predictions(outputs):
-    scores = json.loads((outputs / "test.json").read_text())
+    scores = json.loads((outputs / "details.json").read_text())
     table = tables.read(outputs / "predictions.csv", tables.Predictions)
     test = table[table["split"] == "test"]
     probs = test[[f"p_{name}" for name in CLASSES]].to_numpy()
@@ -158,24 +162,37 @@ def test_every_score_can_be_computed_again_from_the_predictions(outputs):
         assert interval["low"] < interval["high"]
 
 
-def test_the_headline_comes_first_and_is_plain_numbers(outputs):
-    scores = json.loads((outputs / "test.json").read_text())
-    assert list(scores)[:4] == ["accuracy", "balanced_accuracy", "macro_f1", "auroc"]
-    assert all(isinstance(scores[name], float) for name in list(scores)[:4])
+def test_the_headline_is_flat_numbers_from_the_details(outputs):
+    details, audit = (
+        json.loads((outputs / f"{name}.json").read_text()) for name in ("details", "audit_details")
+    )
+    interval = details["interval"]["balanced_accuracy"]
+    names = ("macro_f1", "auroc", "average_precision", "mcc", "brier", "ece")
+    assert json.loads((outputs / "test.json").read_text()) == {
+        **{name: details[name] for name in ("accuracy", "balanced_accuracy", *names)},
+        "balanced_accuracy_low": interval["low"],
+        "balanced_accuracy_high": interval["high"],
+        **{name: details["operating_point"][name] for name in ("sensitivity", "specificity")},
+    }
+    probes = ("file", "thumbnail", "border")
+    assert json.loads((outputs / "audit.json").read_text()) == {
+        "suspicious": audit["suspicious"],
+        "network_gain": min(audit[probe]["network_gain"] for probe in probes),
+    }
 
 
 def test_curves_and_confusion_matrix_agree_with_the_scores(outputs):
-    scores = json.loads((outputs / "test.json").read_text())
-    by_class = json.loads((outputs / "breakdown.json").read_text())["class"]
-    pairs = pd.read_csv(outputs / "plots" / "confusion.csv")
+    scores = json.loads((outputs / "details.json").read_text())
+    by_class = scores["class"]
+    pairs = pd.read_csv(outputs / "curves" / "confusion.csv")
     assert (pairs["actual"] == pairs["predicted"]).mean() == pytest.approx(
         scores["accuracy"], abs=1e-5
     )
     for name in CLASSES:
-        roc = pd.read_csv(outputs / "plots" / "roc" / f"{name}.csv")
+        roc = pd.read_csv(outputs / "curves" / "roc" / f"{name}.csv")
         area = metrics.auc(roc["fpr"], roc["tpr"])
         assert area == pytest.approx(by_class[name]["auroc"], abs=1e-5)
-        curve = pd.read_csv(outputs / "plots" / "precision_recall" / f"{name}.csv")
+        curve = pd.read_csv(outputs / "curves" / "precision_recall" / f"{name}.csv")
         assert curve["recall"].is_monotonic_increasing
     for picture in (
         *("confusion", "roc", "precision_recall", "reliability", "operating_point", "audit"),
@@ -185,7 +202,7 @@ def test_curves_and_confusion_matrix_agree_with_the_scores(outputs):
 
 
 def test_the_operating_point_can_be_computed_again_from_the_predictions(outputs):
-    point = json.loads((outputs / "test.json").read_text())["operating_point"]
+    point = json.loads((outputs / "details.json").read_text())["operating_point"]
     table = tables.read(outputs / "predictions.csv", tables.Predictions)
     validation, test = (table[table["split"] == side] for side in ("val", "test"))
     _, found, cuts = metrics.roc_curve(
@@ -202,7 +219,7 @@ def test_the_operating_point_can_be_computed_again_from_the_predictions(outputs)
 
 
 def test_subgroups_are_the_scores_of_their_images(outputs, inputs):
-    found = json.loads((outputs / "breakdown.json").read_text())["subgroup"]
+    found = json.loads((outputs / "details.json").read_text())["subgroup"]
     # Sex, age and published split are the same for all.
     assert list(found) == ["source", "view"]
     table = tables.read(outputs / "predictions.csv", tables.Predictions)
@@ -219,18 +236,22 @@ def test_subgroups_are_the_scores_of_their_images(outputs, inputs):
 
 
 def test_a_data_set_without_masks_or_positive_class_is_measured_all_the_same(
-    inputs, tmp_path, monkeypatch, capsys
+    inputs, outputs, tmp_path, monkeypatch, capsys
 ):
-    for name in ("pixels.npy", "images.csv", "split.csv", "training"):
+    for name in ("pixels.npy", "images.csv", "split.csv", "epochs.csv", "augmented"):
         (tmp_path / name).symlink_to(inputs / name)
     np.save(tmp_path / "masks.npy", np.zeros((0, 32, 32), np.uint8))
     classifier = Classifier.load(inputs / "model")
     classifier.info = replace(classifier.info, validation_probs={"COVID": []})
     classifier.save(tmp_path / "model")
     evaluate(tmp_path, tmp_path, monkeypatch)
-    assert json.loads((tmp_path / "test.json").read_text())["operating_point"] is None
+    assert json.loads((tmp_path / "details.json").read_text())["operating_point"] is None
+    headline = json.loads((tmp_path / "test.json").read_text())
+    # The same keys, so that `dvc metrics diff` has a row for each.
+    assert list(headline) == list(json.loads((outputs / "test.json").read_text()))
+    assert headline["sensitivity"] is headline["specificity"] is None
     assert "no operating point: none of evaluate.positive_class" in capsys.readouterr().out
-    audit = json.loads((tmp_path / "audit.json").read_text())
+    audit = json.loads((tmp_path / "audit_details.json").read_text())
     assert audit["lungs_only"]["images"] == 0
     assert not audit["lungs_only"]["suspicious"]
 
@@ -266,12 +287,13 @@ def test_training_is_drawn_from_what_it_left(inputs, outputs, tmp_path):
         assert (outputs / "plots" / f"{name}.png").stat().st_size > 10_000
     pixels = np.load(inputs / "pixels.npy")
     for name in CLASSES:
-        grid = training_plots.split_grid(inputs / "training/augmented" / f"{name}.png", 32)
+        grid = training_plots.split_grid(inputs / "augmented" / f"{name}.png", 32)
         # Two of each of three classes, in three epochs.
         assert grid.shape == (4, 2, 32, 32)
         assert all((pixels == image).all((1, 2)).any() for image in grid[0])
         assert (grid[1:] == grid[0][..., ::-1]).all()
-    best = json.loads((inputs / "training/best_epoch.json").read_text())
-    assert best == {"epoch": 2}
-    with pytest.raises(UserError, match=r"best_epoch.json is missing: `dvc repro`"):
-        training_plots.draw_training(tmp_path, tmp_path / "nowhere", list(CLASSES), 32)
+    epochs = pd.read_csv(inputs / "epochs.csv")
+    assert epochs["best"].tolist() == [0, 1, 0]
+    nowhere = tmp_path / "epochs.csv"
+    with pytest.raises(UserError, match=r"epochs.csv is missing: `dvc repro`"):
+        training_plots.draw_training(tmp_path, nowhere, inputs / "augmented", list(CLASSES), 32)

@@ -45,7 +45,8 @@ def gradcam(inputs, outputs, monkeypatch, novel=None, **changes):
     files = {
         "params": outputs / "params.yaml",
         **{name: inputs / file for name, file in INPUTS.items()},
-        "metrics": outputs / "gradcam.json",
+        "metrics": outputs / "headline.json",
+        "details": outputs / "gradcam.json",
         "plots": outputs / "plots",
     }
     options = [text for name, file in files.items() for text in (f"--{name}", str(file))]

@@ -97,13 +97,13 @@ def test_headline_numbers_are_those_of_the_metrics(inputs: Path, page: Page) -> 
         assert rows[title][0] == f"{test[name]:.3f}"
         assert rows[title][1] == f"{ends['low']:.2f} to {ends['high']:.2f}"
     assert rows["Balanced accuracy"][2] == "0.250"
-    support = [one["support"] for one in metrics(inputs, "breakdown")["class"].values()]
+    support = [one["support"] for one in metrics(inputs, "test")["class"].values()]
     assert rows["Accuracy"][2] == f"{max(support) / sum(support):.3f}"
     assert f"Balanced accuracy {test['balanced_accuracy']:.3f} (95% interval" in page.text
 
 
 def test_other_numbers_are_those_of_the_metrics(inputs: Path, page: Page) -> None:
-    breakdown = metrics(inputs, "breakdown")
+    breakdown = metrics(inputs, "test")
     rows = page.table("One-vs-rest scores of each class")
     for name, one in breakdown["class"].items():
         ends = one["interval"]["sensitivity"]
@@ -199,7 +199,7 @@ def test_the_headline_is_judged_by_its_interval(
 
 def test_a_sensitivity_below_what_was_asked_for_is_bad_news(inputs: Path) -> None:
     point = metrics(inputs, "test")["operating_point"]
-    by_class = metrics(inputs, "breakdown")["class"]
+    by_class = metrics(inputs, "test")["class"]
     assert findings.operating_point_finding(point | {"sensitivity": 0.94}, by_class).tone == "bad"
     assert findings.operating_point_finding(point | {"sensitivity": 0.96}, by_class).tone == "plain"
     assert (
@@ -210,7 +210,7 @@ def test_a_sensitivity_below_what_was_asked_for_is_bad_news(inputs: Path) -> Non
 
 def test_a_threshold_that_detects_everything_is_bad_news(inputs: Path) -> None:
     point = metrics(inputs, "test")["operating_point"] | {"sensitivity": 1.0, "specificity": 0.0}
-    by_class = metrics(inputs, "breakdown")["class"]
+    by_class = metrics(inputs, "test")["class"]
     assert findings.operating_point_finding(point, by_class).tone == "bad"
 
 
@@ -271,14 +271,14 @@ def test_a_missing_picture_is_one_clear_line(inputs: Path, tmp_path: Path) -> No
 
 def test_without_masks_positive_class_and_subgroups(inputs: Path, tmp_path: Path) -> None:
     written(tmp_path, ("Normal", "Pneumonia"), masks=False)
-    breakdown = metrics(tmp_path, "breakdown")
-    changed(tmp_path / "breakdown.json", subgroup={})
+    breakdown = metrics(tmp_path, "test")
+    changed(tmp_path / "test.json", subgroup={})
     one = breakdown["class"]["Normal"]
     undefined = {"low": None, "high": None}
     breakdown["class"]["Normal"] = one | {
         "ppv": None, "interval": one["interval"] | {"ppv": undefined}
     }  # fmt: skip
-    changed(tmp_path / "breakdown.json", **{"class": breakdown["class"]})
+    changed(tmp_path / "test.json", **{"class": breakdown["class"]})
     (tmp_path / "evaluate_plots" / "operating_point.png").unlink()
     page = Page(made(tmp_path, tmp_path / "report"))
     assert page.table("One-vs-rest scores of each class")["Normal"][3] == "undefined"

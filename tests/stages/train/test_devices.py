@@ -27,7 +27,8 @@ def test_two_processes_agree_with_one(train, small, tmp_path):
     output = process.communicate(timeout=300)[0]
     assert process.returncode == 0, output
     assert output.count("epoch 3/3") == 1
-    assert {path.name for path in two.iterdir()} == {"params.yaml", "model", "plots"}
+    written = {"params.yaml", "model", "epochs.csv", "augmented"}
+    assert {path.name for path in two.iterdir()} == written
     expected, weights = (load_file(folder / "model" / MODEL_FILE) for folder in (single, two))
     for name, tensor in expected.items():
         assert (weights[name] - tensor).abs().max() < 1e-5, name
