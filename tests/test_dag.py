@@ -140,7 +140,7 @@ def test_a_parameter_changes_the_stages_that_use_it_and_no_others(
 def test_another_inbox_concerns_the_download(project: Project) -> None:
     project.set(inbox="data")
     status = json.loads(project.dvc("status", "--json"))
-    assert {stage for stage in status} == {"check", "download"}
+    assert set(status) == {"check", "download"}
 
 
 def test_each_data_stage_says_how_many_images_go_on_and_why_the_others_do_not(

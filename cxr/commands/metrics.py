@@ -34,6 +34,9 @@ def metrics(names: list[str], folder: Path) -> None:
     for name in names or TABLES:
         file, build = TABLES[name]
         for table in build(read_details(folder / file)):
+            # A table wraps its title to its own width.
+            console.print(table.title, style="bold", markup=False)
+            table.title = None
             console.print(table)
 
 
@@ -139,7 +142,7 @@ TABLES: dict[str, tuple[str, Callable[[Details], Iterable[Table]]]] = {
 
 def new_table(title: str, *columns: str) -> Table:
     """An empty table; all columns but the first are numbers."""
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
     for number, column in enumerate(columns):
         table.add_column(display_name(column), justify="right" if number else "left")
     return table

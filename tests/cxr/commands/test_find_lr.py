@@ -17,8 +17,9 @@ torch.set_num_threads(1)
 def find(folder: Path, inputs: Path) -> Path:
     words = arguments(folder, inputs, architecture={"drop_rate": 0.0}, optimizer="sgd")
     places = dict(zip(words[::2], words[1::2], strict=True))
-    del places["--model"], places["--checkpoints"]
-    call("find-lr", *(word for pair in places.items() for word in pair))
+    used = ("--params", "--pixels", "--split")
+    options = [word for name in used for word in (name, places[name])]
+    call("find-lr", *options, "--plots", str(folder / "plots"))
     return folder / "plots"
 
 

@@ -16,7 +16,7 @@ SETTINGS = load(ROOT / "params.yaml").evaluate.model_copy(update={"resamples": 1
 @pytest.mark.parametrize("right", [0.7, 1.0])
 def test_a_single_run_has_the_interval_of_the_evaluate_stage(right):
     one = run("one", right)
-    expected, by_class = metrics.headline_and_class_metrics(
+    expected, by_class = metrics.overall_and_class_metrics(
         one.actual, one.probs, one.test["split_group"].to_numpy(), one.classes, SETTINGS
     )
     (found,) = paired.score_configurations([[one]], SETTINGS)

@@ -81,7 +81,8 @@ def test_report_says_what_dvc_says(here: Project, capsys, tmp_path: Path) -> Non
         assert found == pytest.approx(expected, abs=6e-4)
         assert found[0] != found[1]
     data = json.loads(here.read("metrics/data.json"))
-    assert f"No number changed: images {data['images']}, unusable {data['unusable']}, " in text
+    section = text.split("### Data\n\nNo number changed: ")[1].split(".")[0].split(", ")
+    assert {f"images {data['images']}", f"leaks {data['leaks']}"} <= set(section)
     assert f"are in `{images}`" in text
     for side, folder in (("change", here.folder), ("target", None)):
         picture = images / f"{side}-confusion.png"

@@ -17,7 +17,7 @@ def test_a_mean_over_classes_is_no_surer_than_the_rarest_class():
     assert amounts["accuracy"] == 31
     assert {amounts[name] for name in amounts if name != "accuracy"} == {1}
     perfect = np.eye(2)[actual]
-    found, of_classes = metrics.headline_and_class_metrics(
+    found, of_classes = metrics.overall_and_class_metrics(
         actual, perfect, patients, ["a", "b"], drawn(100)
     )
     for name in ("balanced_accuracy", "auroc", "average_precision"):
@@ -39,7 +39,7 @@ def test_the_interval_of_ece_reaches_0_where_probabilities_mean_what_they_say():
         sure = random.uniform(0.5, 1, 300)
         actual = (random.random(300) > sure).astype(int)
         probs = np.stack([sure, 1 - sure], axis=1)
-        found, _ = metrics.headline_and_class_metrics(actual, probs, groups, ["a", "b"], drawn(200))
+        found, _ = metrics.overall_and_class_metrics(actual, probs, groups, ["a", "b"], drawn(200))
         ends = found["interval"]["ece"]
         assert ends["low"] <= found["ece"] <= ends["high"]
         low.append(ends["low"])
@@ -55,5 +55,5 @@ def test_two_thousand_resamples_of_three_thousand_images_take_five_seconds_at_mo
         resamples=2000, confidence=0.95, seed=0, positive_class=[], target_sensitivity=0.95
     )
     start = time.process_time()
-    metrics.headline_and_class_metrics(actual, probabilities, groups, list("abcd"), settings)
+    metrics.overall_and_class_metrics(actual, probabilities, groups, list("abcd"), settings)
     assert time.process_time() - start < 5

@@ -259,7 +259,7 @@ def test_a_data_set_without_masks_or_positive_class_is_measured_all_the_same(
 def test_again_gives_the_same_bytes(inputs, outputs, tmp_path, monkeypatch):
     again = evaluate(inputs, tmp_path, monkeypatch)
     files = sorted(path.relative_to(again) for path in again.rglob("*") if path.is_file())
-    assert len(files) == 25
+    assert len(files) == 26
     for file in files:
         assert (again / file).read_bytes() == (outputs / file).read_bytes(), file
 
