@@ -189,7 +189,7 @@ def test_heat_that_decides_is_told_from_chance(outputs):
 def test_again_gives_the_same_bytes(inputs, novel, outputs, tmp_path, monkeypatch):
     again = gradcam(inputs, tmp_path, monkeypatch, novel, **ALL)
     files = sorted(path.relative_to(again) for path in again.rglob("*") if path.is_file())
-    assert len(files) == 6
+    assert len(files) == 7
     for file in files:
         assert (again / file).read_bytes() == (outputs / file).read_bytes(), file
 
