@@ -126,7 +126,9 @@ def real_files(folder: Path) -> dict[str, list[Path]]:
 
 def prepare_images(files: list[Path], settings: Prepare) -> Images:
     """Read files as the `prepare` stage does; unusable ones are left out."""
-    rows = [{"image": path.name, "view": "", "patient": "", "mask": ""} for path in files]
+    rows = [
+        {"image": path.name, "view": "", "patient": "", "mask": "", "lesion": ""} for path in files
+    ]
     outcomes = [
         process(row, path.parent, settings, None) for row, path in zip(rows, files, strict=True)
     ]

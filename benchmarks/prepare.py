@@ -83,7 +83,7 @@ def make(folder: Path, sources: list[Path], shape: tuple[int, int], count: int, 
 def row(name: str, folder: Path, settings: Prepare, processes: int, repeats: int) -> str:
     """One line of the table: milliseconds an image, and what they are times the baseline."""
     paths = sorted(folder.iterdir())
-    columns = ("label", "patient", "source", "official_split", "view", "mask")
+    columns = ("label", "patient", "source", "official_split", "view", "mask", "lesion")
     index = pd.DataFrame({"image": [path.name for path in paths]}).assign(
         **dict.fromkeys(columns, "")
     )

@@ -30,7 +30,7 @@ SIDE = 128
 STAGES = {
     "download": "--downloads downloads --raw raw --index index.csv",
     "prepare": "--raw raw --index index.csv --pixels pixels.npy --masks masks.npy "
-    "--images images.csv --store store",
+    "--lesions lesions.npy --images images.csv --store store",
     "dedupe": "--images images.csv --pixels pixels.npy --duplicates duplicates.csv "
     "--metrics dedupe.json --plots plots-dedupe",
     "split": "--images images.csv --duplicates duplicates.csv --pixels pixels.npy "

@@ -34,7 +34,8 @@ MODEL = {
     ],
     "gradcam": [
         "model=out/model", "predictions=out/predictions.csv", "split=split.csv",
-        "pixels=pixels.npy", "masks=masks.npy", "metrics=out/gradcam.json",
+        "pixels=pixels.npy", "masks=masks.npy", "lesions=lesions.npy",
+        "metrics=out/gradcam.json",
         "details=out/heatmaps.json", "plots=out/gradcam",
     ],
 }  # fmt: skip

@@ -28,5 +28,5 @@ def hidden(path: Path) -> bool:
 
 def read(path: Path, how: Prepare) -> Outcome:
     """Decode and fit an image as `prepare` does; `facts` say the reason if it can't be used."""
-    row = {"image": path.name, "patient": "", "view": "", "mask": ""}
+    row = {"image": path.name, "patient": "", "view": "", "mask": "", "lesion": ""}
     return process(row, path.parent, how, None)

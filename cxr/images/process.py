@@ -32,13 +32,15 @@ class Outcome:
     Attributes:
         facts: the columns that `Images` adds to `Index`, but for `row`; and patient and view.
         pixels: uint8 (S, S), or None if the image can't be used.
-        mask: uint8 (S, S) of 0 and 1, or None if there is none.
-        files: the image and its mask, if they were usable.
+        mask: of the lungs, uint8 (S, S) of 0 and 1, or None if there is none.
+        lesion: the same of the disease.
+        files: the image and its masks, if they were usable.
     """
 
     facts: dict[str, Any]
     pixels: NDArray[np.uint8] | None = None
     mask: NDArray[np.uint8] | None = None
+    lesion: NDArray[np.uint8] | None = None
     files: Files = field(default_factory=dict)
 
 
@@ -81,7 +83,10 @@ def process(row: dict[str, str], raw: Path, settings: Prepare, store: Store | No
         check_view(known["view"], settings)
         if image.pixels.min() == image.pixels.max():
             raise UnusableError("blank")
-        mask = read_mask(raw / row["mask"], settings, store, files) if row["mask"] else None
+        mask, lesion = (
+            read_mask(raw / row[column], column, settings, store, files) if row[column] else None
+            for column in ("mask", "lesion")
+        )
     except ExcludedError as error:
         facts = {"status": "excluded", "reason": str(error), **UNKNOWN, "sha256": sha256}
         return Outcome(facts | known, files=files)
@@ -89,7 +94,7 @@ def process(row: dict[str, str], raw: Path, settings: Prepare, store: Store | No
         facts = {"status": "unusable", "reason": str(error), **UNKNOWN, "sha256": sha256}
         return Outcome(facts | known, files=files)
     facts = {"status": "ok", "reason": "", **UNKNOWN, "sha256": sha256}
-    return Outcome({**facts, **image.facts, **known}, image.pixels, mask, files)
+    return Outcome({**facts, **image.facts, **known}, image.pixels, mask, lesion, files)
 
 
 def known_patient(patient: str) -> str:
@@ -169,9 +174,12 @@ def fitted(
 
 
 def read_mask(
-    path: Path, settings: Prepare, store: Store | None, files: Files
+    path: Path, column: str, settings: Prepare, store: Store | None, files: Files
 ) -> NDArray[np.uint8]:
-    """A lung mask, fitted like its image: uint8 (S, S) of 0 and 1.
+    """A mask of the lungs or of the disease, fitted like its image: uint8 (S, S) of 0 and 1.
+
+    Args:
+        column: that names it in the index, for the reason why it can't be used.
 
     Raises:
         UnusableError: if it can't be used.
@@ -180,6 +188,6 @@ def read_mask(
         data, sha256 = read(path, settings)
         grey = fitted(data, sha256, settings, store, files).pixels
     except UnusableError as error:
-        raise UnusableError(f"its mask: {error}") from error
+        raise UnusableError(f"its {column}: {error}") from error
     # Masks are drawn in 255, or in 1.
     return (grey > grey.max() / 2).astype(np.uint8)

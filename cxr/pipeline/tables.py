@@ -42,7 +42,7 @@ class Table(pa.DataFrameModel):
 
 
 class Index(Table):
-    """What the source says of each file. `image` and `mask` are paths under data/raw."""
+    """What the source says of each file. `image`, `mask` and `lesion` are paths under data/raw."""
 
     dataset: Series[str] = pa.Field(description="the adapter that read it, such as radiography")
     label: Series[str] = pa.Field(description="as published; empty = unlabelled")
@@ -55,6 +55,9 @@ class Index(Table):
         str_matches=r"^(\d+(\.\d+)?)?$", description="years; empty = unknown"
     )
     mask: Series[str] = pa.Field(description="lung mask; empty = none")
+    lesion: Series[str] = pa.Field(
+        description="mask of the disease, all zero in a healthy patient; empty = unknown"
+    )
 
 
 class Images(Index):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cxr.heatmaps.belief import believe
 from cxr.heatmaps.explainer import Explainer, explain_rows
 from cxr.heatmaps.plots import draw_class_sheets, draw_novel_sheet
 from cxr.models.classifier import Classifier
@@ -22,7 +23,7 @@ from cxr.pipeline.experiment import check_path_in_experiment
 from cxr.pipeline.files import atomic_write, write_json
 from cxr.pipeline.params import Evaluate, load
 from stages.gradcam.agreement import random_classifiers
-from stages.gradcam.measure import Measurer, lung_masks
+from stages.gradcam.measure import Measurer, masks_of
 from stages.gradcam.novel import novel_images
 from stages.gradcam.predictions import add_predictions, check_classes
 from stages.gradcam.sampling import balanced_sample, choose_examples, first_by_hash
@@ -33,7 +34,7 @@ def main() -> None:
     """Read the command line, draw and measure the heatmaps, write plots and metrics."""
     files = paths(
         __doc__,
-        *("params", "model", "predictions", "split", "pixels", "masks"),
+        *("params", "model", "predictions", "split", "pixels", "masks", "lesions"),
         *("metrics", "details", "plots"),
     )
     params = load(files.params)
@@ -46,7 +47,7 @@ def main() -> None:
     check_classes(predictions, info.classes)
     split = tables.read(files.split, tables.Split)
     pixels = np.load(files.pixels, mmap_mode="r")
-    masks = np.load(files.masks, mmap_mode="r")
+    masks, lesions = (np.load(path, mmap_mode="r") for path in (files.masks, files.lesions))
     novel, novel_pixels, unusable = novel_images(
         Path(settings.novel), info, settings.images_per_split
     )
@@ -61,29 +62,34 @@ def main() -> None:
     for subset in tables.SPLITS:
         images = balanced_sample(split[split["split"] == subset], settings.images_per_split)
         images = add_predictions(images, predictions, classifier, pixels)
-        measured[subset] = measurer.measure(images, pixels, masks, settings.perturbed_per_split)
+        measured[subset] = measurer.measure(
+            images, pixels, masks, lesions, settings.perturbed_per_split
+        )
         examples.append(choose_examples(images, settings.examples_per_class))
     novel = add_predictions(novel, predictions.iloc[:0], classifier, novel_pixels)
     measured["novel"] = measurer.measure(
-        novel, novel_pixels, masks[:0], settings.perturbed_per_split
+        novel, novel_pixels, masks[:0], lesions[:0], settings.perturbed_per_split
     )
 
+    summaries = summarize_subsets(measured, info.classes, params.evaluate)
+    verdict = believe(summaries["test"]["judgement"])
     with atomic_write(files.plots) as folder:
         shown = pd.concat(examples)
         rows, classes = measurer.rows_and_predictions(shown)
         maps = explain_rows(explain, pixels, rows, classes)
-        draw_class_sheets(folder, shown, pixels[rows], maps, lung_masks(masks, rows, info.size))
+        lungs, disease = (masks_of(array, rows, info.size) for array in (masks, lesions))
+        draw_class_sheets(folder, shown, pixels[rows], maps, lungs, disease, verdict)
         shown = first_by_hash(novel, settings.examples_per_class * len(info.classes))
         rows, classes = measurer.rows_and_predictions(shown)
         maps = explain_rows(explain, novel_pixels, rows, classes)
-        draw_novel_sheet(folder, shown, novel_pixels[rows], maps)
+        draw_novel_sheet(folder, shown, novel_pixels[rows], maps, verdict)
     write_json(
         files.details,
         {
             "layer": explain.layer,
             "feature_map": f"{explain.height} x {explain.width}",
             "method": settings.method,
-            **summarize_subsets(measured, info.classes, params.evaluate),
+            **summaries,
             "novel": {"unusable": unusable} | summarize(measured["novel"], params.evaluate),
         },
     )

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cxr.heatmaps.explainer import BATCH_SIZE, Explainer, Images
+from cxr.heatmaps.explainer import BATCH_SIZE, Explainer, Images, explain_rows
 from cxr.models.classifier import Classifier
 from cxr.pipeline.tables import class_indices
 from stages.gradcam.agreement import agreement_scores
 from stages.gradcam.faithfulness import faithfulness_scores, make_random_maps
-from stages.gradcam.localization import localization_scores
+from stages.gradcam.localization import border_scores, floor_maps, region_scores
 from stages.gradcam.sampling import name_hash
 from stages.gradcam.summary import MEASURES
 
@@ -32,14 +32,20 @@ class Measurer:
     seed: int
 
     def measure(
-        self, images: pd.DataFrame, pixels: Images, masks: Images, perturbed: int
+        self,
+        images: pd.DataFrame,
+        pixels: Images,
+        masks: Images,
+        lesions: Images,
+        perturbed: int,
     ) -> pd.DataFrame:
-        """Compute all measures. Memory use does not grow with the number of images.
+        """Compute all measures.
 
         Args:
-            images: with `image`, `row` and `predicted`.
+            images: with `image`, `row`, `predicted` and `correct`.
             pixels: uint8 (all images, S, S), may be memory-mapped.
             masks: the same, nonzero inside the lungs; of length 0 if there are none.
+            lesions: the same, nonzero inside the disease.
             perturbed: how many images, from the first, get the measures that perturb the image or
                 the network.
 
@@ -48,7 +54,7 @@ class Measurer:
         """
         first = images.head(perturbed)
         parts = [
-            *(self.localization_batch(batch, pixels, masks) for batch in batches(images)),
+            *([self.localization(images, pixels, masks, lesions)] if len(images) else []),
             *(self.perturbation_batch(batch, pixels) for batch in batches(first)),
         ]
         measures = pd.DataFrame(index=images.index, columns=["empty", *MEASURES], dtype=float)
@@ -56,14 +62,28 @@ class Measurer:
             measures.loc[part.index, part.columns] = part.astype(float)
         return images.join(measures).assign(perturbed=np.arange(len(images)) < perturbed)
 
-    def localization_batch(
-        self, images: pd.DataFrame, pixels: Images, masks: Images
+    def localization(
+        self, images: pd.DataFrame, pixels: Images, masks: Images, lesions: Images
     ) -> pd.DataFrame:
-        """Measure where the heat lies."""
+        """Measure where the heat lies. All maps are kept, for the mean map of the others."""
         rows, classes = self.rows_and_predictions(images)
-        maps = self.explain(pixels[rows], classes)
-        scores = localization_scores(maps, lung_masks(masks, rows, self.classifier.info.size))
-        return scores.assign(empty=~maps.any(axis=(1, 2))).set_index(images.index)
+        maps, *untrained = (
+            explain_rows(explain, pixels, rows, classes)
+            for explain in (self.explain, *self.explain_random)
+        )
+        floors = floor_maps(maps, pixels[rows], untrained)
+        lungs, disease = (
+            masks_of(array, rows, self.classifier.info.size) for array in (masks, lesions)
+        )
+        # A map for a wrong class has no reason to be at the lesion.
+        disease = np.where(images["correct"].to_numpy(bool)[:, None, None], disease, 0)
+        scores = [
+            region_scores("lesion", maps, floors, disease),
+            region_scores("lungs", maps, floors, lungs),
+            border_scores(maps),
+        ]
+        measured = pd.concat(scores, axis=1).assign(empty=~maps.any(axis=(1, 2)))
+        return measured.set_index(images.index)
 
     def perturbation_batch(self, images: pd.DataFrame, pixels: Images) -> pd.DataFrame:
         """Measure how the maps react to changes of the image and of the network."""
@@ -96,6 +116,6 @@ def batches(images: pd.DataFrame) -> list[pd.DataFrame]:
     return [images.iloc[start : start + BATCH_SIZE] for start in range(0, len(images), BATCH_SIZE)]
 
 
-def lung_masks(masks: Images, rows: NDArray[np.int64], size: int) -> Images:
+def masks_of(masks: Images, rows: NDArray[np.int64], size: int) -> Images:
     """Return the masks of some rows; all zero if the data set has none."""
     return masks[rows] if len(masks) else np.zeros((len(rows), size, size), np.uint8)

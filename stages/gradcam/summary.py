@@ -14,9 +14,12 @@ from cxr.metrics.bootstrap import (
     nan_to_none,
 )
 from cxr.pipeline.params import Evaluate
+from stages.gradcam.localization import FLOORS, region_measures
 
+REGIONS = ("lesion", "lungs")
 MEASURES = (
-    *("lungs_heat", "lungs_area", "lungs_excess", "lungs_hit", "border_heat", "border_area"),
+    *(name for region in REGIONS for name in region_measures(region)),
+    *("border_heat", "border_area"),
     *("shift", "flip", "brightness", "other_image", "random_weights", "random_empty"),
     *("deletion", "deletion_gain", "insertion", "insertion_gain"),
 )
@@ -46,6 +49,7 @@ def summarize(measured: pd.DataFrame, settings: Evaluate) -> Summary:
         "perturbed": int(measured["perturbed"].sum()),
         **{name: nan_to_none(means[name]) for name in MEASURES},
         "interval": {name: ends[name] for name in MEASURES},
+        "judgement": judge(measured, settings),
     }
 
 
@@ -69,6 +73,45 @@ def headline(measured: pd.DataFrame) -> Summary:
     return {name: nan_to_none(value) for name, value in values.items()}
 
 
+def judge(measured: pd.DataFrame, settings: Evaluate) -> Summary:
+    """Judge by the hits whether the maps explain: only if they beat every floor.
+
+    The region is the lesion, or the lungs where no lesion is known.
+
+    Returns:
+        `region`, its `hit` rate, `best_floor` (name) and `floor` (its hit rate), `margin` (how
+        much higher the hit rate is than each floor, at least), its interval's ends `low` and
+        `high`, and `explains`; all None if there are no masks.
+    """
+    for region in REGIONS:
+        names = [f"{region}_{'area' if name == 'area' else f'hit_{name}'}" for name in FLOORS]
+        # A floor whose maps are all empty hits nothing.
+        floors = measured[names].fillna(0).to_numpy(np.float64)
+        hits = measured[f"{region}_hit"].to_numpy(np.float64)
+        known = ~np.isnan(hits)
+        groups = measured["split_group"].to_numpy(str)[known]
+        if len(set(groups)) < 2:
+            continue
+        margins = hits[known, None] - floors[known]
+        ends = bootstrap_intervals(
+            lambda weights, values=margins: {"margin": nan_means(values, weights).min(0)},  # type: ignore[misc]
+            groups,
+            settings,
+        )["margin"]
+        means = floors[known].mean(0)
+        return {
+            "region": region,
+            "hit": float(hits[known].mean()),
+            "best_floor": FLOORS[means.argmax()],
+            "floor": float(means.max()),
+            "margin": float(margins.mean(0).min()),
+            **interval_to_json(ends),
+            "explains": bool(ends[0] > 0),
+        }
+    names = ["region", "hit", "best_floor", "floor", "margin", "low", "high", "explains"]
+    return dict.fromkeys(names)
+
+
 def measure_intervals(measured: pd.DataFrame, settings: Evaluate) -> dict[str, Summary]:
     """Compute bootstrap intervals over groups."""
     if measured.empty:
@@ -80,9 +123,8 @@ def measure_intervals(measured: pd.DataFrame, settings: Evaluate) -> dict[str, S
         settings,
     )
     groups = groups_with_values(measured)
-    ends["lungs_hit"] = exact_if_degenerate(
-        ends["lungs_hit"], groups["lungs_hit"], settings.confidence
-    )
+    for name in (f"{region}_hit" for region in REGIONS):
+        ends[name] = exact_if_degenerate(ends[name], groups[name], settings.confidence)
     return named_intervals(ends, groups)
 
 

@@ -21,18 +21,20 @@ from stages.prepare.outcomes import outcomes
 
 
 def main() -> None:
-    files = cli.paths(__doc__, "params", "raw", "index", "pixels", "masks", "images", "store")
+    files = cli.paths(
+        __doc__, "params", "raw", "index", "pixels", "masks", "lesions", "images", "store"
+    )
     settings = load(files.params).prepare
     index = tables.read(files.index, tables.Index)
 
     with ExitStack() as stack:
-        pixels = stack.enter_context(
-            ArrayWriter(stack.enter_context(atomic_write(files.pixels)), settings.image_size)
+        pixels, masks, lesions = (
+            stack.enter_context(
+                ArrayWriter(stack.enter_context(atomic_write(path)), settings.image_size)
+            )
+            for path in (files.pixels, files.masks, files.lesions)
         )
-        masks = stack.enter_context(
-            ArrayWriter(stack.enter_context(atomic_write(files.masks)), settings.image_size)
-        )
-        images = prepare(index, files.raw, settings, files.store, pixels, masks)
+        images = prepare(index, files.raw, settings, files.store, pixels, masks, lesions)
         tables.write(files.images, images, tables.Images)
 
     unusable = images["status"] + ": " + images["reason"]
@@ -46,10 +48,11 @@ def prepare(
     folder: Path,
     pixels: ArrayWriter,
     masks: ArrayWriter,
+    lesions: ArrayWriter,
 ) -> pd.DataFrame:
     """Process all images; append what is usable to the arrays.
 
-    Masks get a row for each image if the source has any, and none otherwise.
+    Masks and lesions get a row for each image if the source has any, and none otherwise.
 
     Args:
         folder: of the stores of pictures decoded before.
@@ -61,7 +64,7 @@ def prepare(
         UserError: if not one image is usable.
     """
     no_mask = np.zeros((settings.image_size, settings.image_size), np.uint8)
-    has_masks = bool((index["mask"] != "").any())
+    has_masks, has_lesions = (index[["mask", "lesion"]] != "").any()
     facts = []
     for outcome in outcomes(index, raw, settings, cache.place(folder, settings)):
         row = -1
@@ -69,6 +72,8 @@ def prepare(
             row = pixels.append(outcome.pixels)
             if has_masks:
                 masks.append(no_mask if outcome.mask is None else outcome.mask)
+            if has_lesions:
+                lesions.append(no_mask if outcome.lesion is None else outcome.lesion)
         facts.append({"row": row, **outcome.facts})
     found = pd.DataFrame(facts, index=index.index)
     images = index.assign(**found)[list(tables.Images.to_schema().columns)]

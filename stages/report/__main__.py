@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from cxr.heatmaps.belief import believe
 from cxr.models.classifier import MODEL_FILE, read_info
 from cxr.pipeline import tables
 from cxr.pipeline.cli import paths, run
@@ -72,6 +73,7 @@ def main() -> None:
         confusions=dataset.frequent_confusions(matrix, info.classes),
         images=embed_plots(files, test["operating_point"] is not None),
         heatmap_images=embed_heatmaps(files.gradcam_plots, info.classes),
+        heatmap_verdict=believe(details["gradcam"]["test"]["judgement"]),
         heatmap_sentences=heatmap_sentences(details["gradcam"]),
         heatmap_tables=heatmap_tables(details["gradcam"]),
         baselines=findings.baselines(test["class"], chance),

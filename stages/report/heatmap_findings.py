@@ -90,7 +90,7 @@ def measure_cells(part: Metrics) -> dict[str, Cell]:
     return {
         measure: Cell(value, intervals.get(measure))
         for measure, value in part.items()
-        if measure not in ("class", "interval")
+        if measure not in ("class", "interval", "judgement")
     }
 
 

@@ -27,13 +27,17 @@ def prepared(
     pixels = random.normal(90, 25, (images, size, size))
     patient = np.arange(images) // 2
     label = patient % len(classes)
+    lesions = np.zeros((images, size, size), np.uint8)
     for row in range(images):
         corner = (label[row] + 1) * size // (len(classes) + 2)
-        pixels[row, corner : corner + size // 4, corner : corner + size // 4] += 90
+        square = slice(corner, corner + size // 4)
+        pixels[row, square, square] += 90
+        lesions[row, square, square] = 1
     np.save(folder / "pixels.npy", pixels.clip(0, 255).astype(np.uint8))
     masks = np.zeros((images, size, size), np.uint8)
     masks[:, :, : size // 2] = 1
     np.save(folder / "masks.npy", masks)
+    np.save(folder / "lesions.npy", lesions)
     sides = np.repeat(["train", "val", "test"], [images * 6 // 10, images * 2 // 10, images])[
         :images
     ]

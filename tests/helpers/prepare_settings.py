@@ -12,7 +12,7 @@ SETTINGS = Prepare(
 def index(names: list[str], **columns: object) -> pd.DataFrame:
     """The table `Index` of images in a folder."""
     known = {"image": names, "dataset": "d", "label": "a", "patient": "", "source": "s"}
-    unknown = dict.fromkeys(["official_split", "view", "sex", "age", "mask"], "")
+    unknown = dict.fromkeys(["official_split", "view", "sex", "age", "mask", "lesion"], "")
     return pd.DataFrame({**known, **unknown}).assign(**columns)
 
 

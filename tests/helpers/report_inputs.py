@@ -186,7 +186,8 @@ def measured(classes: tuple[str, ...], masks: bool) -> dict[str, object]:
         found = pd.DataFrame(random.random((12, len(summary.MEASURES))), columns=summary.MEASURES)
         found["split_group"] = [f"{side}{number // 2}" for number in range(12)]
         found["target"] = [classes[number % len(classes)] for number in range(12)]
-        found[["lungs_heat", "lungs_area", "lungs_excess", "lungs_hit"]] *= 1.0 if masks else np.nan
+        regions = [name for name in found if name.startswith(("lungs", "lesion"))]
+        found[regions] *= 1.0 if masks else np.nan
         sides[side] = found.assign(empty=False, perturbed=True)
     facts = {"layer": "features", "feature_map": "4 x 4", "method": "GradCAM"}
     sides["novel"] = sides["test"].iloc[:0]

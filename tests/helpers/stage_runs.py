@@ -13,7 +13,7 @@ DATA = {
     "download": ["downloads=downloads", "raw=raw", "index=index.csv"],
     "prepare": [
         "raw=raw", "index=index.csv", "store=store",
-        "pixels=pixels.npy", "masks=masks.npy", "images=images.csv",
+        "pixels=pixels.npy", "masks=masks.npy", "lesions=lesions.npy", "images=images.csv",
     ],
     "dedupe": [
         "images=images.csv", "pixels=pixels.npy",

@@ -129,12 +129,11 @@ def draw_heatmaps(
         return
     classes = explain.classifier.info.classes
     decisions = np.array([classes.index(prediction.decision) for prediction in predictions])
-    no_mask = np.zeros_like(pixels[0])
     heatmaps = explain(pixels, decisions)
     for prediction, image, heatmap in zip(predictions, pixels, heatmaps, strict=True):
         prob = prediction.probabilities[prediction.decision]
         row = SimpleNamespace(target="", predicted=prediction.decision, p_predicted=prob)
-        draw_single(paths[prediction.image], row, image, heatmap, no_mask)
+        draw_single(paths[prediction.image], row, image, heatmap)
 
 
 def print_json(prediction: Prediction, point: OperatingPoint | None, heatmap: Path | None) -> None:

@@ -37,7 +37,7 @@ def transfer_files(index: pd.DataFrame, source: Path, target: Path, keep: bool) 
     Raises:
         UserError: if a name leads out of the folder.
     """
-    for name in sorted({*index["image"], *index["mask"]} - {""}):
+    for name in sorted({*index["image"], *index["mask"], *index["lesion"]} - {""}):
         if not (target / name).resolve().is_relative_to(target.resolve()):
             raise UserError(f"{source}: '{name}' leads out of its folder: mend the table it is in.")
         if (source / name).is_file():

@@ -40,14 +40,16 @@ def copy(
 
 
 def resize(picture: Picture, scale: float) -> Picture:
-    """The picture and its mask at a share of their size."""
+    """The picture and its masks at a share of their size."""
     height, width = (round(side * scale) for side in picture.grey.shape)
     levels = Image.fromarray(np.rint(picture.grey * 255).astype(np.uint8))
     grey = np.asarray(levels.resize((width, height), Image.Resampling.BILINEAR)) / 255
-    mask = Image.fromarray(picture.lungs.astype(np.uint8))
-    lungs = np.asarray(mask.resize((width, height), Image.Resampling.NEAREST)) > 0
+    lungs, lesion = (
+        np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.NEAREST)) > 0
+        for mask in (picture.lungs.astype(np.uint8), picture.lesion.astype(np.uint8))
+    )
     content, suffix = encode(grey, "png")
-    return replace(picture, grey=grey, lungs=lungs, content=content, suffix=suffix)
+    return replace(picture, grey=grey, lungs=lungs, lesion=lesion, content=content, suffix=suffix)
 
 
 def spoil(random: Random, picture: Picture, kind: str) -> Picture:

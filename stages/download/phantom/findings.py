@@ -3,12 +3,17 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stages.download.phantom.anatomy import Frame, Lungs, Map, clouds, edge, oval, vessels
 from stages.download.phantom.patient import Anatomy, Random
 
 # The Radiography Database's names, with the share of patients of each.
 SHARES = {"Normal": 0.36, "Lung_Opacity": 0.26, "COVID": 0.21, "Viral Pneumonia": 0.17}
+
+# Share of the air that an opacity must replace to be seen. Its outline then lies where a reader
+# would draw it.
+VISIBLE = 0.3
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,21 @@ def disease(random: Random, frame: Frame, anatomy: Anatomy, lungs: Lungs, findin
     if finding.label == "Lung_Opacity":
         return consolidation(random, frame, anatomy, finding.spots, severity)
     return np.zeros_like(frame.x)
+
+
+def lesion_mask(finding: Finding, lungs: Lungs, replaced: Map) -> NDArray[np.bool_]:
+    """Where a disease is to be seen: bool (H, W), all False in a healthy patient.
+
+    An opacity is seen where it replaces more than `VISIBLE` of the air. Diffuse disease has no
+    outline: all of both lungs is affected.
+
+    Args:
+        replaced: what `disease` returned.
+    """
+    if finding.label == "Viral Pneumonia":
+        return lungs.air > 0.5
+    lost = np.clip(replaced, 0, 1) * lungs.air
+    return lost > VISIBLE
 
 
 def ground_glass(

@@ -15,7 +15,7 @@ from PIL import Image
 
 from cxr.pipeline.params import Phantom
 from stages.download.phantom import anatomy, faults
-from stages.download.phantom.findings import SHARES, Finding, disease, draw_finding
+from stages.download.phantom.findings import SHARES, Finding, disease, draw_finding, lesion_mask
 from stages.download.phantom.patient import Anatomy, Random, draw_anatomy, draw_pose
 from stages.download.phantom.picture import Picture, encode, stamp_class, stamp_side
 
@@ -54,9 +54,10 @@ class Patient:
 def draw(settings: Phantom, raw: Path) -> pd.DataFrame:
     """Draw the data set into the empty folder `raw`.
 
-    Writes images/, masks/ (8-bit PNG as the image is seen upright, 255 = lung) and truth.csv, the
-    planted faults: image, kind (exact, reencoded, resized, brightened, relabelled, truncated,
-    empty, text, unlabelled), of (a copy's original). It is for tests; no stage may read it.
+    Writes images/, masks/ and lesions/ (8-bit PNG as the image is seen upright, 255 = lung or
+    lesion) and truth.csv, the planted faults: image, kind (exact, reencoded, resized, brightened,
+    relabelled, truncated, empty, text, unlabelled), of (a copy's original). It is for tests; no
+    stage may read it.
 
     Returns:
         the table `cxr.pipeline.tables.Index`.
@@ -71,7 +72,7 @@ def draw(settings: Phantom, raw: Path) -> pd.DataFrame:
     names = [
         f"images/{place:05}{picture.suffix}" for place, picture in zip(order, pictures, strict=True)
     ]
-    for folder in ("images", "masks"):
+    for folder in ("images", "masks", "lesions"):
         (raw / folder).mkdir()
     index = [write(picture, name, raw) for picture, name in zip(pictures, names, strict=True)]
     truth = [
@@ -150,6 +151,7 @@ def draw_picture(settings: Phantom, patient: Patient, image: int) -> Picture:
     return Picture(
         grey,
         mask,
+        lesion_mask(patient.finding, lungs, ill),
         content,
         suffix,
         label,
@@ -192,13 +194,15 @@ def plant_faults(settings: Phantom, pictures: list[Picture]) -> list[Picture]:
 
 
 def write(picture: Picture, name: str, raw: Path) -> dict[str, str]:
-    """Write a picture and its mask under `raw`; give its row of the index."""
+    """Write a picture and its masks under `raw`; give its row of the index."""
     (raw / name).write_bytes(picture.content)
-    mask = ""
+    masks = {"masks": picture.lungs, "lesions": picture.lesion}
+    paths = dict.fromkeys(masks, "")
     if picture.fault not in faults.BROKEN:
-        mask = f"masks/{Path(name).stem}.png"
-        lungs = Image.fromarray(picture.lungs.astype(np.uint8) * 255)
-        lungs.save(raw / mask, compress_level=1)
+        for folder, mask in masks.items():
+            paths[folder] = f"{folder}/{Path(name).stem}.png"
+            levels = Image.fromarray(mask.astype(np.uint8) * 255)
+            levels.save(raw / paths[folder], compress_level=1)
     return {
         "image": name,
         "dataset": "phantom",
@@ -209,5 +213,6 @@ def write(picture: Picture, name: str, raw: Path) -> dict[str, str]:
         "view": picture.view,
         "sex": picture.sex,
         "age": picture.age,
-        "mask": mask,
+        "mask": paths["masks"],
+        "lesion": paths["lesions"],
     }

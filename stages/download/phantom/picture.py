@@ -28,6 +28,7 @@ class Picture:
 
     grey: Grey  # upright
     lungs: NDArray[np.bool_]  # upright
+    lesion: NDArray[np.bool_]  # upright
     content: bytes
     suffix: str
     label: str

@@ -18,6 +18,7 @@ COLUMNS = [
     "sex",
     "age",
     "mask",
+    "lesion",
 ]
 
 # Augmentor's name of an augmented copy: <class>_original_<name of the original>_<uuid>.<suffix>

@@ -14,7 +14,8 @@ from stages.download.sources.class_folders import class_folders, split_name
 from stages.download.sources.records import age, sex
 
 TABLE = "index.csv"
-COLUMNS = ["image", "label", "patient", "source", "official_split", "view", "sex", "age", "mask"]
+PATHS = ("image", "mask", "lesion")
+COLUMNS = [*PATHS, "label", "patient", "source", "official_split", "view", "sex", "age"]
 # How each column is read, and what it may hold. "" is what can't be read.
 VALUES = {
     "official_split": (split_name, "write train, val, test or nothing"),
@@ -28,8 +29,8 @@ def folder(root: Path) -> pd.DataFrame:
     """One folder a class with train/val/test above, or index.csv, or both.
 
     index.csv has the column `image` (a path relative to its own folder) and any of label, patient,
-    source, official_split, view, sex, age and mask. Where it has labels, class folders are not
-    needed, and images in sub-folders that it does not name are unlabelled. Where it has none,
+    source, official_split, view, sex, age, mask and lesion. Where it has labels, class folders are
+    not needed, and images in sub-folders that it does not name are unlabelled. Where it has none,
     the folders give the labels, and it adds to them.
 
     Raises:
@@ -42,7 +43,7 @@ def folder(root: Path) -> pd.DataFrame:
     names = posix_files(base, base)
     listed = read_table(path, names)
     if "label" in listed:
-        masks = set(listed.get("mask", []))
+        masks = {name for column in ("mask", "lesion") for name in listed.get(column, [])}
         inside = [name for inner in subfolders(base) for name in posix_files(inner, base)]
         found = pd.DataFrame({"image": [name for name in inside if name not in masks]}, dtype=str)
     else:
@@ -58,7 +59,7 @@ def folder(root: Path) -> pd.DataFrame:
     table = table.reset_index().fillna("")
     if base != root:
         prefix = f"{base.relative_to(root).as_posix()}/"
-        for column in [name for name in ("image", "mask") if name in table]:
+        for column in [name for name in PATHS if name in table]:
             table[column] = table[column].where(table[column] == "", prefix + table[column])
     return table
 
@@ -113,7 +114,7 @@ def read_table(path: Path, names: list[str]) -> pd.DataFrame:
         raise UserError(f"{path} has no column image: name each image, relative to the folder.")
     table = table[[name for name in COLUMNS if name in table]]
     resolve = Resolver(names)
-    for column in [name for name in ("image", "mask") if name in table]:
+    for column in [name for name in PATHS if name in table]:
         table[column] = [resolve(name) if name else "" for name in table[column]]
     mistakes = list(mistakes_in(table, resolve))
     if mistakes:
@@ -152,7 +153,7 @@ class Resolver:
 
 def mistakes_in(table: pd.DataFrame, resolve: Resolver) -> Iterator[str]:
     """What is wrong with the values of the table, one phrase each."""
-    for column in [name for name in ("image", "mask") if name in table]:
+    for column in [name for name in PATHS if name in table]:
         for name in table[column]:
             path = PurePosixPath(name)
             if not name and column == "image":

@@ -19,7 +19,7 @@ def join(indexes: dict[str, pd.DataFrame]) -> pd.DataFrame:
         index.assign(
             **{
                 column: index[column].where(index[column] == "", f"{name}/" + index[column])
-                for column in ("image", "mask", "patient")
+                for column in ("image", "mask", "lesion", "patient")
             }
         )
         for name, index in indexes.items()

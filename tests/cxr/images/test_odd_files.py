@@ -135,6 +135,7 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
 def test_the_mask_is_named_when_it_is_the_mask_that_is_bad(tmp_path: Path) -> None:
     (tmp_path / "mask").write_bytes(b"no image")
     assert outcome(tmp_path, PNG, mask="mask").facts["reason"] == "its mask: not an image"
+    assert outcome(tmp_path, PNG, lesion="mask").facts["reason"] == "its lesion: not an image"
 
 
 def test_dicom_tells_patient_and_view_where_the_table_does_not(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def test_a_name_that_no_table_can_hold_is_refused(tmp_path: Path) -> None:
 
 def test_a_name_that_leads_out_is_refused(tmp_path: Path) -> None:
     (tmp_path / "raw").mkdir()
-    index = pd.DataFrame({"image": ["../secret.png"], "mask": [""]})
+    index = pd.DataFrame({"image": ["../secret.png"], "mask": [""], "lesion": [""]})
     with pytest.raises(UserError, match="leads out of its folder"):
         inbox.transfer_files(index, lay(tmp_path / "in", "a.png"), tmp_path / "raw", keep=True)
 

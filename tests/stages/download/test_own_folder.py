@@ -18,15 +18,20 @@ def test_a_table_adds_patients_to_class_folders(tmp_path: Path) -> None:
     table = "image,patient,view,sex,age,official_split,source\n"
     rows = "covid/1.png,p1,PA,female,61,Train,west\ncovid/2.png,p1,,m,,testing,\n"
     inbox = hospital(tmp_path / "inbox", table + rows)
-    index = brought(inbox, "folder", tmp_path / "data/raw").drop(columns=["dataset", "mask"])
+    index = brought(inbox, "folder", tmp_path / "data/raw").drop(
+        columns=["dataset", "mask", "lesion"]
+    )
     assert index.loc["covid/1.png"].tolist() == ["covid", "p1", "west", "train", "PA", "F", "61"]
     assert index.loc["covid/2.png"].tolist() == ["covid", "p1", "folder", "test", "", "M", ""]
     assert index.loc["normal/3.png"].tolist() == ["normal", "", "folder", "", "", "", ""]
 
 
 def test_a_table_with_labels_needs_no_class_folders(tmp_path: Path) -> None:
-    lay(tmp_path / "inbox", "all/1.png", "all/2.png", "all/3.png", "masks/1.png")
-    rows = "image,label,mask\nall/1.png,covid,masks/1.png\nall/2.png,normal,\nall/9.png,covid,\n"
+    lay(tmp_path / "inbox", "all/1.png", "all/2.png", "all/3.png", "masks/1.png", "lesions/1.png")
+    rows = (
+        "image,label,mask,lesion\nall/1.png,covid,masks/1.png,lesions/1.png\n"
+        "all/2.png,normal,,\nall/9.png,covid,,\n"
+    )
     (tmp_path / "inbox/index.csv").write_text("\ufeff" + rows)
     index = brought(tmp_path / "inbox", "folder", tmp_path / "data/raw")
     assert index["label"].to_dict() == {
@@ -36,7 +41,10 @@ def test_a_table_with_labels_needs_no_class_folders(tmp_path: Path) -> None:
         "all/9.png": "covid",  # no file
     }
     assert index.loc["all/1.png", "mask"] == "masks/1.png"
-    there = ["all/1.png", "all/2.png", "all/3.png", "masks/1.png"]
+    assert index["lesion"].to_dict() == dict.fromkeys(index.index, "") | {
+        "all/1.png": "lesions/1.png"
+    }
+    there = ["all/1.png", "all/2.png", "all/3.png", "lesions/1.png", "masks/1.png"]
     assert files_in(tmp_path / "data/raw") == there
 
 

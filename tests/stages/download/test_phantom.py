@@ -43,6 +43,9 @@ class Drawn:
     def lungs(self, name: str) -> NDArray[np.bool_]:
         return np.asarray(Image.open(self.raw / self.index.loc[name, "mask"])) == 255
 
+    def lesion(self, name: str) -> NDArray[np.bool_]:
+        return np.asarray(Image.open(self.raw / self.index.loc[name, "lesion"])) == 255
+
     def square(self, name: str) -> Image.Image:
         """The centre of the image, 96 x 96."""
         grey = self.grey(name)
@@ -96,7 +99,8 @@ def test_the_same_settings_give_the_same_bytes_and_another_seed_others(tmp_path:
 
 def test_every_file_is_in_the_index_and_every_index_row_is_a_file(phantom: Drawn) -> None:
     written = {name for name in digests(phantom.raw) if name != "truth.csv"}
-    named = set(phantom.index.index) | set(phantom.index["mask"]) - {""}
+    masks = {*phantom.index["mask"], *phantom.index["lesion"]} - {""}
+    named = {*phantom.index.index, *masks}
     assert written == named
 
 
@@ -177,6 +181,39 @@ def test_masks_cover_two_lungs_of_the_image_as_seen_upright(phantom: Drawn) -> N
         # The spine and the heart are not lung.
         middle = lungs.shape[1] // 2
         assert lungs[:, middle - 30 : middle + 30].mean() < lungs.mean() + 0.15, name
+
+
+def test_lesions_are_the_opacities_all_of_diffuse_lungs_and_nothing_in_the_healthy(
+    phantom: Drawn,
+) -> None:
+    sound = phantom.sound()
+    for name, label in sound["label"].items():
+        lesion, lungs = phantom.lesion(name), phantom.lungs(name)
+        if label == "Normal":
+            assert not lesion.any(), name
+        elif label == "Viral Pneumonia":
+            assert (lesion == lungs).all(), name
+        else:
+            assert 0.002 < lesion.mean() < 0.6 * lungs.mean(), name
+            assert (lesion & lungs).sum() > 0.9 * lesion.sum(), name
+    # Opacities are brighter than the rest of the lungs.
+    ill = sound.index[sound["label"].isin(["COVID", "Lung_Opacity"])]
+    brighter = [
+        phantom.grey(name)[phantom.lesion(name)].mean()
+        - phantom.grey(name)[phantom.lungs(name) & ~phantom.lesion(name)].mean()
+        for name in ill
+    ]
+    assert min(brighter) > 5
+
+
+def test_copies_have_the_lesion_of_their_original(phantom: Drawn) -> None:
+    for name, row in phantom.planted("exact", "relabelled", "brightened", "reencoded").iterrows():
+        assert (phantom.lesion(name) == phantom.lesion(row["of"])).all()
+    for name, row in phantom.planted("resized").iterrows():
+        assert phantom.lesion(name).shape == phantom.grey(name).shape
+        assert phantom.lesion(name).mean() == pytest.approx(
+            phantom.lesion(row["of"]).mean(), abs=0.005
+        )
 
 
 def test_exact_copies_have_the_same_bytes_and_label_but_another_patient(phantom: Drawn) -> None:

@@ -31,8 +31,9 @@ def drawn(folder, marker):
     with (
         ArrayWriter(folder / "pixels.npy", 32) as pixels,
         ArrayWriter(folder / "masks.npy", 32) as masks,
+        ArrayWriter(folder / "lesions.npy", 32) as lesions,
     ):
-        images = prepare(index, folder / "raw", settings, folder / "store", pixels, masks)
+        images = prepare(index, folder / "raw", settings, folder / "store", pixels, masks, lesions)
     truth = pd.read_csv(folder / "raw" / "truth.csv")
     usable = images[(images["status"] == "ok") & ~images["image"].isin(truth["image"])]
     patients = pd.factorize(usable["patient"])[0]

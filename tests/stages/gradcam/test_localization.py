@@ -1,7 +1,17 @@
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.metrics import average_precision_score
 
-from stages.gradcam.localization import localization_scores
+from cxr.heatmaps.belief import believe
+from cxr.pipeline.params import Evaluate
+from stages.gradcam.localization import border_scores, floor_maps, region_scores
+from stages.gradcam.summary import judge
+
+SETTINGS = Evaluate(
+    seed=0, resamples=200, confidence=0.95, positive_class=[], target_sensitivity=0.95
+)
+IMAGES = 40
 
 
 def one_map(heat):
@@ -17,40 +27,81 @@ def left_half(images=1):
     return masks
 
 
-def test_heat_in_the_lungs_is_set_against_their_share_of_the_image():
-    row = localization_scores(one_map({(9, 5): 0.75, (9, 12): 0.25}), left_half()).iloc[0]
+def lungs(maps, masks):
+    return region_scores("lungs", maps, {}, masks)
+
+
+def test_heat_in_the_region_is_set_against_its_share_of_the_image():
+    maps = one_map({(9, 5): 0.75, (9, 12): 0.25})
+    row = lungs(maps, left_half()).iloc[0]
     assert row["lungs_heat"] == pytest.approx(0.75)
     assert row["lungs_area"] == pytest.approx(0.5)
     assert row["lungs_excess"] == pytest.approx(0.25)
+    expected = average_precision_score(left_half().ravel(), maps.ravel())
+    assert row["lungs_precision"] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(("place", "hit"), [((9, 5), 1), ((9, 12), 0)])
 def test_a_map_points_at_its_maximum(place, hit):
     maps = one_map({(3, 3): 0.5, (3, 14): 0.5, place: 0.9})
-    assert localization_scores(maps, left_half())["lungs_hit"].tolist() == [hit]
+    assert lungs(maps, left_half())["lungs_hit"].tolist() == [hit]
 
 
 def test_the_border_is_a_tenth_of_the_side():
-    row = localization_scores(
-        one_map({(1, 10): 0.5, (2, 10): 0.3, (10, 19): 0.2}), left_half()
-    ).iloc[0]
+    row = border_scores(one_map({(1, 10): 0.5, (2, 10): 0.3, (10, 19): 0.2})).iloc[0]
     assert row["border_heat"] == pytest.approx(0.7)
     assert row["border_area"] == pytest.approx(1 - 16 * 16 / 400)
-
-
-def test_even_heat_has_the_share_of_the_area():
-    row = localization_scores(np.full((1, 20, 20), 0.3, np.float32), left_half()).iloc[0]
-    assert row["lungs_heat"] == pytest.approx(row["lungs_area"])
-    assert row["border_heat"] == pytest.approx(row["border_area"])
 
 
 def test_of_empty_maps_and_without_masks_nothing_is_said():
     maps = np.concatenate([one_map({(9, 5): 1}), one_map({}), one_map({(9, 15): 1})])
     masks = left_half(3)
     masks[2] = 0
-    measured = localization_scores(maps, masks)
-    unknown = measured.isna()
-    of_lungs = ["lungs_heat", "lungs_excess", "lungs_hit"]
-    assert unknown[of_lungs].to_numpy().tolist() == [[False] * 3, [True] * 3, [True] * 3]
+    unknown = lungs(maps, masks).isna()
+    own = ["lungs_heat", "lungs_excess", "lungs_hit", "lungs_precision"]
+    assert unknown[own].to_numpy().tolist() == [[False] * 4, [True] * 4, [True] * 4]
     assert unknown["lungs_area"].tolist() == [False, False, True]
-    assert unknown["border_heat"].tolist() == [False, True, False]
+
+
+def planted():
+    """Images with a lesion at a random place, and a marker in one corner."""
+    random = np.random.default_rng(0)
+    images = random.integers(80, 100, (IMAGES, 20, 20)).astype(np.uint8)
+    lesions = np.zeros_like(images)
+    for lesion in lesions:
+        row, column = random.integers(3, 14, 2)
+        lesion[row : row + 3, column : column + 3] = 1
+    images[lesions > 0] += 30
+    images[:, :2, :2] = 255
+    return images, lesions
+
+
+def judged(maps):
+    images, lesions = planted()
+    untrained = [np.random.default_rng(1).random(maps.shape, np.float32)]
+    floors = floor_maps(maps, images, untrained)
+    scores = pd.concat(
+        [region_scores(name, maps, floors, lesions) for name in ("lesion", "lungs")], axis=1
+    )
+    return judge(scores.assign(split_group=[f"p{row}" for row in range(IMAGES)]), SETTINGS)
+
+
+def test_looking_at_the_lesion_is_told_from_looking_at_the_marker():
+    images, lesions = planted()
+    at_lesion = judged(lesions.astype(np.float32))
+    assert at_lesion["region"] == "lesion"
+    assert at_lesion["hit"] == 1
+    assert at_lesion["explains"]
+    assert believe(at_lesion).startswith("These heatmaps passed")
+    at_marker = judged((images == 255).astype(np.float32))
+    assert at_marker["hit"] == 0
+    assert not at_marker["explains"]
+    assert believe(at_marker).startswith("Do not believe")
+
+
+def test_a_map_that_is_always_at_one_place_does_not_beat_the_mean_map():
+    always = np.zeros((IMAGES, 20, 20), np.float32)
+    always[:, 8, 9] = 1
+    verdict = judged(always)
+    assert verdict["margin"] <= 0
+    assert not verdict["explains"]

@@ -24,6 +24,7 @@ def run(folder: Path, table: pd.DataFrame) -> subprocess.CompletedProcess[str]:
         "index": "index.csv",
         "pixels": "p.npy",
         "masks": "m.npy",
+        "lesions": "l.npy",
         "images": "i.csv",
     }
     files |= {name: folder / file for name, file in names.items()}
@@ -74,10 +75,13 @@ def test_every_row_of_the_index_is_accounted_for(raw: Path) -> None:
         assert usable.loc[name, "phash"] == str(code)
 
 
-def test_masks_follow_their_images(raw: Path) -> None:
-    table = index(["0.png", "1.png"], mask=["", "mask.png"])
+@pytest.mark.parametrize(("column", "file"), [("mask", "m.npy"), ("lesion", "l.npy")])
+def test_masks_follow_their_images(raw: Path, column: str, file: str) -> None:
+    table = index(["0.png", "1.png"], **{column: ["", "mask.png"]})
     assert run(raw.parent, table).returncode == 0
-    masks = np.load(raw.parent / "m.npy")
+    masks = np.load(raw.parent / file)
+    other = {"m.npy", "l.npy"} - {file}
+    assert len(np.load(raw.parent / other.pop())) == 0
     assert masks.shape == (2, 64, 64)
     assert masks[0].max() == 0
     assert masks[1, :, :31].max() == 0

@@ -23,8 +23,12 @@ from tests.helpers.prepare_settings import SETTINGS, index
 folder, count = Path(sys.argv[1]), int(sys.argv[2])
 settings = SETTINGS.model_copy(update={"image_size": 512, "backend": "threading"})
 table = index([f"{number}.png" for number in range(count)])
-with ArrayWriter(folder / "p.npy", 512) as pixels, ArrayWriter(folder / "m.npy", 512) as masks:
-    prepare(table, folder, settings, folder / "store", pixels, masks)
+with (
+    ArrayWriter(folder / "p.npy", 512) as pixels,
+    ArrayWriter(folder / "m.npy", 512) as masks,
+    ArrayWriter(folder / "l.npy", 512) as lesions,
+):
+    prepare(table, folder, settings, folder / "store", pixels, masks, lesions)
 assert pixels.count == count
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
