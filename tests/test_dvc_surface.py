@@ -53,7 +53,7 @@ def test_a_clone_without_a_cache_compares_two_commits(changed: Project, tmp_path
     assert both
     assert all({"old", "new"} <= set(change) for change in both)
     params = json.loads(clone.dvc("params", "diff", "HEAD~1", "--json"))
-    assert params == {"params.yaml": {"train.batch_size": {"old": 16, "new": 8}}}
+    assert params == {"params.yaml": {"train.batch_size": {"old": 16, "new": 8, "diff": -8}}}
     clone.dvc("plots", "diff", "HEAD~1", "--targets", "plots/curves/confusion.csv")
     page = (clone.folder / "dvc_plots/index.html").read_text()
     assert '"rev": "HEAD~1"' in page
@@ -162,7 +162,7 @@ def test_a_model_and_a_split_can_be_fetched_from_another_repository(
 ) -> None:
     project, _ = reproduced
     # DVC's registry finds the version by such a tag.
-    project.git("tag", "network@v1.0.0")
+    project.git("tag", "--annotate", "--message", "First", "network@v1.0.0")
     other = Project(tmp_path)
     other.git("init", "-q")
     other.dvc("init", "-q")

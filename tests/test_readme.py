@@ -38,7 +38,7 @@ TEXTS = {page: (ROOT / page).read_text("utf-8") for page in [README, *DOCS, *PAR
 NOT_RUN = {
     "make test": "runs these tests",
     "srun ": "needs a cluster",
-    "dvc commit train@resnet50": "needs what the cluster wrote",
+    "dvc commit train": "needs what the cluster wrote",
 }
 # Small replacements for networks, and for what a reader has.
 STAND_INS = {

@@ -16,7 +16,7 @@ from cxr.plotting.display_names import PROBE_NAMES, display_name
 Details = dict[str, Any]
 
 RATES = ("sensitivity", "specificity", "ppv", "f1", "auroc", "average_precision")
-WIDTH = 150
+WIDTH = 180
 """Columns of the output where it is no terminal."""
 
 

@@ -178,7 +178,7 @@ def check_up_to_date(name: str, stages: Sequence[str], lock: dict[str, Any]) -> 
 
 
 class MissingOutput(UserError):
-    """A file of a revision that is neither in git nor in DVC's cache nor in a remote."""
+    """A file of a revision that can't be had from git, DVC's cache or a remote."""
 
 
 class RevisionFiles:
@@ -215,10 +215,10 @@ class RevisionFiles:
         return content.decode("utf-8")
 
     def bytes(self, path: str) -> bytes | None:
-        """A file's content; None if there is no such file.
+        """A file's content; None if there is no such file, or only dvc.lock names it.
 
         Raises:
-            UserError: if only a remote may have it, and the remote can't be reached.
+            MissingOutput: if only a remote may have it, and the remote can't be reached.
         """
         try:
             content: bytes = self.system.read_bytes(f"/{path}")
@@ -226,8 +226,11 @@ class RevisionFiles:
             return None
         # The client of each kind of remote has its own exceptions.
         except Exception as error:
+            # DVC has lost the list of the folder's files.
+            if isinstance(error.__cause__, FileNotFoundError):
+                return None
             reason = " ".join(str(error).split()) or type(error).__name__
-            raise UserError(
+            raise MissingOutput(
                 f"{self.name}: {path} is not in DVC's cache, and the remote failed: {reason}"
             ) from error
         return content

@@ -29,5 +29,5 @@ def display_name(key: str) -> str:
     """The name of a metrics key for readers: `balanced_accuracy` is "balanced accuracy"."""
     # What follows is the name of a class, which stays as it is.
     if key.startswith("sensitivity_"):
-        return f"sensitivity to {key.removeprefix('sensitivity_')}"
+        return f"sensitivity to {key.removeprefix('sensitivity_')} (most probable class)"
     return DISPLAY_NAMES.get(key, key.replace("_", " "))

@@ -93,7 +93,7 @@ def main() -> None:
             "novel": {"unusable": unusable} | summarize(measured["novel"], params.evaluate),
         },
     )
-    write_json(files.metrics, headline(measured["test"]))
+    write_json(files.metrics, headline(measured["test"], params.evaluate))
 
 
 def summarize_subsets(

@@ -53,24 +53,26 @@ def summarize(measured: pd.DataFrame, settings: Evaluate) -> Summary:
     }
 
 
-def headline(measured: pd.DataFrame) -> Summary:
-    """The numbers of metrics/gradcam.json: means over test images, None where undefined.
+def headline(measured: pd.DataFrame, settings: Evaluate) -> Summary:
+    """The numbers of metrics/gradcam.json: of test images, None where undefined.
 
     Args:
         measured: as for `summarize_by_class`.
 
     Returns:
-        `lungs_hit` beside the share that a random pixel would have, `lungs_area`; and the
-        correlation of heatmaps with those of the `changed` image (the least stable of the small
-        changes) and of a network with `random_weights`.
+        `hit_rate` of the lesion (of the lungs where no lesion is known) and `best_floor`, the
+        highest rate of what explains nothing; and the correlation of heatmaps with those after
+        `small_changes` (the least stable of shift, flip and brightness) and with those of a
+        network with `random_weights`.
     """
+    judged = judge(measured, settings)
     means = measured[list(MEASURES)].mean()
-    values = {
-        **{name: means[name] for name in ("lungs_hit", "lungs_area")},
-        "changed": means[["shift", "flip", "brightness"]].min(),
-        "random_weights": means["random_weights"],
+    return {
+        "hit_rate": judged["hit"],
+        "best_floor": judged["floor"],
+        "small_changes": nan_to_none(means[["shift", "flip", "brightness"]].min()),
+        "random_weights": nan_to_none(means["random_weights"]),
     }
-    return {name: nan_to_none(value) for name, value in values.items()}
 
 
 def judge(measured: pd.DataFrame, settings: Evaluate) -> Summary:

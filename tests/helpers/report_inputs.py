@@ -114,6 +114,7 @@ def described(images: int, classes: tuple[str, ...]) -> pd.DataFrame:
             "sex": np.where(patient % 2, "F", "M"),
             "age": [str(20 + one % 60) for one in patient],
             "mask": "",
+            "lesion": "",
             "row": number,
             "status": "ok",
             "reason": "",

@@ -71,11 +71,14 @@ def comment(against: str, out: Path | None, plots: Path | None, project: Path) -
 
 
 def copy_plots(folder: Path, against: str, paths: list[str]) -> None:
-    """Copy the plots of both revisions, as far as they exist."""
+    """Copy the plots of both revisions, as far as they can be had."""
     for side, name in (("target", against), ("change", WORKSPACE)):
         files = RevisionFiles(name)
         for path in paths:
-            content = files.bytes(path)
+            try:
+                content = files.bytes(path)
+            except MissingOutput:
+                continue
             if content is not None:
                 with atomic_write(folder / f"{side}-{Path(path).name}") as part:
                     part.write_bytes(content)

@@ -217,6 +217,8 @@ def metrics_section(metrics: Changes) -> str:
     """
     if not metrics:
         return "The file is missing in both revisions."
+    # DVC gives them in any order.
+    metrics = dict(sorted(metrics.items()))
     if all(change.get("old") == change.get("new") for change in metrics.values()):
         values = (
             f"{display_name(key)} {format_number(change, 'new')}" for key, change in metrics.items()
