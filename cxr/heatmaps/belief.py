@@ -25,11 +25,11 @@ def believe(judgement: Mapping[str, Any]) -> str:
         )
     region = "lesion" if judgement["region"] == "lesion" else "lungs"
     rates = (
-        f"they point at the {region} in {judgement['hit']:.0%} of the test images, "
-        f"{FLOOR_NAMES[judgement['best_floor']]} in {judgement['floor']:.0%}"
+        f"they point at the {region} in {judgement['hit']:.0%} of the test images; "
+        f"{FLOOR_NAMES[judgement['best_floor']]} does in {judgement['floor']:.0%}"
     )
     if not judgement["explains"]:
-        return f"Do not believe these heatmaps: {rates}, which is not clearly less."
+        return f"Do not rely on these heatmaps: {rates}."
     if region == "lungs":
         return f"These heatmaps find the lungs, but the lesions are unknown: {rates}."
     return f"These heatmaps passed the test: {rates}."

@@ -96,7 +96,7 @@ def test_looking_at_the_lesion_is_told_from_looking_at_the_marker():
     at_marker = judged((images == 255).astype(np.float32))
     assert at_marker["hit"] == 0
     assert not at_marker["explains"]
-    assert believe(at_marker).startswith("Do not believe")
+    assert believe(at_marker).startswith("Do not rely on")
 
 
 def test_a_map_that_is_always_at_one_place_does_not_beat_the_mean_map():

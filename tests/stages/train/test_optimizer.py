@@ -1,4 +1,6 @@
 import pytest
+import torch
+from torch import nn
 
 from cxr.models.networks import build_network
 from cxr.pipeline.params import load
@@ -43,3 +45,19 @@ def test_layers_learn_the_slower_the_farther_they_are_from_the_classifier():
 
 def test_without_layer_decay_all_learn_alike():
     assert set(rates("resnet18", 1.0).values()) == {0.1}
+
+
+def test_lamb_moves_each_layer_by_a_fixed_share_of_its_weights() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(6, 5), nn.Linear(5, 3))
+    settings = load(PARAMS).train.model_copy(update={"optimizer": "lamb"})
+    optimizer = build_optimizer(network, settings, lr=0.1)
+    before = [parameter.detach().clone() for parameter in network.parameters()]
+    # The second layer's gradient is far larger, which counts for nothing.
+    (network[0].weight.sum() + 1e4 * network[1].weight.square().sum()).backward()
+    optimizer.step()
+    for old, new in zip(before, network.parameters(), strict=True):
+        if new.ndim > 1:
+            share = (new.detach() - old).norm() / old.norm()
+            # The step and the sums are in float32.
+            assert share == pytest.approx(0.1, rel=1e-5)
