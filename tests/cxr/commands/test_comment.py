@@ -112,7 +112,7 @@ def test_numbers_that_changed_are_marked():
     assert "| network gain | 0.250 | 0.250 |  |" in rows
     metrics["suspicious"]["old"] = 1
     assert sections.metrics_section(metrics) == (
-        "No number changed: suspicious 1, network gain 0.250."
+        "No number changed: network gain 0.250, suspicious 1."
     )
     # Undefined now.
     metrics["network_gain"]["new"] = None
