@@ -7,7 +7,9 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from dvc.utils.serialize import modify_yaml
 
+from tests.helpers.closure import ROOT
 from tests.helpers.project import Project
 
 DROPPED = ".*(/|_low|_high|precision|mcc|brier|ece|floor|changes|random).*"
@@ -80,6 +82,15 @@ def test_the_table_of_experiments_fits_200_columns(
     assert max(map(len, table.splitlines())) <= 200
     header = next(line for line in table.splitlines() if "Experiment" in line)
     assert {"balanced_accuracy", "auroc", "sensitivity", "train.batch_size"} <= set(header.split())
+
+
+def test_dvc_exp_run_changes_no_line_of_params_but_the_setting(tmp_path: Path) -> None:
+    text = (ROOT / "params.yaml").read_text()
+    copy = tmp_path / "params.yaml"
+    copy.write_text(text)
+    with modify_yaml(str(copy)) as content:
+        content["model"] = "resnet50"
+    assert copy.read_text() == text.replace("\nmodel: resnet18\n", "\nmodel: resnet50\n")
 
 
 @pytest.mark.slow
