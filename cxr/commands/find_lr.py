@@ -22,6 +22,7 @@ from cxr.models.devices import default_device
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import atomic_write
 from cxr.pipeline.params import Train, load
+from cxr.pipeline.tables import write_csv
 from cxr.plotting.figures import figure
 from stages.train.data import Loader, build_loader
 from stages.train.loss import training_loss
@@ -46,7 +47,7 @@ def find_lr(params_path: Path, pixels: Path, split: Path, plots: Path) -> None:
     curve = range_test(setup, params.train, default_device())
     with atomic_write(plots) as folder:
         folder.mkdir()
-        curve.to_csv(folder / "find_lr.csv", index=False, lineterminator="\n", float_format="%.6g")
+        write_csv(folder / "find_lr.csv", curve)
         lr = suggest_lr(curve)
         draw_curve(folder / "find_lr.png", curve, lr, params.model)
     print(f"suggestion: architectures.{params.model}.lr: {lr:.1g} (currently {current:g})")

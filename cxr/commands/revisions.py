@@ -100,7 +100,7 @@ def read_run(name: str, evaluation_stages: Sequence[str] = ("evaluate",)) -> Run
             made with its settings and its network.
     """
     files = RevisionFiles(name)
-    nested, lock = YAML(typ="safe").load(files.text("params.yaml")), read_lock(name)
+    nested, lock = YAML(typ="safe").load(files.text("params.yaml")), read_lock(files)
     settings = flatten(nested, "dot", keep_empty_types=(dict,))
     check_settings(name, nested, lock)
     stages = (*TRAINING_STAGES, *evaluation_stages)
@@ -123,9 +123,9 @@ def read_run(name: str, evaluation_stages: Sequence[str] = ("evaluate",)) -> Run
     )
 
 
-def read_lock(name: str) -> dict[str, Any]:
+def read_lock(files: "RevisionFiles") -> dict[str, Any]:
     """The dvc.lock of a revision."""
-    lock: dict[str, Any] = YAML(typ="safe").load(RevisionFiles(name).text("dvc.lock"))
+    lock: dict[str, Any] = YAML(typ="safe").load(files.text("dvc.lock"))
     return lock
 
 

@@ -54,12 +54,14 @@ def comment(against: str, out: Path | None, plots: Path | None, project: Path) -
     except MissingOutput:
         headline = unpaired_section(against, metrics.get("metrics/test.json", {}))
         runs = [change]
+        sources = hash_sources(read_lock(RevisionFiles(against)))
     else:
         after, before = score_configurations([[change], [target]], settings)
         headline = headline_section(target, change, (after, before))
         runs = [target, change]
-    same_sources = hash_sources(read_lock(against)) == change.source_hash
-    text = write_comment(against, headline, metrics, settings_section(params, same_sources), runs)
+        sources = target.source_hash
+    settings_text = settings_section(params, same_sources=sources == change.source_hash)
+    text = write_comment(against, headline, metrics, settings_text, runs)
     if plots is not None:
         heatmaps = [f"plots/gradcam/{file_name(name)}.png" for name in change.classes]
         copy_plots(plots, against, [*heatmaps, *PLOTS])

@@ -13,6 +13,7 @@ from cxr.commands.revisions import Run, experiment_names, read_run
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import atomic_write
 from cxr.pipeline.params import load
+from cxr.pipeline.tables import write_csv
 
 
 def compare(names: list[str], by: str, out: Path | None, project: Path) -> None:
@@ -33,10 +34,7 @@ def compare(names: list[str], by: str, out: Path | None, project: Path) -> None:
     if out is not None:
         with atomic_write(out / "leaderboard.md") as part:
             part.write_text(text, encoding="utf-8")
-        with atomic_write(out / "leaderboard.csv") as part:
-            pd.concat([table for _, table in leaderboards]).to_csv(
-                part, index=False, lineterminator="\n", float_format="%.6g"
-            )
+        write_csv(out / "leaderboard.csv", pd.concat([table for _, table in leaderboards]))
         draw_leaderboards(out / "leaderboard.png", leaderboards, by, settings.confidence)
 
 
