@@ -21,11 +21,11 @@ from tempfile import TemporaryDirectory
 import cv2
 import numpy as np
 import pandas as pd
+from cxr.duplicates.hamming import near_pairs
+from cxr.duplicates.pairs import find_duplicate_pairs
 from numpy.typing import NDArray
 from PIL import Image
 
-from cxr.duplicates.hamming import near_pairs
-from cxr.duplicates.pairs import find_duplicate_pairs
 from cxr.images.decode import decode
 from cxr.images.phash import phashes
 from cxr.images.resize import fit

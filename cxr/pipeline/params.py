@@ -53,7 +53,7 @@ class Prepare(Settings):
 
 class Dedupe(Settings):
     max_distance: Annotated[int, Field(ge=0, le=256)]
-    min_correlation: Annotated[float, Field(ge=-1, le=1)]
+    min_agreement: Annotated[float, Field(ge=-1, le=1)]
     rotations_and_flips: bool
     on_conflict: Literal["drop", "keep"]
 

@@ -19,15 +19,16 @@ from stages.split.assign import assign, split_groups
 def main() -> None:
     files = cli.paths(
         __doc__,
-        *("params", "images", "duplicates", "pixels"),
+        *("params", "images", "pairs", "duplicates", "pixels"),
         *("split", "metrics", "details", "plots"),
     )
     params = load(files.params)
     images = tables.read(files.images, tables.Images)
     images["target"] = classes(images, params)
+    pairs = tables.read(files.pairs, tables.Pairs)
     duplicates = tables.read(files.duplicates, tables.Duplicates)
 
-    usable = with_groups(images, duplicates)
+    usable = with_groups(images, duplicates, pairs)
     gate.warn_of_large_patients(usable)
     usable["split"] = assign(usable, params.split)
     kept = usable[usable["keep"]].reset_index(drop=True)
@@ -37,8 +38,7 @@ def main() -> None:
     ).merge(kept[["image", "split"]], "left")
     status = flow.image_status(everything)
     gate.check_classes(flow.count(status, images["target"]), params.split.test_sources)
-    pixels = np.load(files.pixels, mmap_mode="r")
-    leaks = gate.check_leaks(gate.find_leaks(kept, pixels, params.dedupe))
+    leaks = gate.check_leaks(gate.find_leaks(kept, pairs))
 
     columns = list(tables.Split.to_schema().columns)
     tables.write(files.split, kept[columns], tables.Split)
@@ -54,6 +54,7 @@ def main() -> None:
     # Imported here because it takes longer than most runs of this stage.
     from stages.split.plots import draw_classes, draw_samples
 
+    pixels = np.load(files.pixels, mmap_mode="r")
     with atomic_write(files.plots) as plots:
         plots.mkdir()
         draw_classes(plots / "classes.png", kept)
@@ -63,7 +64,9 @@ def main() -> None:
     print_flow(images["image"], left_out)
 
 
-def with_groups(images: pd.DataFrame, duplicates: pd.DataFrame) -> pd.DataFrame:
+def with_groups(
+    images: pd.DataFrame, duplicates: pd.DataFrame, pairs: pd.DataFrame
+) -> pd.DataFrame:
     """Usable images with `keep` (false without a class), `duplicate_group` and `split_group`.
 
     Groups are formed before duplicates are dropped: a dropped copy still links its patient to
@@ -71,7 +74,7 @@ def with_groups(images: pd.DataFrame, duplicates: pd.DataFrame) -> pd.DataFrame:
     """
     usable = images.merge(duplicates[["image", "duplicate_group", "keep"]])
     keep = usable["keep"] & (usable["target"] != "")
-    return usable.assign(keep=keep, split_group=split_groups(usable))
+    return usable.assign(keep=keep, split_group=split_groups(usable, pairs))
 
 
 if __name__ == "__main__":

@@ -95,8 +95,9 @@ def without_dedupe(usable: pd.DataFrame, settings: SplitSettings) -> dict[str, i
         usable: with what `assign` needs, and `duplicate_group`.
     """
     labelled = usable[usable["target"] != ""].reset_index(drop=True)
-    ungrouped = labelled.assign(duplicate_group=labelled["image"], keep=True)
-    split = assign(ungrouped.assign(split_group=split_groups(ungrouped)), settings)
+    ungrouped = labelled.assign(keep=True)
+    nothing = pd.DataFrame({"first": [], "second": []})
+    split = assign(ungrouped.assign(split_group=split_groups(ungrouped, nothing)), settings)
     in_train = set(labelled["duplicate_group"][split == "train"])
     in_test = labelled["duplicate_group"][split == "test"]
     return {"test": len(in_test), "with_duplicate_in_train": int(in_test.isin(in_train).sum())}

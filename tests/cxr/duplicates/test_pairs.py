@@ -2,13 +2,13 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-
 from cxr.duplicates.pairs import (
     aligned_correlation,
     apply_symmetry,
     find_duplicate_pairs,
     high_pass,
 )
+
 from cxr.images.phash import phashes
 from cxr.pipeline.params import load
 from tests.helpers.closure import ROOT

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
-
 from cxr.duplicates.hamming import near_pairs
+
 from cxr.pipeline import tables
 from stages.dedupe.grouping import group_duplicates, longest_chain
 
