@@ -106,7 +106,9 @@ class Duplicates(ImageTable):
     keep: Series[bool]
     reason: Series[str] = pa.Field(isin=["kept", "exact", "near", "conflict"])
     of: Series[str]
-    agreement: Series[float] = pa.Field(ge=-1, le=1, description="with `of`; 0 = none")
+    agreement: Series[float] = pa.Field(
+        ge=-1, le=1, coerce=True, description="with `of`, as in `Pairs`; 0 = none"
+    )
 
 
 class Split(ImageTable):

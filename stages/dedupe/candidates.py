@@ -21,14 +21,16 @@ LEAST_CORRELATION = 0.6
 # An image has at most this many candidates, those that correlate best. It bounds the time that
 # sets of very similar images take, such as lungs that were cut out.
 MOST = 30
-BLOCK = 256
+BLOCK = 128
 # Pairs whose small pictures are multiplied at a time: 150 MB.
 PAIRS = 2**15
 
 COLUMNS = ["first", "second", "distance", "frame_first", "frame_second", "symmetry"]
 
 
-def find_candidates(thumbnails: NDArray[np.uint8], settings: Dedupe) -> pd.DataFrame:
+def find_candidates(
+    thumbnails: NDArray[np.uint8], rows: NDArray[np.int64], settings: Dedupe
+) -> pd.DataFrame:
     """Find the pairs of images that may be copies.
 
     The hashes of some frames of the two differ in few bits: `settings.max_distance` for the whole
@@ -36,16 +38,17 @@ def find_candidates(thumbnails: NDArray[np.uint8], settings: Dedupe) -> pd.DataF
     flipped or rotated by 90°, 180° or 270°.
 
     Args:
-        thumbnails: uint8 (N, 64, 64), of different files; may be memory-mapped.
+        thumbnails: uint8 (rows, 64, 64), may be memory-mapped.
+        rows: of the N images, which are of different files.
 
     Returns:
         `first`, `second` (positions, first < second), `distance` (bits), the frames of the two
         that correlate best, and the symmetry of the second; sorted, each pair once.
     """
-    hashes, small = described(thumbnails, 0)
+    hashes, small = described(thumbnails, rows, 0)
     found = []
     for symmetry in range(8 if settings.rotations_and_flips else 1):
-        others = (hashes, small) if symmetry == 0 else described(thumbnails, symmetry)
+        others = (hashes, small) if symmetry == 0 else described(thumbnails, rows, symmetry)
         found.append(of_one_symmetry((hashes, small), others, settings.max_distance, symmetry))
     table = pd.concat(found, ignore_index=True)
     table = table.sort_values(
@@ -57,7 +60,7 @@ def find_candidates(thumbnails: NDArray[np.uint8], settings: Dedupe) -> pd.DataF
 
 
 def described(
-    thumbnails: NDArray[np.uint8], symmetry: int
+    thumbnails: NDArray[np.uint8], rows: NDArray[np.int64], symmetry: int
 ) -> tuple[list[list[str]], NDArray[np.int8]]:
     """What candidates are found by, for each image turned by a symmetry.
 
@@ -66,8 +69,8 @@ def described(
         their slow changes of grey, whose products are exact.
     """
     blocks = Parallel(n_jobs=-1)(
-        delayed(describe_block)(apply_symmetry(thumbnails[start : start + BLOCK], symmetry))
-        for start in range(0, len(thumbnails), BLOCK)
+        delayed(describe_block)(apply_symmetry(thumbnails[rows[start : start + BLOCK]], symmetry))
+        for start in range(0, len(rows), BLOCK)
     )
     hashes = [
         [code for codes, _ in blocks for code in codes[frame]] for frame in range(len(blocks[0][0]))

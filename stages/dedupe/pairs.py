@@ -13,7 +13,7 @@ from stages.dedupe.verification import verify
 
 # Pairs of which at least this much detail agrees are alike: among real X-rays, all of them were of
 # one patient (docs/duplicates.md).
-ALIKE = 0.6
+ALIKE = 0.55
 
 
 def find_pairs(
@@ -32,11 +32,11 @@ def find_pairs(
         table `Pairs`.
     """
     files = images.drop_duplicates("sha256").sort_values("sha256", ignore_index=True)
-    small = thumbnails[files["row"].to_numpy()]
-    candidates = find_candidates(small, params.dedupe)
+    rows = files["row"].to_numpy()
+    candidates = find_candidates(thumbnails, rows, params.dedupe)
     paths = [raw / name for name in files["image"]]
     least = params.dedupe.min_agreement
-    agreement = verify(candidates, small, paths, params.prepare, least)
+    agreement = verify(candidates, thumbnails, rows, paths, params.prepare, least)
     found = candidates.assign(
         agreement=agreement, kind=np.where(agreement >= least, "exposure", "alike")
     )[agreement >= min(ALIKE, least)]

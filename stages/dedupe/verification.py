@@ -34,6 +34,7 @@ BLOCK = 64
 def verify(
     candidates: pd.DataFrame,
     thumbnails: NDArray[np.uint8],
+    rows: NDArray[np.int64],
     paths: list[Path],
     settings: Prepare,
     least: float,
@@ -42,8 +43,8 @@ def verify(
 
     Args:
         candidates: see `candidates.find_candidates`.
-        thumbnails: uint8 (N, 64, 64).
-        paths: of the N files.
+        thumbnails: uint8 (rows, 64, 64).
+        rows, paths: of the N images that `candidates` counts.
         settings: for decoding, but for the size of the images.
         least: from which agreement on a pair is a duplicate, and a better one needs no search.
 
@@ -53,12 +54,12 @@ def verify(
     Raises:
         UserError: if a file can't be read any more.
     """
-    rows = candidates.to_dict("list")
+    columns = candidates.to_dict("list")
     places = range(0, len(candidates), BLOCK)
     blocks = Parallel(n_jobs=-1, return_as="generator")(
         delayed(verify_block)(
-            {name: values[start : start + BLOCK] for name, values in rows.items()},
-            *picked(candidates.iloc[start : start + BLOCK], thumbnails, paths),
+            {name: values[start : start + BLOCK] for name, values in columns.items()},
+            *picked(candidates.iloc[start : start + BLOCK], thumbnails, rows, paths),
             settings,
             least,
         )
@@ -68,11 +69,16 @@ def verify(
 
 
 def picked(
-    pairs: pd.DataFrame, thumbnails: NDArray[np.uint8], paths: list[Path]
+    pairs: pd.DataFrame,
+    thumbnails: NDArray[np.uint8],
+    rows: NDArray[np.int64],
+    paths: list[Path],
 ) -> tuple[dict[int, NDArray[np.uint8]], dict[int, Path]]:
     """The thumbnails and paths that a block of pairs needs, by position."""
     used = sorted({*pairs["first"], *pairs["second"]})
-    return {place: thumbnails[place] for place in used}, {place: paths[place] for place in used}
+    return {place: thumbnails[rows[place]] for place in used}, {
+        place: paths[place] for place in used
+    }
 
 
 def verify_block(
