@@ -14,6 +14,7 @@ from cxr.pipeline.flow import print_flow
 from cxr.pipeline.params import load
 from stages.split import flow, gate
 from stages.split.assign import assign, split_groups
+from stages.split.patients import name_patients, report_set_aside, report_unknown
 
 
 def main() -> None:
@@ -27,6 +28,7 @@ def main() -> None:
     images["target"] = classes(images, params)
     pairs = tables.read(files.pairs, tables.Pairs)
     duplicates = tables.read(files.duplicates, tables.Duplicates)
+    images["patient"] = name_patients(images, params.split.patient_pattern)
 
     usable = with_groups(images, duplicates, pairs)
     gate.warn_of_large_patients(usable)
@@ -42,14 +44,17 @@ def main() -> None:
 
     columns = list(tables.Split.to_schema().columns)
     tables.write(files.split, kept[columns], tables.Split)
+    used = kept[kept["split"] != ""]
+    without_patient = int((used["patient"] == "").sum())
     details = {
         **flow.summary(images, status),
+        "without_patient": without_patient,
         "leaks": leaks,
         "shares": flow.shares(kept, params.split.folds),
         "without_dedupe": flow.without_dedupe(usable, params.split),
     }
     write_json(files.details, details)
-    write_json(files.metrics, flow.headline(details["flow"], leaks))
+    write_json(files.metrics, flow.headline(details["flow"], leaks, without_patient))
 
     # Imported here because it takes longer than most runs of this stage.
     from stages.split.plots import draw_classes, draw_samples
@@ -59,6 +64,8 @@ def main() -> None:
         plots.mkdir()
         draw_classes(plots / "classes.png", kept)
         draw_samples(plots / "samples.png", kept, pixels)
+    report_unknown(used)
+    report_set_aside(kept, params.split.use_official_split)
     print(flow.count(status, images["target"].replace("", "unlabelled")).T.to_string())
     left_out = status.mask(status.isin(tables.SPLITS), "").replace("_", " ", regex=True)
     print_flow(images["image"], left_out)

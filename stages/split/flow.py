@@ -42,12 +42,14 @@ def summary(images: pd.DataFrame, status: pd.Series) -> dict[str, Any]:
     }
 
 
-def headline(flow: dict[str, int], leaks: dict[str, int]) -> dict[str, int]:
+def headline(flow: dict[str, int], leaks: dict[str, int], without_patient: int) -> dict[str, int]:
     """The numbers of metrics/data.json: the same keys for every data set.
 
     Args:
         flow: number of images `found`, and by status.
         leaks: number of pairs by kind.
+        without_patient: images of the three splits whose patient is unknown: among these, a leak
+            by patient would not be found.
     """
     return {
         "images": flow["found"],
@@ -55,6 +57,7 @@ def headline(flow: dict[str, int], leaks: dict[str, int]) -> dict[str, int]:
         "duplicates": flow["duplicate"],
         "conflicts": flow["conflict"],
         **{split: flow[split] for split in SPLITS},
+        "without_patient": without_patient,
         "leaks": sum(leaks.values()),
     }
 
