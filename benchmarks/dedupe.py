@@ -1,10 +1,11 @@
-"""How well planted duplicates of real X-rays are found, and how fast many hashes are compared.
+"""How well copies of real X-rays are told from other X-rays, and how fast hashes are compared.
 
-    python -m benchmarks.dedupe --images ../shared/data/covid19_image [--speed 100000]
+    python -m benchmarks.dedupe --images ../shared/data/covid19_image ... [--speed 100000]
 
 Copies of real images are made in every way that copies come about. Recall is the share of copies
 that are paired with their original; precision the share of pairs found that are of one original.
-imagededup (https://github.com/idealo/imagededup), if it is installed, sees the same files.
+imagededup (https://github.com/idealo/imagededup), if it is installed, sees the same files. Then the
+pairs of different pictures that look most alike are compared: none of them is a copy.
 """
 
 from cxr.pipeline.environment import configure
@@ -24,14 +25,22 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from cxr.duplicates.hamming import near_pairs
-from cxr.duplicates.pairs import find_duplicate_pairs
-from cxr.images.decode import decode
-from cxr.images.phash import phashes
-from cxr.images.resize import fit
-from cxr.pipeline.params import Dedupe, Prepare, load
+from cxr.images.decode import UnusableError, decode
+from cxr.images.process import process
+from cxr.pipeline.params import Params, load
+from stages.dedupe.candidates import find_candidates
+from stages.dedupe.hamming import near_pairs
+from stages.dedupe.pairs import find_pairs
+from stages.dedupe.verification import verify
+from stages.download.phantom.images import deal_patients, draw_picture
 
 Grey = NDArray[np.uint8]
+
+SIDES = (64, 96, 224)
+# Images of one picture are at most so far apart, and others hardly ever: one of each is used.
+SAME = 62
+# Bits up to which pictures are compared that are no copies.
+FAR = 100
 
 
 def jpeg(quality: int) -> Callable[[Grey], Grey]:
@@ -80,6 +89,68 @@ def text(image: Grey) -> Grey:
     )
 
 
+def boxes(image: Grey) -> Grey:
+    """Draw three frames, as readers mark findings."""
+    high, wide = image.shape
+    random = np.random.default_rng(int(image.sum()) % 1000)
+    marked = image.copy()
+    for _ in range(3):
+        left, top = random.uniform(0.1, 0.6, 2)
+        corner = (int(left * wide), int(top * high))
+        opposite = (int((left + 0.25) * wide), int((top + 0.25) * high))
+        cv2.rectangle(marked, corner, opposite, 255, max(2, wide // 100))
+    return marked
+
+
+def labels(image: Grey) -> Grey:
+    """Cover a corner in black, as a name is removed, and another in white."""
+    high, wide = image.shape
+    covered = image.copy()
+    covered[: high // 8, : wide // 3] = 0
+    covered[-high // 10 :, wide // 2 :] = 255
+    return covered
+
+
+def square(image: Grey) -> Grey:
+    """Pad to a square with black."""
+    high, wide = image.shape
+    side = max(high, wide)
+    top, left = (side - high) // 2, (side - wide) // 2
+    return np.pad(image, [(top, side - high - top), (left, side - wide - left)])
+
+
+def rotate(degrees: float) -> Callable[[Grey], Grey]:
+    """Rotate about the middle."""
+
+    def change(image: Grey) -> Grey:
+        high, wide = image.shape
+        turn = cv2.getRotationMatrix2D((wide / 2, high / 2), degrees, 1)
+        return np.asarray(cv2.warpAffine(image, turn, (wide, high)), np.uint8)
+
+    return change
+
+
+def noise(image: Grey) -> Grey:
+    """Add noise of 8 grey levels."""
+    grain = np.random.default_rng(0).normal(0, 8, image.shape)
+    return (image + grain).clip(0, 255).astype(np.uint8)
+
+
+def equalize(image: Grey) -> Grey:
+    """Equalize the contrast locally."""
+    return np.asarray(cv2.createCLAHE(2.0, (8, 8)).apply(image), np.uint8)
+
+
+def lungs(image: Grey) -> Grey:
+    """Make all black but two ovals, the same in all images: lungs that were cut out."""
+    high, wide = image.shape
+    mask = np.zeros_like(image)
+    for middle in (0.3, 0.7):
+        centre, radii = (int(middle * wide), high // 2), (int(0.16 * wide), int(0.33 * high))
+        cv2.ellipse(mask, centre, radii, 0, 0, 360, 255, -1)
+    return np.where(mask > 0, image, 0).astype(np.uint8)
+
+
 CHANGES: dict[str, Callable[[Grey], Grey]] = {
     "JPEG 95": jpeg(95),
     "JPEG 60": jpeg(60),
@@ -93,37 +164,94 @@ CHANGES: dict[str, Callable[[Grey], Grey]] = {
     "contrast × 1.4": levels(lambda x: 0.5 + 1.4 * (x - 0.5)),
     "gamma 0.6": levels(lambda x: x**0.6),
     "gamma 1.6": levels(lambda x: x**1.6),
+    "local contrast": equalize,
+    "noise": noise,
     "cropped 2 %": crop(0.02),
     "cropped 5 %": crop(0.05),
     "cropped 10 %": crop(0.1),
+    "cropped 15 %": crop(0.15),
     "border 4 %": border(0.04),
+    "border 10 %": border(0.1),
+    "padded to a square": square,
+    "rotated by 2°": rotate(2),
     "text overlay": text,
+    "corners covered": labels,
+    "three boxes": boxes,
     "mirrored": lambda image: np.ascontiguousarray(image[:, ::-1]),
+}
+LUNG_CHANGES = {
+    "JPEG 60": jpeg(60),
+    "resized × 0.5": resize(0.5),
+    "gamma 0.6": levels(lambda x: x**0.6),
+    "cropped 5 %": crop(0.05),
+    "padded to a square": square,
+    "rotated by 2°": rotate(2),
+    "text overlay": text,
 }
 
 
-def originals(folder: Path, count: int, settings: Prepare) -> list[Grey]:
-    """Real images of which none is a copy of another, by a wide margin."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and "mask" not in path.name)
-    images = [
-        np.asarray(decode(path.read_bytes(), settings).grey)
-        for path in paths
-        if path.suffix not in (".csv", ".md")
-    ]
-    images = [image for image in images if min(image.shape) >= 256]
-    codes = phashes(
-        [fit(Image.fromarray(image), settings.image_size, settings.resize_mode) for image in images]
-    )
-    copies = {second for _, second, _ in near_pairs(codes, 64).tolist()}
-    return [image for place, image in enumerate(images) if place not in copies][:count]
+class Collection:
+    """Images in a folder as `prepare` leaves them, at a size."""
+
+    def __init__(self, images: list[Grey], folder: Path, params: Params, reverse: bool) -> None:
+        names = [f"{place:05}.png" for place in range(len(images))]
+        self.folder = folder
+        # The name under which each image is stored.
+        self.names = names[::-1] if reverse else names
+        for name, image in zip(self.names, images, strict=True):
+            if not (folder / name).exists():
+                Image.fromarray(image).save(folder / name, compress_level=1)
+        empty = {"patient": "", "view": "", "mask": "", "lesion": ""}
+        outcomes = [
+            process({"image": name, **empty}, folder, params.prepare, None) for name in self.names
+        ]
+        thumbnails = [one.thumbnail for one in outcomes if one.thumbnail is not None]
+        assert len(thumbnails) == len(images), "an image is not usable"
+        self.thumbnails = np.stack(thumbnails)
+        self.table = pd.DataFrame(
+            {
+                "image": self.names,
+                "row": range(len(images)),
+                "sha256": [one.facts["sha256"] for one in outcomes],
+            }
+        ).sort_values("image", ignore_index=True)
+
+    def duplicates(self, params: Params) -> NDArray[np.int64]:
+        """The pairs found to be one exposure, as places in the list of images, sorted."""
+        pairs = find_pairs(self.table, self.thumbnails, self.folder, params)
+        pairs = pairs[pairs["kind"] != "alike"]
+        place = {name: number for number, name in enumerate(self.names)}
+        found = np.stack([pairs["first"].map(place), pairs["second"].map(place)], axis=1)
+        return np.unique(np.sort(found.astype(np.int64), axis=1), axis=0)
 
 
-def table_of(images: list[Grey], settings: Prepare) -> tuple[pd.DataFrame, Grey]:
-    """Images as prepare leaves them."""
-    pixels = np.stack(
-        [fit(Image.fromarray(image), settings.image_size, settings.resize_mode) for image in images]
+def at_size(params: Params, side: int) -> Params:
+    """The settings with images of another size."""
+    prepare = params.prepare.model_copy(update={"image_size": side})
+    return params.model_copy(update={"prepare": prepare})
+
+
+def originals(folder: Path, params: Params) -> list[Grey]:
+    """The different real images in a folder."""
+    paths = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in (".png", ".jpg", ".jpeg") and "mask" not in str(path)
     )
-    return pd.DataFrame({"row": range(len(images)), "phash": phashes(list(pixels))}), pixels
+    images = []
+    for path in paths:
+        try:
+            image = np.asarray(decode(path.read_bytes(), params.prepare, 256).grey)
+        except UnusableError:
+            continue
+        if min(image.shape) >= 256:
+            images.append(image)
+    with TemporaryDirectory() as place:
+        there = Collection(images, Path(place), params, reverse=False)
+    strict = params.dedupe.model_copy(update={"max_distance": SAME})
+    rows = np.arange(len(images))
+    copies = set(find_candidates(there.thumbnails, rows, strict)["second"])
+    return [image for number, image in enumerate(images) if number not in copies]
 
 
 def score(pairs: NDArray[np.int64], count: int) -> tuple[float, float]:
@@ -132,55 +260,73 @@ def score(pairs: NDArray[np.int64], count: int) -> tuple[float, float]:
     return float(right.sum() / count), float(right.mean()) if len(pairs) else 1.0
 
 
-def imagededup_pairs(images: list[Grey]) -> NDArray[np.int64] | None:
-    """What imagededup finds in the same images, saved losslessly, by its defaults (PHash)."""
+def imagededup_pairs(folder: Path) -> NDArray[np.int64] | None:
+    """What imagededup finds in the same files by its defaults (PHash)."""
     try:
         from imagededup.methods import PHash
     except ImportError:
         return None
-    with TemporaryDirectory() as folder:
-        for place, image in enumerate(images):
-            Image.fromarray(image).save(Path(folder) / f"{place}.png")
-        found = PHash(verbose=False).find_duplicates(image_dir=folder)
+    found = PHash(verbose=False).find_duplicates(image_dir=folder)
     pairs = {
         tuple(sorted((int(Path(a).stem), int(Path(b).stem)))) for a, bs in found.items() for b in bs
     }
     return np.array(sorted(pairs), np.int64).reshape(-1, 2)
 
 
-def accuracy(images: list[Grey], prepare: Prepare, settings: Dedupe) -> None:
-    """Print recall and precision for each way of copying and several settings."""
+def accuracy(images: list[Grey], params: Params) -> None:
+    """Print recall and precision for each way of copying, at several sizes and in both orders."""
     count = len(images)
-    ways = {
-        f"{distance} bits" + (f", {least}" if least > -1 else "") + flips * ", flips": (
-            settings.model_copy(
-                update={
-                    "max_distance": distance,
-                    "min_correlation": least,
-                    "rotations_and_flips": flips,
-                }
-            )
-        )
-        for distance, least, flips in (
-            (32, -1.0, False), (64, -1.0, False), (80, -1.0, False), (64, 0.88, False),
-            (80, 0.88, False), (64, 0.95, False), (64, 0.88, True),
-        )
-    }  # fmt: skip
+    ways = {name: (images, change) for name, change in CHANGES.items()}
+    cut = [lungs(image) for image in images]
+    ways |= {f"lungs alone, {name}": (cut, change) for name, change in LUNG_CHANGES.items()}
+    sums = np.zeros((len(SIDES) + 1, 3))
     print(f"{count} originals; recall / precision")
-    print(f"| copy | {' | '.join(ways)} | imagededup |")
-    print(f"|---|{'---|' * (len(ways) + 1)}")
-    for name, change in CHANGES.items():
-        both = images + [change(image) for image in images]
-        table, pixels = table_of(both, prepare)
+    columns = [*(f"{side} px" for side in SIDES), "b, a", "imagededup"]
+    print(f"| copy | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
+    for name, (before, change) in ways.items():
+        both = before + [change(image) for image in before]
         cells = []
-        for way in ways.values():
-            pairs = find_duplicate_pairs(table, pixels, way)[["first", "second"]].to_numpy()
-            cells.append("{:.2f} / {:.2f}".format(*score(pairs, count)))
-        other = imagededup_pairs(both)
-        cells.append(
-            "not installed" if other is None else "{:.2f} / {:.2f}".format(*score(other, count))
-        )
+        with TemporaryDirectory() as place, TemporaryDirectory() as reversed_place:
+            for number, side in enumerate((*SIDES, SIDES[0])):
+                last = number == len(SIDES)
+                folder = Path(reversed_place if last else place)
+                there = Collection(both, folder, at_size(params, side), reverse=last)
+                pairs = there.duplicates(params)
+                cells.append("{:.2f} / {:.2f}".format(*score(pairs, count)))
+                right = int(((pairs[:, 0] % count) == (pairs[:, 1] % count)).sum())
+                if name != "mirrored":
+                    sums[number] += right, len(pairs), count
+            other = imagededup_pairs(Path(place))
+        cells.append("" if other is None else "{:.2f} / {:.2f}".format(*score(other, count)))
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
+    totals = [f"{right / all_:.3f} / {right / found:.3f}" for right, found, all_ in sums]
+    print(f"| **all but mirrored** | {' | '.join(totals)} | |")
+
+
+def hardest(name: str, images: list[Grey], params: Params) -> None:
+    """Print how alike the most alike pairs of different pictures are."""
+    with TemporaryDirectory() as place:
+        there = Collection(images, Path(place), params, reverse=False)
+        loose = params.dedupe.model_copy(update={"max_distance": FAR})
+        rows = np.arange(len(images))
+        candidates = find_candidates(there.thumbnails, rows, loose)
+        paths = [there.folder / name for name in there.names]
+        least = params.dedupe.min_agreement
+        agreement = verify(candidates, there.thumbnails, rows, paths, params.prepare, least)
+    top = np.sort(agreement)[::-1]
+    shown = ", ".join(f"{value:.2f}" for value in top[:3])
+    wrong = int((agreement >= least).sum())
+    print(f"| {name} | {len(images)} | {len(candidates)} | {shown} | {wrong} |", flush=True)
+
+
+def phantoms(params: Params, patients: int = 100) -> list[Grey]:
+    """Four images of each patient of the phantom, in other poses and other breath."""
+    settings = params.phantom.model_copy(update={"patients": patients})
+    return [
+        (draw_picture(settings, patient, image).grey * 255).astype(np.uint8)
+        for patient, _ in deal_patients(settings)
+        for image in range(1, 5)
+    ]
 
 
 def speed(count: int) -> None:
@@ -193,20 +339,32 @@ def speed(count: int) -> None:
 
 
 def main() -> None:
-    """Read the command line and run both."""
+    """Read the command line and run all parts."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--images", type=Path, default=Path("../shared/data/covid19_image"))
-    parser.add_argument("--count", type=int, default=200)
+    default = Path("../shared/data/covid19_image")
+    parser.add_argument("--images", type=Path, nargs="+", default=[default], metavar="FOLDER")
+    parser.add_argument("--count", type=int, default=50, help="originals of each folder")
     parser.add_argument("--speed", type=int, default=0, metavar="HASHES")
     options = parser.parse_args()
     params = load(Path("params.yaml"))
-    if options.images.is_dir():
-        images = originals(options.images, options.count, params.prepare)
-        accuracy(images, params.prepare, params.dedupe)
-    else:
-        print(f"skipped: {options.images} is not there")
+    folders = [folder for folder in options.images if folder.is_dir()]
+    for missing in set(options.images) - set(folders):
+        print(f"skipped: {missing} is not there")
+    everything = {folder.name: originals(folder, params) for folder in folders}
+    chosen = [
+        images[number]
+        for images in everything.values()
+        for number in np.linspace(0, len(images) - 1, min(options.count, len(images))).astype(int)
+    ]
+    if chosen:
+        accuracy(chosen, params)
+    print("\n| pictures | number | pairs | highest agreement | wrong |\n|---|---|---|---|---|")
+    for name, images in everything.items():
+        hardest(name, images, params)
+        hardest(f"{name}, lungs alone", [lungs(image) for image in images], params)
+    hardest("phantom, four of each patient", phantoms(params), params)
     if options.speed:
         speed(options.speed)
 

@@ -16,7 +16,6 @@ BELOW = {
     "pipeline": set(),
     "datasets": {"pipeline"},
     "images": {"pipeline"},
-    "duplicates": {"pipeline", "images"},
     "models": {"pipeline"},
     "metrics": {"pipeline"},
     "plotting": {"pipeline"},

@@ -58,7 +58,7 @@ from cxr.images.resize import fit
 from cxr.images.phash import phashes
 from tests.helpers.odd_files import GOOD
 from tests.helpers.prepare_settings import SETTINGS
-pictures = [decode(data, SETTINGS).grey for data, _, _ in GOOD.values()]
+pictures = [decode(data, SETTINGS, 64).grey for data, _, _ in GOOD.values()]
 smooth = np.random.default_rng(0).integers(0, 256, (9, 9), np.uint8)
 pictures += [Image.fromarray(smooth).resize((side, side)) for side in (96, 299, 500, 1111)]
 fitted = [fit(grey, size, how) for grey in pictures

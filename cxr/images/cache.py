@@ -19,13 +19,14 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
+from cxr.images.thumbnail import SIDE
 from cxr.pipeline.experiment import queued_in
 from cxr.pipeline.params import Prepare
 
 # So many sets of settings are kept, those used last.
 KEEP = 3
 # Files that decide what a picture becomes; a change of one makes another store.
-CODE = ("decode.py", "dicom.py", "patients.py", "resize.py")
+CODE = ("decode.py", "dicom.py", "patients.py", "resize.py", "thumbnail.py")
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,12 @@ class Fitted:
 
     Attributes:
         pixels: uint8 (S, S).
+        thumbnail: uint8 (64, 64), see `cxr.images.thumbnail`.
         facts: width, height, mode and format; patient and view if the header names them.
     """
 
     pixels: NDArray[np.uint8]
+    thumbnail: NDArray[np.uint8]
     facts: dict[str, Any]
 
 
@@ -81,7 +84,7 @@ class Store:
         self.connection.execute("PRAGMA synchronous = OFF")
         self.connection.execute(
             "CREATE TABLE IF NOT EXISTS fitted "
-            "(sha256 TEXT PRIMARY KEY, facts TEXT, pixels BLOB, crc INTEGER)"
+            "(sha256 TEXT PRIMARY KEY, facts TEXT, pixels BLOB, thumbnail BLOB, crc INTEGER)"
         )
 
     def _begin_again(self, error: sqlite3.DatabaseError) -> None:
@@ -100,26 +103,28 @@ class Store:
 
     def find(self, sha256: str) -> Fitted | None:
         """The picture of a file, if it is there and whole."""
-        query = "SELECT facts, pixels, crc FROM fitted WHERE sha256 = ?"
+        query = "SELECT facts, pixels, thumbnail, crc FROM fitted WHERE sha256 = ?"
         try:
             row = self.connection.execute(query, (sha256,)).fetchone()
         except sqlite3.DatabaseError:
             return None
-        if row is None or row[2] != checksum(row[0], row[1]):
+        if row is None or row[3] != checksum(*row[:3]):
             return None
         pixels = np.frombuffer(row[1], np.uint8).reshape(self.size, self.size)
-        return Fitted(pixels, json.loads(row[0]))
+        thumbnail = np.frombuffer(row[2], np.uint8).reshape(SIDE, SIDE)
+        return Fitted(pixels, thumbnail, json.loads(row[0]))
 
     def add(self, files: dict[str, Fitted]) -> None:
         """Store the pictures of files, given by their sha256."""
         rows = []
         for sha256, fitted in files.items():
-            facts, pixels = json.dumps(fitted.facts), fitted.pixels.tobytes()
-            rows.append((sha256, facts, pixels, checksum(facts, pixels)))
+            facts = json.dumps(fitted.facts)
+            pixels, thumbnail = fitted.pixels.tobytes(), fitted.thumbnail.tobytes()
+            rows.append((sha256, facts, pixels, thumbnail, checksum(facts, pixels, thumbnail)))
         try:
             with self.connection:
                 self.connection.executemany(
-                    "INSERT OR REPLACE INTO fitted VALUES (?, ?, ?, ?)", rows
+                    "INSERT OR REPLACE INTO fitted VALUES (?, ?, ?, ?, ?)", rows
                 )
         except sqlite3.DatabaseError as error:
             self._begin_again(error)
@@ -139,6 +144,6 @@ class Store:
             old.unlink(missing_ok=True)
 
 
-def checksum(facts: str, pixels: bytes) -> int:
+def checksum(facts: str, pixels: bytes, thumbnail: bytes) -> int:
     """What tells a damaged entry."""
-    return zlib.crc32(pixels, zlib.crc32(facts.encode()))
+    return zlib.crc32(thumbnail, zlib.crc32(pixels, zlib.crc32(facts.encode())))

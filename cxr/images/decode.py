@@ -32,7 +32,7 @@ class Picture:
     """A decoded image.
 
     Attributes:
-        grey: mode L, upright. A JPEG that is far larger than the square may come smaller.
+        grey: mode L, upright. A JPEG that is far larger than the square comes smaller.
         width, height: in pixels as stored, before EXIF orientation.
         mode: Pillow's name; of DICOM the photometric interpretation and the bits.
         format: Pillow's name, or DICOM.
@@ -48,8 +48,12 @@ class Picture:
     view: str = ""
 
 
-def decode(data: bytes, settings: Prepare) -> Picture:
+def decode(data: bytes, settings: Prepare, side: int) -> Picture:
     """Decode an image file.
+
+    Args:
+        side: of the square that is to be made of it, in pixels. A JPEG may come smaller than it
+            is, but not below 3 x that.
 
     Raises:
         UnusableError: if it is empty, no image, damaged, too small or too large, or of
@@ -66,7 +70,7 @@ def decode(data: bytes, settings: Prepare) -> Picture:
             from cxr.images.dicom import decode_dicom
 
             return decode_dicom(data, settings)
-        return decode_image(data, settings)
+        return decode_image(data, settings, side)
     except UnusableError:
         raise
     except UnidentifiedImageError as error:
@@ -76,7 +80,7 @@ def decode(data: bytes, settings: Prepare) -> Picture:
         raise UnusableError(f"damaged: {in_short(error)}") from error
 
 
-def decode_image(data: bytes, settings: Prepare) -> Picture:
+def decode_image(data: bytes, settings: Prepare, side: int) -> Picture:
     """Decode what Pillow reads."""
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         (width, height), mode, form = image.size, image.mode, image.format or ""
@@ -88,7 +92,7 @@ def decode_image(data: bytes, settings: Prepare) -> Picture:
         if mode in ("RGB", "RGBA", "LA") and any("16" in str(tile.args) for tile in image.tile):
             return Picture(deep_colour(data), width, height, mode, form)
         # JPEG decodes to 1/2, 1/4 or 1/8 of its size at once, where that still is 3 x the square.
-        image.draft("L", (3 * settings.image_size, 3 * settings.image_size))
+        image.draft("L", (3 * side, 3 * side))
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
         grey = to_grey(image)
@@ -96,6 +100,11 @@ def decode_image(data: bytes, settings: Prepare) -> Picture:
             # Pillow inverts up to 8 bits only.
             grey = ImageOps.invert(grey)
         return Picture(grey, width, height, mode, form)
+
+
+def reducible(picture: Picture) -> bool:
+    """Whether the size that `decode` gives a picture depends on the square to be made of it."""
+    return picture.format in ("JPEG", "MPO")
 
 
 def white_is_zero(image: Image.Image) -> bool:

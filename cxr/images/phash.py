@@ -8,7 +8,7 @@ from PIL import Image
 
 # 16 x 16 = 256 bits. At the usual 64, unlike chests are as near as copies.
 HASH_SIZE = 16
-# Side of the picture that is hashed.
+# Side of the picture that is hashed; thumbnails have it too.
 SIDE = 4 * HASH_SIZE
 
 # The lowest frequencies of the discrete cosine transform (type II, not normalized).

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr.images.cache import Fitted, Store
-from cxr.images.decode import UnusableError, decode
+from cxr.images.decode import UnusableError, decode, reducible
 from cxr.images.patients import is_placeholder
 from cxr.images.phash import phashes
 from cxr.images.resize import fit
+from cxr.images.thumbnail import DETAIL, thumbnail
 from cxr.pipeline.flow import NO_FILE
 from cxr.pipeline.params import Prepare
 
@@ -32,6 +33,7 @@ class Outcome:
     Attributes:
         facts: the columns that `Images` adds to `Index`, but for `row`; and patient and view.
         pixels: uint8 (S, S), or None if the image can't be used.
+        thumbnail: uint8 (64, 64), of the whole image whatever the settings, or None.
         mask: of the lungs, uint8 (S, S) of 0 and 1, or None if there is none.
         lesion: the same of the disease.
         files: the image and its masks, if they were usable.
@@ -39,6 +41,7 @@ class Outcome:
 
     facts: dict[str, Any]
     pixels: NDArray[np.uint8] | None = None
+    thumbnail: NDArray[np.uint8] | None = None
     mask: NDArray[np.uint8] | None = None
     lesion: NDArray[np.uint8] | None = None
     files: Files = field(default_factory=dict)
@@ -56,9 +59,9 @@ def process_block(
     with Store(place, settings.image_size) if place else nullcontext() as store:
         outcomes = [process(row, raw, settings, store) for row in rows]
     # Many at once: alone, a hash costs twice the time.
-    facts = [outcome.facts for outcome in outcomes if outcome.pixels is not None]
-    pixels = [outcome.pixels for outcome in outcomes if outcome.pixels is not None]
-    for fact, code in zip(facts, phashes(pixels), strict=True):
+    facts = [outcome.facts for outcome in outcomes if outcome.thumbnail is not None]
+    thumbnails = [outcome.thumbnail for outcome in outcomes if outcome.thumbnail is not None]
+    for fact, code in zip(facts, phashes(thumbnails), strict=True):
         fact["phash"] = code
     return outcomes
 
@@ -94,7 +97,8 @@ def process(row: dict[str, str], raw: Path, settings: Prepare, store: Store | No
         facts = {"status": "unusable", "reason": str(error), **UNKNOWN, "sha256": sha256}
         return Outcome(facts | known, files=files)
     facts = {"status": "ok", "reason": "", **UNKNOWN, "sha256": sha256}
-    return Outcome({**facts, **image.facts, **known}, image.pixels, mask, lesion, files)
+    facts = {**facts, **image.facts, **known}
+    return Outcome(facts, image.pixels, image.thumbnail, mask, lesion, files)
 
 
 def known_patient(patient: str) -> str:
@@ -159,7 +163,8 @@ def fitted(
     if known:
         files[sha256] = None
         return known
-    picture = decode(data, settings)
+    size = settings.image_size
+    picture = decode(data, settings, max(size, DETAIL))
     facts = {
         "width": picture.width,
         "height": picture.height,
@@ -168,7 +173,10 @@ def fitted(
         "patient": picture.patient,
         "view": picture.view,
     }
-    new = Fitted(fit(picture.grey, settings.image_size, settings.resize_mode), facts)
+    pixels = fit(picture.grey, size, settings.resize_mode)
+    # Only JPEG is decoded to a size that depends on image_size, and only if that is large.
+    fixed = decode(data, settings, DETAIL) if size > DETAIL and reducible(picture) else picture
+    new = Fitted(pixels, thumbnail(fixed.grey), facts)
     files[sha256] = new
     return new
 

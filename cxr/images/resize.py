@@ -35,7 +35,7 @@ def fit(grey: Grey, size: int, how: str) -> NDArray[np.uint8]:
     return np.asarray(square)
 
 
-def resize(grey: Grey, size: tuple[int, int], box: tuple[int, int, int, int]) -> Grey:
+def resize(grey: Grey, size: tuple[int, int], box: tuple[float, float, float, float]) -> Grey:
     """Bring the part of a picture inside `box` (left, top, right, bottom) to a size."""
     # Area averaging loses no detail when shrinking, and is no interpolation when enlarging.
     shrinks = box[2] - box[0] >= size[0] and box[3] - box[1] >= size[1]

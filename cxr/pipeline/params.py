@@ -1,10 +1,11 @@
 """params.yaml as typed, validated settings. The comments in params.yaml explain each key."""
 
 import difflib
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -53,7 +54,7 @@ class Prepare(Settings):
 
 class Dedupe(Settings):
     max_distance: Annotated[int, Field(ge=0, le=256)]
-    min_correlation: Annotated[float, Field(ge=-1, le=1)]
+    min_agreement: Annotated[float, Field(ge=-1, le=1)]
     rotations_and_flips: bool
     on_conflict: Literal["drop", "keep"]
 
@@ -66,6 +67,17 @@ class SplitSettings(Settings):
     stratify_by_source: bool
     use_official_split: bool
     test_sources: list[str]
+    patient_pattern: str
+
+    @field_validator("patient_pattern")
+    @classmethod
+    def check_pattern(cls, pattern: str) -> str:
+        """Require a regular expression."""
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"'{pattern}' is no regular expression: {error}") from error
+        return pattern
 
     @model_validator(mode="after")
     def check_fold(self) -> Self:

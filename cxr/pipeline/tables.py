@@ -1,6 +1,6 @@
 """The tables that pass between stages: their columns, checked on write and on read.
 
-All are CSV, sorted by `image`, with `\\n` line ends. Text columns hold "" where nothing is known.
+All are CSV, sorted, with `\\n` line ends. Text columns hold "" where nothing is known.
 """
 
 from pathlib import Path
@@ -32,16 +32,20 @@ IMAGE_STATUS = (
 
 
 class Table(pa.DataFrameModel):
-    """What all tables share: one row for each image, no other columns than those named."""
-
-    image: Series[str] = pa.Field(unique=True, str_length={"min_value": 1})
+    """What all tables share: no other columns than those named, sorted by the first two."""
 
     class Config:
         strict = True
         ordered = True
 
 
-class Index(Table):
+class ImageTable(Table):
+    """One row for each image."""
+
+    image: Series[str] = pa.Field(unique=True, str_length={"min_value": 1})
+
+
+class Index(ImageTable):
     """What the source says of each file. `image`, `mask` and `lesion` are paths under data/raw."""
 
     dataset: Series[str] = pa.Field(description="the adapter that read it, such as radiography")
@@ -76,17 +80,38 @@ class Images(Index):
     format: Series[str] = pa.Field(description="Pillow's name: PNG, JPEG, ...; or DICOM")
 
 
-class Duplicates(Table):
+class Pairs(Table):
+    """Pairs of images that belong together, by what they show.
+
+    `file`: the same file. `exposure`: the same exposure, encoded again, resized or edited.
+    `alike`: probably another exposure of the same patient; not dropped, but kept on one side.
+    Of a file that is there several times, one image stands for the others.
+    """
+
+    first: Series[str]
+    second: Series[str]
+    kind: Series[str] = pa.Field(isin=["file", "exposure", "alike"])
+    distance: Series[int] = pa.Field(
+        ge=0, coerce=True, description="bits between the hashes of frames that fit"
+    )
+    agreement: Series[float] = pa.Field(
+        ge=-1, le=1, coerce=True, description="correlation of fine detail, after registration"
+    )
+
+
+class Duplicates(ImageTable):
     """One row for each usable image. `of` is the member that stands for a dropped one."""
 
     duplicate_group: Series[str] = pa.Field(description="name of the group's first image")
     keep: Series[bool]
     reason: Series[str] = pa.Field(isin=["kept", "exact", "near", "conflict"])
     of: Series[str]
-    distance: Series[int] = pa.Field(ge=-1, description="bits to `of`; -1 = none")
+    agreement: Series[float] = pa.Field(
+        ge=-1, le=1, coerce=True, description="with `of`, as in `Pairs`; 0 = none"
+    )
 
 
-class Split(Table):
+class Split(ImageTable):
     """One row for each image that is kept. `split_group` never stands on two sides."""
 
     row: Series[int] = pa.Field(ge=0)
@@ -97,7 +122,7 @@ class Split(Table):
     split: Series[str] = pa.Field(isin=[*SPLITS, ""], description="empty = set aside")
 
 
-class Predictions(Table):
+class Predictions(ImageTable):
     """Calibrated probabilities: one column `p_<class>` for each class, summing to 1."""
 
     target: Series[str] = pa.Field(description="class of the task")
@@ -115,12 +140,12 @@ T = TypeVar("T", bound=type[Table])
 
 
 def write(path: Path, table: pd.DataFrame, kind: T) -> None:
-    """Check a table and write it, sorted by image.
+    """Check a table and write it, sorted.
 
     Raises:
         pandera.errors.SchemaError: if the table is not of this kind: a mistake in the code.
     """
-    table = kind.validate(table.sort_values("image", ignore_index=True))
+    table = kind.validate(table.sort_values(list(table.columns[:2]), ignore_index=True))
     with atomic_write(path) as part:
         table.to_csv(part, index=False, lineterminator="\n", float_format="%.7g")
 

@@ -13,6 +13,7 @@ DISPLAY_NAMES = {
     "val": "validation",
     "sha256": "identical file",
     "near": "near duplicate",
+    "alike": "alike image",
 }
 
 PROBE_NAMES = {

@@ -1,87 +1,119 @@
 """Duplicate groups, and which member of each is kept."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import shortest_path
-
-from cxr.duplicates.groups import components
 
 # Whoever is kept stands for the group: the official test set stays whole.
 OFFICIAL_ORDER = {"test": 0, "val": 1, "train": 2, "": 3}
 
+# Larger groups are rare in real collections.
+LARGE_GROUP = 12
+
+# Files by number, and the files of which each is a copy.
+Copies = dict[int, list[int]]
+
 
 def group_duplicates(
-    images: pd.DataFrame, pairs: NDArray[np.int64], drop_conflicts: bool
+    images: pd.DataFrame, pairs: pd.DataFrame, drop_conflicts: bool
 ) -> pd.DataFrame:
-    """Group images joined by pairs, and choose which member of each group to keep.
+    """Group copies, and choose which member of each group to keep.
 
-    A group keeps one image: of the official test set first, then the labelled, the largest, the
-    first by name. A group with two or more classes keeps none if `drop_conflicts`: at least one
-    of its labels is wrong, and nobody here can say which.
+    A group is an image that is kept and its own copies: each was verified against the image that
+    is kept. A copy of a copy that was not is in another group; the split keeps both on one side.
+    Kept is the image of the official test set first, then the labelled, the largest, the first by
+    name. If `drop_conflicts`, no image is kept that has a copy of another class: at least one of
+    the labels is wrong, and nobody here can say which.
 
     Args:
         images: table `Images`, usable rows only, `target` = class; index 0 to N-1.
-        pairs: int (P, 2), positions of images that show the same picture.
+        pairs: table `Pairs`.
 
     Returns:
         table `Duplicates`.
     """
-    component = components(len(images), pairs)
+    order = best_first(images)
+    file = pd.Series(pd.factorize(images.loc[order, "sha256"])[0], order).sort_index()
+    number = pd.Series(file.to_numpy(), images["image"])
+    exposures = pairs[pairs["kind"] == "exposure"]
+    linked = [exposures[place].map(number).to_list() for place in ("first", "second")]
+    copies = copies_of(zip(*linked, strict=True))
+
+    conflict = pd.Series(False, images.index)
+    if drop_conflicts:
+        conflict = file.isin(contradicted(file, images["target"], copies))
+    leader = file.map(leaders(file.nunique(), copies, set(file[conflict])))
+    best = order.to_series().groupby(file[order].to_numpy()).first()
+    kept = images["image"].loc[leader.map(best)].set_axis(images.index)
+
+    agreement = {
+        tuple(sorted(ends)): value
+        for *ends, value in zip(*linked, exposures["agreement"], strict=True)
+    }
+    reason = pd.Series(np.where(file == leader, "exact", "near"), images.index)
+    stands = images["image"] == kept
+    table = pd.DataFrame(
+        {
+            "image": images["image"],
+            "duplicate_group": images["image"].groupby(leader).transform("min"),
+            "reason": reason.mask(stands, "kept").mask(conflict, "conflict"),
+            "of": kept.mask(stands, ""),
+            "agreement": [
+                1.0 if one == other else agreement[min(one, other), max(one, other)]
+                for one, other in zip(file, leader, strict=True)
+            ],
+        }
+    )
+    table.insert(2, "keep", table["reason"] == "kept")
+    table["agreement"] = table["agreement"].mask(stands, 0.0)
+    return table
+
+
+def best_first(images: pd.DataFrame) -> pd.Index:
+    """The index of the images in the order in which they are to be kept."""
     order = pd.DataFrame(
         {
-            "component": component,
             "official": images["official_split"].map(OFFICIAL_ORDER),
             "unlabelled": images["target"] == "",
             "pixels": -images["width"] * images["height"],
             "image": images["image"],
         }
-    ).sort_values(["component", "official", "unlabelled", "pixels", "image"])
-    keeper = images.index.to_series(index=images.index)
-    keeper[order.index] = order.index.to_series().groupby(order["component"]).transform("first")
-
-    kept = images["image"].loc[keeper].to_numpy()
-    same_file = images["sha256"].to_numpy() == images["sha256"].loc[keeper].to_numpy()
-    reason = pd.Series("near", images.index).mask(same_file, "exact")
-    reason = reason.mask(images["image"] == kept, "kept")
-    classes = images["target"].where(images["target"] != "").groupby(component).transform("nunique")
-    if drop_conflicts:
-        reason = reason.mask(classes > 1, "conflict")
-    table = pd.DataFrame(
-        {
-            "image": images["image"],
-            "duplicate_group": images.groupby(component)["image"].transform("min"),
-            "keep": reason == "kept",
-            "reason": reason,
-            "of": pd.Series(kept, images.index).mask(images["image"] == kept, ""),
-            "distance": hash_distance(images["phash"], images["phash"].loc[keeper]),
-        }
     )
-    table["distance"] = table["distance"].where(table["of"] != "", -1)
-    return table
+    return order.sort_values(["official", "unlabelled", "pixels", "image"]).index
 
 
-def hash_distance(first: pd.Series, second: pd.Series) -> list[int]:
-    """Bits that differ between hexadecimal hashes, pair by pair."""
-    return [(int(a, 16) ^ int(b, 16)).bit_count() for a, b in zip(first, second, strict=True)]
+def copies_of(pairs: Iterable[tuple[int, int]]) -> Copies:
+    """The copies of each file that has any."""
+    copies: Copies = {}
+    for first, second in pairs:
+        copies.setdefault(first, []).append(second)
+        copies.setdefault(second, []).append(first)
+    return copies
 
 
-def longest_chain(count: int, pairs: NDArray[np.int64]) -> int:
-    """The largest number of steps from one member of a group to another.
+def contradicted(file: pd.Series, target: pd.Series, copies: Copies) -> set[int]:
+    """The files that have two classes, alone or together with their copies."""
+    labelled = target != ""
+    classes = {number: set(names) for number, names in target[labelled].groupby(file[labelled])}
+    return {
+        number
+        for number in {*classes, *copies}
+        if len(set().union(*(classes.get(n, set()) for n in [number, *copies.get(number, [])]))) > 1
+    }
 
-    1 where every pair of members is a duplicate pair; more where members are joined only
-    through others; 0 without pairs.
+
+def leaders(count: int, copies: Copies, conflicting: set[int]) -> dict[int, int]:
+    """For each file, the one that stands for it; files are numbered the best first.
+
+    Files of which labels contradict each other, and all others, never share a group.
     """
-    longest = 0
-    component = components(count, pairs)
-    for number in np.unique(component[pairs[:, 0]]):
-        inside = pairs[component[pairs[:, 0]] == number]
-        places = np.unique(inside)
-        local = np.searchsorted(places, inside)
-        graph = csr_array(
-            (np.ones(len(local)), (local[:, 0], local[:, 1])), shape=(len(places), len(places))
-        )
-        steps = shortest_path(graph, directed=False, unweighted=True)
-        longest = max(longest, int(steps.max()))
-    return longest
+    leader: dict[int, int] = {}
+    for number in range(count):
+        if number in leader:
+            continue
+        leader[number] = number
+        for copy in copies.get(number, []):
+            if (copy in conflicting) == (number in conflicting):
+                leader.setdefault(copy, number)
+    return leader

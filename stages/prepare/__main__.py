@@ -6,11 +6,13 @@ configure()
 
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from cxr.images import cache
+from cxr.images.thumbnail import SIDE
 from cxr.pipeline import cli, tables
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import atomic_write
@@ -22,23 +24,37 @@ from stages.prepare.outcomes import outcomes
 
 def main() -> None:
     files = cli.paths(
-        __doc__, "params", "raw", "index", "pixels", "masks", "lesions", "images", "store"
+        __doc__,
+        *("params", "raw", "index"),
+        *("pixels", "thumbnails", "masks", "lesions", "images", "store"),
     )
     settings = load(files.params).prepare
     index = tables.read(files.index, tables.Index)
 
     with ExitStack() as stack:
-        pixels, masks, lesions = (
-            stack.enter_context(
-                ArrayWriter(stack.enter_context(atomic_write(path)), settings.image_size)
+        sides = dict.fromkeys(Arrays._fields, settings.image_size) | {"thumbnails": SIDE}
+        arrays = Arrays(
+            *(
+                stack.enter_context(
+                    ArrayWriter(stack.enter_context(atomic_write(getattr(files, name))), side)
+                )
+                for name, side in sides.items()
             )
-            for path in (files.pixels, files.masks, files.lesions)
         )
-        images = prepare(index, files.raw, settings, files.store, pixels, masks, lesions)
+        images = prepare(index, files.raw, settings, files.store, arrays)
         tables.write(files.images, images, tables.Images)
 
     unusable = images["status"] + ": " + images["reason"]
     print_flow(images["image"], unusable.where(images["status"] != "ok", ""))
+
+
+class Arrays(NamedTuple):
+    """What is written beside the table."""
+
+    pixels: ArrayWriter
+    thumbnails: ArrayWriter
+    masks: ArrayWriter
+    lesions: ArrayWriter
 
 
 def prepare(
@@ -46,9 +62,7 @@ def prepare(
     raw: Path,
     settings: Prepare,
     folder: Path,
-    pixels: ArrayWriter,
-    masks: ArrayWriter,
-    lesions: ArrayWriter,
+    arrays: Arrays,
 ) -> pd.DataFrame:
     """Process all images; append what is usable to the arrays.
 
@@ -68,16 +82,17 @@ def prepare(
     facts = []
     for outcome in outcomes(index, raw, settings, cache.place(folder, settings)):
         row = -1
-        if outcome.pixels is not None:
-            row = pixels.append(outcome.pixels)
+        if outcome.pixels is not None and outcome.thumbnail is not None:
+            row = arrays.pixels.append(outcome.pixels)
+            arrays.thumbnails.append(outcome.thumbnail)
             if has_masks:
-                masks.append(no_mask if outcome.mask is None else outcome.mask)
+                arrays.masks.append(no_mask if outcome.mask is None else outcome.mask)
             if has_lesions:
-                lesions.append(no_mask if outcome.lesion is None else outcome.lesion)
+                arrays.lesions.append(no_mask if outcome.lesion is None else outcome.lesion)
         facts.append({"row": row, **outcome.facts})
     found = pd.DataFrame(facts, index=index.index)
     images = index.assign(**found)[list(tables.Images.to_schema().columns)]
-    if pixels.count == 0:
+    if arrays.pixels.count == 0:
         reasons = images["reason"].value_counts().index[:3].tolist()
         raise UserError(f"none of the {len(images)} images is usable: {'; '.join(reasons)}.")
     return images

@@ -50,6 +50,7 @@ def main() -> None:
     test, audit = details["test"], details["audit"]
     images = tables.read(files.images, tables.Images)
     split = tables.read(files.split, tables.Split)
+    used = dataset.split_images(images, split)
     predictions = read_csv(files.curves / "confusion.csv", str)
     reliability = read_csv(files.curves / "reliability" / "after.csv", float)
     info = read_info(files.model)
@@ -68,7 +69,9 @@ def main() -> None:
         statuses=dataset.status_columns(details["flow"]["flow"]),
         label_mapping=dataset.label_mapping(params),
         reasons=dataset.unusable_reasons(images),
-        characteristics=dataset.characteristics(dataset.split_images(images, split)),
+        characteristics=dataset.characteristics(used),
+        unknown_patients=dataset.unknown_patients(used),
+        units=dataset.independent_units(used),
         confusion_matrix=matrix,
         confusions=dataset.frequent_confusions(matrix, info.classes),
         images=embed_plots(files, test["operating_point"] is not None),
@@ -80,7 +83,9 @@ def main() -> None:
         calibration=findings.calibration_sentence(test, dataset.mean_confidence(reliability)),
         audit_finding=audit_finding,
         findings=[
-            findings.performance_finding(test, chance, params.evaluate.confidence),
+            findings.performance_finding(
+                test, chance, params.evaluate.confidence, dataset.independent_units(used)
+            ),
             findings.weakest_class_finding(test["class"]),
             findings.operating_point_finding(test["operating_point"], test["class"]),
             audit_finding,

@@ -55,8 +55,8 @@ def characteristics(images: pd.DataFrame) -> Rows:
     splits = [images[images["split"] == name] for name in SPLITS]
     rows: Rows = [
         ("Images", [str(len(part)) for part in splits]),
-        ("Patients or groups", [str(part["split_group"].nunique()) for part in splits]),
-        ("Images with known patient", [share(part["patient"] != "") for part in splits]),
+        ("Known patients", [str(len(set(part["patient"]) - {""})) for part in splits]),
+        ("Images without a known patient", [share(part["patient"] == "") for part in splits]),
         ("Age in years: median (range)", [age_range(part["age"]) for part in splits]),
         ("Age: unknown", [share(part["age"] == "") for part in splits]),
     ]
@@ -69,6 +69,20 @@ def characteristics(images: pd.DataFrame) -> Rows:
                 (f"{title}: {value}", [share(values[part.index] == value) for part in splits])
             )
     return rows
+
+
+def unknown_patients(images: pd.DataFrame) -> str:
+    """The share of the images whose patient is unknown, in words."""
+    unknown = (images["patient"] == "").mean()
+    return "less than 1 %" if 0 < unknown < 0.01 else f"{100 * unknown:.0f} %"
+
+
+def independent_units(images: pd.DataFrame) -> str:
+    """What the groups of the test images are: each is counted once in the intervals."""
+    unknown = images.loc[images["split"] == "test", "patient"] == ""
+    if unknown.all():
+        return "images or groups of copies"
+    return "patients or groups" if unknown.any() else "patients"
 
 
 def share(mask: pd.Series) -> str:

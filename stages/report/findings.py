@@ -54,8 +54,14 @@ class Finding:
     text: str
 
 
-def performance_finding(test: Metrics, chance: float | None, confidence: float) -> Finding:
-    """Whether the balanced accuracy is above chance, by its interval."""
+def performance_finding(
+    test: Metrics, chance: float | None, confidence: float, units: str
+) -> Finding:
+    """Whether the balanced accuracy is above chance, by its interval.
+
+    Args:
+        units: what the groups of the test images are, such as patients.
+    """
     score, ends = test["balanced_accuracy"], test["interval"]["balanced_accuracy"]
     if score is None or chance is None or not is_defined(ends):
         return Finding("plain", "Performance undefined", "There are too few test images.")
@@ -70,8 +76,8 @@ def performance_finding(test: Metrics, chance: float | None, confidence: float) 
         title,
         f"Balanced accuracy {number(score)} ({percent(confidence)} interval {interval(ends)}; "
         f"chance: {number(chance)}). On average over the classes, {percent(score)} of the images "
-        f"are classified correctly; with {test['images']} test images of {test['groups']} patients "
-        f"or groups, {percent_interval(ends)} is plausible.",
+        f"are classified correctly; with {test['images']} test images of {test['groups']} {units}, "
+        f"{percent_interval(ends)} is plausible.",
     )
 
 

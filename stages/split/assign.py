@@ -5,8 +5,10 @@ import warnings
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from cxr.duplicates.groups import components
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import SplitSettings
 
@@ -14,25 +16,37 @@ from cxr.pipeline.params import SplitSettings
 PRECEDENCE = {"test": 0, "val": 1, "train": 2}
 
 
-def split_groups(images: pd.DataFrame) -> pd.Series:
-    """Join patients and duplicate groups: images that share either are in one split group.
+def split_groups(images: pd.DataFrame, pairs: pd.DataFrame) -> pd.Series:
+    """Join patients and pairs: images of one patient, copies and alike ones are in one group.
 
     Args:
-        images: with `image`, `patient` ("" = unknown, joins nobody) and `duplicate_group`, the name
-            of the duplicate group; index 0 to N-1.
+        images: with `image` and `patient` ("" = unknown, joins nobody); index 0 to N-1.
+        pairs: table `Pairs`, of any kind, also of images that are not kept.
 
     Returns:
         str, index as given: the name of the group's first image.
     """
     position = images.index.to_series()
     of_patient = position.groupby(images["patient"]).transform("first")
-    links = [
-        position.groupby(images["duplicate_group"]).transform("first"),
-        of_patient.where(images["patient"] != "", position),
-    ]
-    pairs = np.concatenate([np.stack([position, first], axis=1) for first in links])
-    component = components(len(images), pairs)
+    patients = np.stack([position, of_patient.where(images["patient"] != "", position)], axis=1)
+    place = pd.Series(position.to_numpy(), images["image"])
+    joined = np.stack([pairs["first"].map(place), pairs["second"].map(place)], axis=1)
+    component = components(len(images), np.concatenate([patients, joined]).astype(np.int64))
     return images["image"].groupby(component).transform("min")
+
+
+def components(count: int, pairs: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Number the connected components of `count` images joined by pairs.
+
+    Args:
+        pairs: int (P, 2), positions of images that belong together.
+
+    Returns:
+        int32 (count,): images with the same number are joined, directly or through others.
+    """
+    joined = np.ones(len(pairs), bool)
+    graph = coo_array((joined, (pairs[:, 0], pairs[:, 1])), shape=(count, count))
+    return connected_components(graph, directed=False)[1]
 
 
 def assign(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:

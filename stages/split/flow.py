@@ -42,12 +42,14 @@ def summary(images: pd.DataFrame, status: pd.Series) -> dict[str, Any]:
     }
 
 
-def headline(flow: dict[str, int], leaks: dict[str, int]) -> dict[str, int]:
+def headline(flow: dict[str, int], leaks: dict[str, int], without_patient: int) -> dict[str, int]:
     """The numbers of metrics/data.json: the same keys for every data set.
 
     Args:
         flow: number of images `found`, and by status.
         leaks: number of pairs by kind.
+        without_patient: images of the three splits whose patient is unknown: among these, a leak
+            by patient would not be found.
     """
     return {
         "images": flow["found"],
@@ -55,6 +57,7 @@ def headline(flow: dict[str, int], leaks: dict[str, int]) -> dict[str, int]:
         "duplicates": flow["duplicate"],
         "conflicts": flow["conflict"],
         **{split: flow[split] for split in SPLITS},
+        "without_patient": without_patient,
         "leaks": sum(leaks.values()),
     }
 
@@ -95,8 +98,9 @@ def without_dedupe(usable: pd.DataFrame, settings: SplitSettings) -> dict[str, i
         usable: with what `assign` needs, and `duplicate_group`.
     """
     labelled = usable[usable["target"] != ""].reset_index(drop=True)
-    ungrouped = labelled.assign(duplicate_group=labelled["image"], keep=True)
-    split = assign(ungrouped.assign(split_group=split_groups(ungrouped)), settings)
+    ungrouped = labelled.assign(keep=True)
+    nothing = pd.DataFrame({"first": [], "second": []})
+    split = assign(ungrouped.assign(split_group=split_groups(ungrouped, nothing)), settings)
     in_train = set(labelled["duplicate_group"][split == "train"])
     in_test = labelled["duplicate_group"][split == "test"]
     return {"test": len(in_test), "with_duplicate_in_train": int(in_test.isin(in_train).sum())}

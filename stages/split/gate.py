@@ -1,12 +1,8 @@
-"""The leak gate: no patient, group, file or near duplicate may be in two splits."""
+"""The leak gate: no patient, group, file, duplicate or alike image may be in two splits."""
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from cxr.duplicates.pairs import find_duplicate_pairs
 from cxr.pipeline.errors import UserError
-from cxr.pipeline.params import Dedupe
 
 MAX_SHOWN = 5
 # Number and share of the images that hardly any patient has.
@@ -14,28 +10,28 @@ LARGE = 20
 LARGE_SHARE = 0.1
 
 
-def find_leaks(
-    images: pd.DataFrame, pixels: NDArray[np.uint8], settings: Dedupe
-) -> dict[str, list[tuple[str, str]]]:
+def find_leaks(images: pd.DataFrame, pairs: pd.DataFrame) -> dict[str, list[tuple[str, str]]]:
     """Find pairs of images in two different splits that share what must not be shared.
 
-    Duplicates are searched again: nothing that assigned the splits is trusted.
+    Nothing that grouped images or assigned the splits is trusted, only what images are and what
+    pairs were found to show.
 
     Args:
-        images: with `image`, `row`, `patient`, `split_group`, `sha256`, `phash` and `split`.
-        pixels: uint8 (rows, S, S).
-        settings: of near duplicates.
+        images: with `image`, `patient`, `split_group`, `sha256` and `split`.
+        pairs: table `Pairs`.
 
     Returns:
-        for patient, split_group, sha256 and near: pairs of image names.
+        for patient, split_group, sha256, near and alike: pairs of image names.
     """
-    images = images[images["split"] != ""].reset_index(drop=True)
+    images = images[images["split"] != ""]
     keys = ("patient", "split_group", "sha256")
     leaks = {key: shared_between_splits(images, key) for key in keys}
-    pairs = find_duplicate_pairs(images, pixels, settings)
-    first, second = (images.loc[pairs[place]].reset_index() for place in ("first", "second"))
-    differ = (first["split"] != second["split"]).to_numpy()
-    leaks["near"] = list(zip(first["image"][differ], second["image"][differ], strict=True))
+    split = images.set_index("image")["split"]
+    first, second = pairs["first"].map(split), pairs["second"].map(split)
+    across = pairs[first.notna() & second.notna() & (first != second)]
+    for name, kinds in (("near", ("file", "exposure")), ("alike", ("alike",))):
+        found = across[across["kind"].isin(kinds)]
+        leaks[name] = list(zip(found["first"], found["second"], strict=True))
     return leaks
 
 
@@ -58,7 +54,7 @@ def check_leaks(leaks: dict[str, list[tuple[str, str]]]) -> dict[str, int]:
             raise UserError(
                 f"leak: {len(pairs)} pairs of images in different splits share their {kind}: "
                 f"{named}. A table was edited by hand, or the pipeline has a bug: remove "
-                "data/split.csv and data/duplicates.csv and run `dvc repro` again."
+                "data/split.csv, data/pairs.csv and data/duplicates.csv and run `dvc repro` again."
             )
     return dict.fromkeys(leaks, 0)
 

@@ -59,13 +59,27 @@ def written(
     everything = with_losses(table[list(tables.Images.to_schema().columns)])
     tables.write(folder / "images.csv", everything, tables.Images)
     status = everything["image"].map(table.set_index("image")["split"]).fillna("unusable")
-    leaks = dict.fromkeys(("patient", "split_group", "sha256", "near"), 0)
+    leaks = dict.fromkeys(("patient", "split_group", "sha256", "near", "alike"), 0)
     write_json(
         folder / "flow.json",
         flow.summary(everything.assign(target=everything["label"]), status)
-        | {"leaks": leaks, "without_dedupe": {"test": 31, "with_duplicate_in_train": 5}},
+        | {
+            "leaks": leaks,
+            "without_patient": int((table["patient"] == "").sum()),
+            "without_dedupe": {"test": 31, "with_duplicate_in_train": 5},
+        },
     )
-    counts = ("images", "kept", "exact", "near", "conflict", "pairs", "groups", "largest_group")
+    counts = (
+        "images",
+        "kept",
+        "exact",
+        "near",
+        "conflict",
+        "pairs",
+        "alike",
+        "groups",
+        "largest_group",
+    )
     write_json(folder / "duplicates.json", dict.fromkeys(counts, 2))
 
     test = table[table["split"] == "test"]

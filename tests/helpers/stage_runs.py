@@ -13,14 +13,15 @@ DATA = {
     "download": ["downloads=downloads", "raw=raw", "index=index.csv"],
     "prepare": [
         "raw=raw", "index=index.csv", "store=store",
-        "pixels=pixels.npy", "masks=masks.npy", "lesions=lesions.npy", "images=images.csv",
+        "pixels=pixels.npy", "thumbnails=thumbnails.npy", "masks=masks.npy", "lesions=lesions.npy",
+        "images=images.csv",
     ],
     "dedupe": [
-        "images=images.csv", "pixels=pixels.npy",
+        "raw=raw", "images=images.csv", "thumbnails=thumbnails.npy", "pairs=pairs.csv",
         "duplicates=duplicates.csv", "details=dedupe.json", "plots=plots-dedupe",
     ],
     "split": [
-        "images=images.csv", "duplicates=duplicates.csv", "pixels=pixels.npy",
+        "images=images.csv", "pairs=pairs.csv", "duplicates=duplicates.csv", "pixels=pixels.npy",
         "split=split.csv", "metrics=data.json", "details=split.json", "plots=plots-split",
     ],
 }  # fmt: skip

@@ -31,9 +31,9 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """What is decoded."""
     files: list[bytes] = []
 
-    def decode(data: bytes, settings: object) -> object:
+    def decode(data: bytes, settings: object, side: int) -> object:
         files.append(data)
-        return original(data, settings)
+        return original(data, settings, side)
 
     original = process.decode
     monkeypatch.setattr(process, "decode", decode)
@@ -116,7 +116,7 @@ def test_pages_overwritten_cost_time_only(raw: Path, decoded: list[bytes]) -> No
 
 
 def test_it_holds_what_the_last_run_used_and_few_settings(tmp_path: Path) -> None:
-    fitted = Fitted(np.zeros((64, 64), np.uint8), FACTS)
+    fitted = Fitted(*np.zeros((2, 64, 64), np.uint8), FACTS)
     for number in range(KEEP + 2):
         with Store(tmp_path / f"{number}.sqlite", 64) as store:
             store.add({"aa": fitted, "bb": fitted})

@@ -33,7 +33,7 @@ def outcome(folder: Path, data: bytes, **columns: str) -> Outcome:
 @pytest.mark.parametrize("kind", GOOD)
 def test_a_usable_file_gives_the_same_picture(kind: str) -> None:
     data, mode, form = GOOD[kind]
-    result = decode(data, SETTINGS)
+    result = decode(data, SETTINGS, 64)
     assert (result.mode, result.format) == (mode, form)
     stored = (40, 60) if kind in ("turned JPEG", "turned PNG") else (60, 40)
     assert (result.width, result.height) == stored
@@ -51,19 +51,19 @@ def test_a_usable_file_gives_the_same_picture(kind: str) -> None:
 
 @pytest.mark.parametrize("form", ["PNG", "TIFF", "GIF", "BMP"])
 def test_black_and_white_is_usable(form: str) -> None:
-    result = np.asarray(decode(encoded(IMAGE.convert("1"), form), SETTINGS).grey)
+    result = np.asarray(decode(encoded(IMAGE.convert("1"), form), SETTINGS, 64).grey)
     assert set(np.unique(result)) == {0, 255}
 
 
 def test_what_is_transparent_is_black() -> None:
     left_hidden = Image.fromarray(np.repeat([[0, 255]], 30, axis=1).repeat(40, axis=0).astype("u1"))
-    result = np.asarray(decode(encoded(with_alpha(IMAGE, left_hidden), "PNG"), SETTINGS).grey)
+    result = np.asarray(decode(encoded(with_alpha(IMAGE, left_hidden), "PNG"), SETTINGS, 64).grey)
     assert result[:, :30].max() == 0
     assert (result[:, 30:] == GREY[:, 30:]).all()
 
 
 def test_a_photograph_with_a_preview_is_its_first_picture() -> None:
-    result = decode(frames("MPO"), SETTINGS)
+    result = decode(frames("MPO"), SETTINGS, 64)
     assert result.format == "MPO"
     assert np.abs(np.asarray(result.grey).astype(int) - GREY).mean() < 3
 
@@ -109,7 +109,7 @@ def test_bombs_are_refused_before_they_are_decoded(monkeypatch: pytest.MonkeyPat
     small = SETTINGS.model_copy(update={"max_megapixels": 0.002})
     for kind in ("grey PNG", "RGB JPEG", "TIFF", "WebP", "DICOM", "DICOM by RLE"):
         with pytest.raises(UnusableError, match=r"60 x 40: larger than prepare.max_megapixels"):
-            decode(GOOD[kind][0], small)
+            decode(GOOD[kind][0], small, 64)
 
 
 def test_a_file_too_large_for_any_image_is_not_read(tmp_path: Path) -> None:
@@ -168,9 +168,9 @@ def test_a_view_in_the_header_of_dicom_can_be_excluded(tmp_path: Path) -> None:
 
 def test_padding_of_dicom_is_black_and_takes_no_part_in_the_window() -> None:
     levels = TWELVE.astype(np.int16)
-    whole = np.asarray(decode(dicom(levels, bits=16), SETTINGS).grey)
+    whole = np.asarray(decode(dicom(levels, bits=16), SETTINGS, 64).grey)
     levels[:, :10] = -2000
-    grey = np.asarray(decode(dicom(levels, bits=16, PixelPaddingValue=-2000), SETTINGS).grey)
+    grey = np.asarray(decode(dicom(levels, bits=16, PixelPaddingValue=-2000), SETTINGS, 64).grey)
     assert (grey[:, :10] == 0).all()
     assert np.abs(grey[:, 10:].astype(int) - whole[:, 10:]).max() <= 8
 

@@ -1,120 +1,112 @@
-import numpy as np
 import pandas as pd
 
-from cxr.duplicates.hamming import near_pairs
 from cxr.pipeline import tables
-from stages.dedupe.grouping import group_duplicates, longest_chain
+from stages.dedupe.grouping import group_duplicates
+
+Pair = tuple[str, str, float]
 
 
-def code(*flipped: int) -> str:
-    """A hash of zeros with some bits set."""
-    return f"{sum(1 << bit for bit in flipped):064x}"
-
-
-def images(*rows: dict[str, object]) -> pd.DataFrame:
-    plain = {"target": "a", "official_split": "", "width": 10, "height": 10, "sha256": ""}
-    table = pd.DataFrame([{**plain, **row} for row in rows])
-    unique = [f"own-{number}" for number in range(len(table))]
-    return table.assign(sha256=table["sha256"].where(table["sha256"] != "", pd.Series(unique)))
-
-
-def outcome(*rows: dict[str, object], distance: int = 8, drop: bool = True) -> pd.DataFrame:
-    table = images(*rows)
-    pairs = near_pairs(table["phash"].tolist(), distance)[:, :2]
-    result = group_duplicates(table, pairs, drop)
+def outcome(rows: list[dict[str, object]], *pairs: Pair, drop: bool = True) -> pd.DataFrame:
+    """The table of duplicates, by image, of images of which some pairs are one exposure."""
+    plain = {"target": "a", "official_split": "", "width": 10, "height": 10}
+    images = pd.DataFrame([{**plain, "sha256": f"own-{row['image']}", **row} for row in rows])
+    found = pd.DataFrame(pairs, columns=["first", "second", "agreement"])
+    found["kind"] = "exposure"
+    result = group_duplicates(images, found.astype({"agreement": float}), drop)
     tables.Duplicates.validate(result)
     return result.set_index("image")
 
 
-FAR = code(*range(100, 140))
+def named(*names: str) -> list[dict[str, object]]:
+    return [{"image": name} for name in names]
 
 
 def test_unlike_images_are_each_their_own_group() -> None:
-    table = outcome({"image": "x", "phash": code()}, {"image": "y", "phash": FAR})
+    table = outcome(named("x", "y"))
     assert table["keep"].all()
     assert table["duplicate_group"].tolist() == ["x", "y"]
-    assert table["distance"].tolist() == [-1, -1]
+    assert table["of"].tolist() == ["", ""]
 
 
 def test_exact_and_near_are_told_apart_and_point_to_the_one_kept() -> None:
-    table = outcome(
-        {"image": "a", "phash": code(), "sha256": "same"},
-        {"image": "b", "phash": code(), "sha256": "same"},
-        {"image": "c", "phash": code(1, 2)},
-    )
+    rows = [
+        {"image": "a", "sha256": "same"},
+        {"image": "b", "sha256": "same"},
+        {"image": "c"},
+    ]
+    table = outcome(rows, ("a", "c", 0.93))
     assert table["reason"].to_dict() == {"a": "kept", "b": "exact", "c": "near"}
     assert table["of"].to_dict() == {"a": "", "b": "a", "c": "a"}
-    assert table["distance"].to_dict() == {"a": -1, "b": 0, "c": 2}
+    assert table["agreement"].to_dict() == {"a": 0, "b": 1, "c": 0.93}
 
 
-def test_groups_join_through_a_third_image() -> None:
-    table = outcome(
-        {"image": "a", "phash": code()},
-        {"image": "b", "phash": code(*range(8))},
-        {"image": "c", "phash": code(*range(16))},
+def test_a_copy_of_a_copy_is_no_member_of_the_group() -> None:
+    table = outcome(named("a", "b", "c"), ("a", "b", 0.9), ("b", "c", 0.9))
+    assert table["reason"].to_dict() == {"a": "kept", "b": "near", "c": "kept"}
+    middle = outcome(
+        [{"image": "a"}, {"image": "b", "width": 99}, {"image": "c"}],
+        *(("a", "b", 0.9), ("b", "c", 0.9)),
     )
-    assert table["duplicate_group"].nunique() == 1
-    assert table["keep"].sum() == 1
+    assert middle["reason"].to_dict() == {"a": "near", "b": "kept", "c": "near"}
 
 
-def test_the_limit_is_inclusive() -> None:
-    rows = [{"image": "a", "phash": code()}, {"image": "b", "phash": code(*range(8))}]
-    assert outcome(*rows, distance=8)["keep"].sum() == 1
-    assert outcome(*rows, distance=7)["keep"].sum() == 2
+def kept(*rows: dict[str, object]) -> list[str]:
+    """Which of two or three copies of each other are kept."""
+    names = [str(row["image"]) for row in rows]
+    pairs = [(one, two, 0.9) for one in names for two in names if one < two]
+    table = outcome(list(rows), *pairs)
+    return table.index[table["keep"]].tolist()
 
 
 def test_what_is_kept_official_test_then_labelled_then_largest_then_name() -> None:
-    same = {"phash": code()}
-    assert outcome(
-        {"image": "a", **same, "official_split": "train", "width": 99},
-        {"image": "b", **same, "official_split": "test"},
-        {"image": "c", **same, "official_split": "val"},
-    )["keep"].to_dict() == {"a": False, "b": True, "c": False}
-    assert outcome(
-        {"image": "a", **same, "target": "", "width": 99}, {"image": "b", **same}
-    )["keep"].to_dict() == {"a": False, "b": True}  # fmt: skip
-    assert outcome({"image": "a", **same}, {"image": "b", **same, "height": 11})[
-        "keep"
-    ].to_dict() == {
-        "a": False,
-        "b": True,
-    }
-    assert outcome({"image": "b", **same}, {"image": "a", **same})["keep"].to_dict() == {
-        "b": False,
-        "a": True,
-    }
+    assert kept(
+        {"image": "a", "official_split": "train", "width": 99},
+        {"image": "b", "official_split": "test"},
+        {"image": "c", "official_split": "val"},
+    ) == ["b"]
+    assert kept({"image": "a", "target": "", "width": 99}, {"image": "b"}) == ["b"]
+    assert kept({"image": "a"}, {"image": "b", "height": 11}) == ["b"]
+    assert kept({"image": "b"}, {"image": "a"}) == ["a"]
 
 
-def test_copies_under_two_labels_are_all_set_aside() -> None:
-    table = outcome(
-        {"image": "a", "phash": code(), "target": "COVID"},
-        {"image": "b", "phash": code(1), "target": "Normal"},
-        {"image": "c", "phash": code(2), "target": ""},
-        {"image": "d", "phash": FAR, "target": "Normal"},
-    )
-    assert table["reason"].to_dict() == {
-        "a": "conflict",
-        "b": "conflict",
-        "c": "conflict",
-        "d": "kept",
-    }
-    assert table["keep"].sum() == 1
+def test_copies_under_two_labels_are_both_set_aside() -> None:
+    rows = [
+        {"image": "a", "target": "COVID"},
+        {"image": "b", "target": "Normal"},
+        {"image": "c", "target": ""},
+        {"image": "d", "target": "Normal"},
+    ]
+    table = outcome(rows, ("a", "b", 0.9), ("a", "c", 0.9), ("b", "c", 0.9))
+    assert table["reason"].to_list() == ["conflict", "conflict", "conflict", "kept"]
+
+
+def test_a_conflict_is_of_the_pair_and_not_of_a_chain() -> None:
+    """Of a and c, which are not copies of each other, only c has a copy of another class."""
+    rows = [
+        {"image": "a", "target": "COVID"},
+        {"image": "b", "target": "COVID"},
+        {"image": "c", "target": "COVID"},
+        {"image": "d", "target": "Normal"},
+    ]
+    table = outcome(rows, ("a", "b", 0.9), ("b", "c", 0.9), ("c", "d", 0.9))
+    assert table["reason"].to_list() == ["kept", "near", "conflict", "conflict"]
+
+
+def test_one_of_identical_files_of_one_label_is_always_kept() -> None:
+    rows = [
+        {"image": "a", "sha256": "same"},
+        {"image": "b", "sha256": "same"},
+        {"image": "c", "sha256": "other", "target": "z"},
+        {"image": "d", "sha256": "other", "target": "y"},
+    ]
+    assert outcome(rows)["reason"].to_list() == ["kept", "exact", "conflict", "conflict"]
 
 
 def test_conflicts_can_be_kept() -> None:
-    rows = [
-        {"image": "a", "phash": code(), "target": "COVID"},
-        {"image": "b", "phash": code(1), "target": "Normal"},
-    ]
-    assert outcome(*rows, drop=False)["reason"].to_dict() == {"a": "kept", "b": "near"}
-
-
-def test_the_longest_chain_is_that_of_steps_within_a_group() -> None:
-    assert longest_chain(5, np.empty((0, 2), np.int64)) == 0
-    assert longest_chain(6, np.array([[0, 1], [2, 3], [0, 2], [4, 5]])) == 3
-    assert longest_chain(3, np.array([[0, 1], [0, 2], [1, 2]])) == 1
+    rows = [{"image": "a", "target": "COVID"}, {"image": "b", "target": "Normal"}]
+    assert outcome(rows, ("a", "b", 0.9), drop=False)["reason"].to_list() == ["kept", "near"]
 
 
 def test_an_unlabelled_copy_is_no_conflict() -> None:
-    table = outcome({"image": "a", "phash": code(), "target": ""}, {"image": "b", "phash": code(1)})
-    assert table["reason"].to_dict() == {"a": "near", "b": "kept"}
+    rows = [{"image": "a", "target": ""}, {"image": "b"}]
+    assert outcome(rows, ("a", "b", 0.9))["reason"].to_list() == ["near", "kept"]

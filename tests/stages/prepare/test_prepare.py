@@ -23,6 +23,7 @@ def run(folder: Path, table: pd.DataFrame) -> subprocess.CompletedProcess[str]:
         "store": "store",
         "index": "index.csv",
         "pixels": "p.npy",
+        "thumbnails": "t.npy",
         "masks": "m.npy",
         "lesions": "l.npy",
         "images": "i.csv",
@@ -67,11 +68,13 @@ def test_every_row_of_the_index_is_accounted_for(raw: Path) -> None:
     assert (images.loc[images["status"] != "ok", "row"] == -1).all()
     pixels = np.load(raw.parent / "p.npy")
     assert pixels.shape == (4, 64, 64)
+    thumbnails = np.load(raw.parent / "t.npy")
+    assert thumbnails.shape == (4, 64, 64)
     assert np.load(raw.parent / "m.npy").shape == (0, 64, 64)
     for name, place in usable["row"].items():
         own = process(row(name), raw, SETTINGS, None)
         assert (pixels[place] == own.pixels).all()
-        code = imagehash.phash(Image.fromarray(pixels[place]), hash_size=16)
+        code = imagehash.phash(Image.fromarray(thumbnails[place]), hash_size=16)
         assert usable.loc[name, "phash"] == str(code)
 
 
@@ -113,3 +116,19 @@ def test_an_array_written_in_pieces_reads_as_one(tmp_path: Path) -> None:
     with ArrayWriter(tmp_path / "a.npy", 8) as writer:
         assert [writer.append(image) for image in images] == [0, 1, 2, 3, 4]
     assert (np.load(tmp_path / "a.npy", mmap_mode="r") == images).all()
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+def test_what_duplicates_are_found_by_does_not_depend_on_the_size(
+    tmp_path: Path, form: str
+) -> None:
+    coarse = np.random.default_rng(0).integers(0, 256, (30, 40), np.uint8)
+    Image.fromarray(coarse).resize((2500, 1800)).save(tmp_path / "x", form)
+    found = [
+        process(row("x"), tmp_path, SETTINGS.model_copy(update=change), None)
+        for change in ({"image_size": 64}, {"image_size": 600}, {"resize_mode": "pad"})
+    ]
+    assert len({one.facts["phash"] for one in found}) == 1
+    for one in found:
+        assert one.thumbnail is not None
+        assert one.thumbnail.tobytes() == found[0].thumbnail.tobytes()

@@ -17,7 +17,7 @@ PEAK = """
 import resource, sys
 from pathlib import Path
 import pandas as pd
-from stages.prepare.__main__ import prepare
+from stages.prepare.__main__ import Arrays, prepare
 from stages.prepare.arrays import ArrayWriter
 from tests.helpers.prepare_settings import SETTINGS, index
 folder, count = Path(sys.argv[1]), int(sys.argv[2])
@@ -25,10 +25,12 @@ settings = SETTINGS.model_copy(update={"image_size": 512, "backend": "threading"
 table = index([f"{number}.png" for number in range(count)])
 with (
     ArrayWriter(folder / "p.npy", 512) as pixels,
+    ArrayWriter(folder / "t.npy", 64) as thumbnails,
     ArrayWriter(folder / "m.npy", 512) as masks,
     ArrayWriter(folder / "l.npy", 512) as lesions,
 ):
-    prepare(table, folder, settings, folder / "store", pixels, masks, lesions)
+    arrays = Arrays(pixels, thumbnails, masks, lesions)
+    prepare(table, folder, settings, folder / "store", arrays)
 assert pixels.count == count
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """

@@ -194,7 +194,7 @@ def test_the_headline_is_judged_by_its_interval(
 ) -> None:
     test = metrics(inputs, "test")
     test["interval"]["balanced_accuracy"] = {"low": low, "high": high}
-    assert findings.performance_finding(test, 0.25, 0.95).title == title
+    assert findings.performance_finding(test, 0.25, 0.95, "patients").title == title
 
 
 def test_a_sensitivity_below_what_was_asked_for_is_bad_news(inputs: Path) -> None:

@@ -14,6 +14,7 @@ SETTINGS = SplitSettings(
     stratify_by_source=False,
     use_official_split=True,
     test_sources=[],
+    patient_pattern="",
 )
 STABLE = SETTINGS.model_copy(update={"method": "stable"})
 
@@ -39,15 +40,16 @@ def test_groups_unite_patients_and_duplicates_and_no_others() -> None:
         {
             "image": ["a", "b", "c", "d", "e", "f"],
             "patient": ["1", "1", "2", "", "", "3"],
-            "duplicate_group": ["a", "b", "b", "d", "d", "f"],
         }
     )
-    assert split_groups(table).tolist() == ["a", "a", "a", "d", "d", "f"]
+    pairs = pd.DataFrame({"first": ["b", "d"], "second": ["c", "e"]})
+    assert split_groups(table, pairs).tolist() == ["a", "a", "a", "d", "d", "f"]
 
 
 def test_unknown_patients_are_not_one_patient() -> None:
-    table = pd.DataFrame({"image": ["a", "b"], "patient": ["", ""], "duplicate_group": ["a", "b"]})
-    assert split_groups(table).tolist() == ["a", "b"]
+    table = pd.DataFrame({"image": ["a", "b"], "patient": ["", ""]})
+    nothing = pd.DataFrame({"first": [], "second": []})
+    assert split_groups(table, nothing).tolist() == ["a", "b"]
 
 
 @pytest.mark.parametrize("fold", range(5))

@@ -1,4 +1,3 @@
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -8,58 +7,53 @@ from stages.split.flow import IMAGE_STATUS, count, image_status, shares, summary
 from stages.split.gate import check_classes, check_leaks, find_leaks, warn_of_large_patients
 from tests.helpers.closure import ROOT
 
-NEAR, FAR = f"{0b111:064x}", "f" * 64
-SETTINGS = load(ROOT / "params.yaml").dedupe
-PIXELS = np.random.default_rng(0).integers(0, 256, (3, 32, 32), np.uint8)
-PIXELS[2] = PIXELS[0] // 2 + 40
+NO_PAIRS = pd.DataFrame({"first": [], "second": [], "kind": []})
 
 
 def images(**second: object) -> pd.DataFrame:
     """A training and a test image that share nothing, but for what is given."""
-    first = {"image": "x", "row": 0, "patient": "p1", "split_group": "g1", "sha256": "s1"}
-    other = {"image": "y", "row": 1, "patient": "p2", "split_group": "g2", "sha256": "s2"}
-    rows = [
-        {**first, "phash": "0" * 64, "split": "train"},
-        {**other, "phash": FAR, "split": "test", **second},
-    ]
-    return pd.DataFrame(rows)
+    first = {"image": "x", "patient": "p1", "split_group": "g1", "sha256": "s1"}
+    other = {"image": "y", "patient": "p2", "split_group": "g2", "sha256": "s2"}
+    return pd.DataFrame([{**first, "split": "train"}, {**other, "split": "test", **second}])
+
+
+def pair(kind: str) -> pd.DataFrame:
+    return pd.DataFrame({"first": ["x"], "second": ["y"], "kind": [kind]})
 
 
 def test_nothing_shared_passes() -> None:
-    found = find_leaks(images(), PIXELS, SETTINGS)
-    assert check_leaks(found) == {"patient": 0, "split_group": 0, "sha256": 0, "near": 0}
+    found = find_leaks(images(), NO_PAIRS)
+    kinds = ("patient", "split_group", "sha256", "near", "alike")
+    assert check_leaks(found) == dict.fromkeys(kinds, 0)
 
 
 @pytest.mark.parametrize(
-    ("shared", "kind"),
+    ("shared", "pairs", "kind"),
     [
-        ({"patient": "p1"}, "patient"),
-        ({"split_group": "g1"}, "split_group"),
-        ({"sha256": "s1"}, "sha256"),
-        ({"phash": NEAR, "row": 2}, "near"),
+        ({"patient": "p1"}, NO_PAIRS, "patient"),
+        ({"split_group": "g1"}, NO_PAIRS, "split_group"),
+        ({"sha256": "s1"}, NO_PAIRS, "sha256"),
+        ({}, pair("exposure"), "near"),
+        ({}, pair("alike"), "alike"),
     ],
 )
 @pytest.mark.parametrize("side", ["test", "val"])
 def test_anything_shared_across_sides_stops_and_is_named(
-    shared: dict[str, object], kind: str, side: str
+    shared: dict[str, object], pairs: pd.DataFrame, kind: str, side: str
 ) -> None:
-    found = find_leaks(images(**shared, split=side), PIXELS, SETTINGS)
+    found = find_leaks(images(**shared, split=side), pairs)
     assert found[kind] == [("x", "y")]
     with pytest.raises(UserError, match=rf"share their {kind}: x and y"):
         check_leaks(found)
 
 
 def test_what_is_shared_on_one_side_or_unknown_is_no_leak() -> None:
-    same_side = images(patient="p1", phash=NEAR, row=2, split="train")
-    assert not any(find_leaks(same_side, PIXELS, SETTINGS).values())
+    same_side = images(patient="p1", split="train")
+    assert not any(find_leaks(same_side, pair("exposure")).values())
     both_unknown = images(patient="").assign(patient="")
-    assert not any(find_leaks(both_unknown, PIXELS, SETTINGS).values())
+    assert not any(find_leaks(both_unknown, NO_PAIRS).values())
     set_aside = images(patient="p1", split="")
-    assert not any(find_leaks(set_aside, PIXELS, SETTINGS).values())
-
-
-def test_near_hashes_of_unlike_pictures_are_no_leak() -> None:
-    assert not any(find_leaks(images(phash=NEAR), PIXELS, SETTINGS).values())
+    assert not any(find_leaks(set_aside, pair("exposure")).values())
 
 
 def everything() -> pd.DataFrame:

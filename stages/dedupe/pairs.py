@@ -1,0 +1,56 @@
+"""The pairs of images that belong together: same file, same exposure, or alike."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cxr.pipeline.params import Params
+from cxr.pipeline.tables import Pairs
+from stages.dedupe.candidates import find_candidates
+from stages.dedupe.verification import verify
+
+# Pairs of which at least this much detail agrees are alike: among real X-rays, all of them were of
+# one patient (docs/duplicates.md).
+ALIKE = 0.55
+
+
+def find_pairs(
+    images: pd.DataFrame, thumbnails: NDArray[np.uint8], raw: Path, params: Params
+) -> pd.DataFrame:
+    """Find all pairs of images that belong together.
+
+    The result depends on the files alone, not on their names or order.
+
+    Args:
+        images: usable rows of table `Images`, sorted by image.
+        thumbnails: uint8 (rows, 64, 64), may be memory-mapped.
+        raw: the folder that the images lie in.
+
+    Returns:
+        table `Pairs`.
+    """
+    files = images.drop_duplicates("sha256").sort_values("sha256", ignore_index=True)
+    rows = files["row"].to_numpy()
+    candidates = find_candidates(thumbnails, rows, params.dedupe)
+    paths = [raw / name for name in files["image"]]
+    least = params.dedupe.min_agreement
+    agreement = verify(candidates, thumbnails, rows, paths, params.prepare, least)
+    found = candidates.assign(
+        agreement=agreement, kind=np.where(agreement >= least, "exposure", "alike")
+    )[agreement >= min(ALIKE, least)]
+    names = np.sort(files["image"].to_numpy()[found[["first", "second"]].to_numpy()], axis=1)
+    near = found.assign(first=names[:, 0], second=names[:, 1])
+    columns = list(Pairs.to_schema().columns)
+    pairs = pd.concat([same_files(images)[columns], near[columns]], ignore_index=True)
+    # A column without rows has no type of its own.
+    return pairs.astype({"first": str, "second": str, "kind": str})
+
+
+def same_files(images: pd.DataFrame) -> pd.DataFrame:
+    """Each image with the first image of the same file, where that is another one."""
+    first = images.groupby("sha256")["image"].transform("first")
+    pairs = pd.DataFrame({"first": first, "second": images["image"]})
+    pairs = pairs[pairs["first"] != pairs["second"]]
+    return pairs.assign(kind="file", distance=0, agreement=1.0)

@@ -1,0 +1,177 @@
+"""Candidates verified: the files' own pixels are laid over each other and compared in detail."""
+
+from functools import cache, lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from PIL import Image
+
+from cxr.images.decode import UnusableError, decode
+from cxr.images.resize import resize
+from cxr.images.thumbnail import DETAIL, SIDE
+from cxr.pipeline.errors import UserError
+from cxr.pipeline.params import Prepare
+from stages.dedupe.frames import apply_symmetry, cut, frame_box
+from stages.dedupe.registration import View, agreement, align, enlarge
+
+# Pairs of which the thumbnails agree less than this are not decoded: all known copies reach 0.4,
+# one in fifty of the candidates that are none does.
+LEAST_AGREEMENT = 0.35
+# Below this, the other direction of registration is not worth a try.
+HOPELESS = 0.4
+# From this on, the other direction of registration can't change the outcome.
+CLEAR = 0.7
+IDENTITY = np.eye(2, 3, dtype=np.float32)
+STEPS_THUMBNAIL, STEPS_DETAIL = 30, 15
+# Pairs that one worker is given at a time. Pairs of one image lie beside each other.
+BLOCK = 64
+
+
+def verify(
+    candidates: pd.DataFrame,
+    thumbnails: NDArray[np.uint8],
+    rows: NDArray[np.int64],
+    paths: list[Path],
+    settings: Prepare,
+    least: float,
+) -> NDArray[np.float64]:
+    """How much of the detail of each pair agrees, see `registration.agreement`.
+
+    Args:
+        candidates: see `candidates.find_candidates`.
+        thumbnails: uint8 (rows, 64, 64).
+        rows, paths: of the N images that `candidates` counts.
+        settings: for decoding, but for the size of the images.
+        least: from which agreement on a pair is a duplicate, and a better one needs no search.
+
+    Returns:
+        float (pairs,), with two digits, so that it is the same on any machine.
+
+    Raises:
+        UserError: if a file can't be read any more.
+    """
+    columns = candidates.to_dict("list")
+    places = range(0, len(candidates), BLOCK)
+    blocks = Parallel(n_jobs=-1, return_as="generator")(
+        delayed(verify_block)(
+            {name: values[start : start + BLOCK] for name, values in columns.items()},
+            *picked(candidates.iloc[start : start + BLOCK], thumbnails, rows, paths),
+            settings,
+            least,
+        )
+        for start in places
+    )
+    return np.array([value for block in blocks for value in block], np.float64)
+
+
+def picked(
+    pairs: pd.DataFrame,
+    thumbnails: NDArray[np.uint8],
+    rows: NDArray[np.int64],
+    paths: list[Path],
+) -> tuple[dict[int, NDArray[np.uint8]], dict[int, Path]]:
+    """The thumbnails and paths that a block of pairs needs, by position."""
+    used = sorted({*pairs["first"], *pairs["second"]})
+    return {place: thumbnails[rows[place]] for place in used}, {
+        place: paths[place] for place in used
+    }
+
+
+def verify_block(
+    pairs: dict[str, list[int]],
+    thumbnails: dict[int, NDArray[np.uint8]],
+    paths: dict[int, Path],
+    settings: Prepare,
+    least: float,
+) -> list[float]:
+    """Verify some pairs on one core, decoding each file once."""
+    cv2.setNumThreads(1)
+
+    @cache
+    def small(place: int, frame: int, symmetry: int) -> View:
+        box = frame_box(thumbnails[place], frame)
+        part = cut(Image.fromarray(thumbnails[place]), box, SIDE)
+        return View(apply_symmetry(part, symmetry))
+
+    @cache
+    def grey(place: int) -> Image.Image:
+        return shrunk(decoded(paths[place], settings))
+
+    @lru_cache(maxsize=BLOCK)
+    def large(place: int, frame: int, symmetry: int) -> View:
+        box = frame_box(thumbnails[place], frame)
+        return View(apply_symmetry(cut(grey(place), box, DETAIL), symmetry))
+
+    found = []
+    for first, second, _, frame, other, symmetry in zip(*pairs.values(), strict=True):
+        one, two = (first, frame, 0), (second, other, symmetry)
+        warp, backward = registered(small(*one), small(*two))
+        found.append(
+            0.0 if warp is None else compare(large(*one), large(*two), warp, backward, least)
+        )
+    return found
+
+
+def registered(first: View, second: View) -> tuple[NDArray[np.float32] | None, bool]:
+    """Lay two thumbnails over each other, in the direction in which they agree better.
+
+    Returns:
+        the map, None if they do not agree; and whether it is from the second to the first.
+    """
+    forward = align(first, second, IDENTITY, STEPS_THUMBNAIL)
+    agree = agreement(first, second, forward)
+    if agree >= CLEAR:
+        return forward, False
+    backward = align(second, first, IDENTITY, STEPS_THUMBNAIL)
+    other = agreement(second, first, backward)
+    if max(agree, other) < LEAST_AGREEMENT:
+        return None, False
+    return (backward, True) if other > agree else (forward, False)
+
+
+def compare(
+    first: View, second: View, warp: NDArray[np.float32], backward: bool, least: float
+) -> float:
+    """How much of the detail of two pictures agrees, given the map between their thumbnails."""
+    if backward:
+        first, second = second, first
+    start = enlarge(warp, DETAIL / SIDE)
+    agree = agreement(first, second, start)
+    # Most copies were scaled only: their thumbnails tell where they lie.
+    if agree >= (1 + least) / 2:
+        return round(agree, 2)
+    agree = agreement(first, second, align(first, second, start, STEPS_DETAIL))
+    if HOPELESS <= agree < least:
+        start = cv2.invertAffineTransform(start).astype(np.float32)
+        back = agreement(second, first, align(second, first, start, STEPS_DETAIL))
+        agree = max(agree, back)
+    return round(agree, 2)
+
+
+def decoded(path: Path, settings: Prepare) -> Image.Image:
+    """Decode a file that `prepare` could decode.
+
+    Raises:
+        UserError: if it is there no more, or no image.
+    """
+    try:
+        return decode(path.read_bytes(), settings, DETAIL).grey
+    except (OSError, UnusableError) as error:
+        raise UserError(
+            f"{path} can't be read any more ({error}): was it changed after the stage prepare? "
+            "Remove data/images.csv and run `dvc repro` again."
+        ) from error
+
+
+def shrunk(grey: Image.Image) -> Image.Image:
+    """Not larger than JPEGs are decoded either, since those of a block are all kept."""
+    longest = 3 * DETAIL
+    if min(grey.size) <= longest:
+        return grey
+    factor = longest / min(grey.size)
+    size = (round(grey.width * factor), round(grey.height * factor))
+    return resize(grey, size, (0, 0, *grey.size))

@@ -1,0 +1,153 @@
+"""Pairs found in files: copies of drawn X-rays, and other exposures of the same patients."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from cxr.images.process import process
+from cxr.pipeline.errors import UserError
+from cxr.pipeline.params import Dedupe, load
+from stages.dedupe.frames import apply_symmetry
+from stages.dedupe.pairs import find_pairs
+from stages.download.phantom.images import deal_patients, draw_picture
+from tests.helpers.closure import ROOT
+
+PARAMS = load(ROOT / "params.yaml")
+Change = Callable[[np.ndarray], np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def chests() -> list[np.ndarray]:
+    """Two exposures, in another pose and breath, of each of eight patients: uint8 (H, W)."""
+    settings = PARAMS.phantom.model_copy(update={"patients": 8})
+    return [
+        (draw_picture(settings, patient, image).grey * 255).astype(np.uint8)
+        for patient, _ in deal_patients(settings)
+        for image in (1, 2)
+    ]
+
+
+def found(
+    folder: Path, images: dict[str, np.ndarray], **changes: object
+) -> dict[tuple[str, str], str]:
+    """The kind of each pair found among images that are written as files."""
+    for name, image in images.items():
+        Image.fromarray(image).save(folder / name)
+    table, thumbnails = prepared(folder, list(images))
+    dedupe = Dedupe(**(PARAMS.dedupe.model_dump() | changes))
+    pairs = find_pairs(table, thumbnails, folder, PARAMS.model_copy(update={"dedupe": dedupe}))
+    return dict(zip(zip(pairs["first"], pairs["second"], strict=True), pairs["kind"], strict=True))
+
+
+def prepared(folder: Path, names: list[str]) -> tuple[pd.DataFrame, np.ndarray]:
+    """Images and thumbnails as `prepare` leaves them."""
+    empty = {"patient": "", "view": "", "mask": "", "lesion": ""}
+    outcomes = [process({"image": name, **empty}, folder, PARAMS.prepare, None) for name in names]
+    table = pd.DataFrame({"image": names, "row": range(len(names))})
+    table["sha256"] = [outcome.facts["sha256"] for outcome in outcomes]
+    return (
+        table.sort_values("image", ignore_index=True),
+        np.stack([outcome.thumbnail for outcome in outcomes if outcome.thumbnail is not None]),
+    )
+
+
+def test_other_exposures_of_a_patient_and_other_patients_are_no_copies(
+    tmp_path: Path, chests: list[np.ndarray]
+) -> None:
+    images = {f"{place:02}.png": chest for place, chest in enumerate(chests)}
+    assert "exposure" not in found(tmp_path, images, max_distance=110).values()
+
+
+def test_lungs_that_were_cut_out_agree_by_what_they_show_alone(
+    tmp_path: Path, chests: list[np.ndarray]
+) -> None:
+    """All have the same outline, and everything outside of it is black."""
+    images = {}
+    for place, chest in enumerate(chests):
+        mask = np.zeros((220, 220), np.uint8)
+        for centre in (66, 154):
+            cv2.ellipse(mask, (centre, 110), (35, 75), 0, 0, 360, 255, -1)
+        images[f"{place:02}.png"] = np.where(mask > 0, cv2.resize(chest, (220, 220)), 0).astype(
+            np.uint8
+        )
+    images["copy.png"] = cv2.resize(images["03.png"], (300, 300))
+    pairs = found(tmp_path, images, max_distance=110)
+    assert [pair for pair, kind in pairs.items() if kind == "exposure"] == [("03.png", "copy.png")]
+
+
+def boxes(image: np.ndarray) -> np.ndarray:
+    high, wide = image.shape
+    marked = image.copy()
+    cv2.rectangle(marked, (wide // 5, high // 3), (wide // 2, high // 2), 255, 2)
+    cv2.putText(marked, "AP 12:04", (5, 30), 0, 0.7, 255, 2)
+    return marked
+
+
+def square(image: np.ndarray) -> np.ndarray:
+    return np.pad(image, [(30, 40), (5, 5)])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: (image * 0.6 + 70).astype(np.uint8),
+        lambda image: (255 * (image / 255) ** 1.6).astype(np.uint8),
+        lambda image: cv2.resize(image, None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA),
+        lambda image: image[12:-12, 12:-12],
+        square,
+        boxes,
+    ],
+)
+def test_a_copy_is_found_whatever_its_name(
+    tmp_path: Path, chests: list[np.ndarray], change: Change
+) -> None:
+    others = {f"other-{place}.png": chest for place, chest in enumerate(chests[2:])}
+    copy = np.ascontiguousarray(change(chests[0]))
+    for names in (("a.png", "z.png"), ("z.png", "a.png")):
+        pictures = dict(zip(names, (chests[0], copy), strict=True))
+        pairs = found(tmp_path, {**others, **pictures})
+        assert [pair for pair, kind in pairs.items() if kind == "exposure"] == [("a.png", "z.png")]
+
+
+def test_of_a_file_that_is_there_several_times_one_stands_for_the_others(
+    tmp_path: Path, chests: list[np.ndarray]
+) -> None:
+    near = (chests[0] // 2 + 60).astype(np.uint8)
+    images = {"a.png": chests[0], "b.png": chests[0], "c.png": near, "d.png": near}
+    assert found(tmp_path, images) == {
+        ("a.png", "b.png"): "file",
+        ("c.png", "d.png"): "file",
+        ("a.png", "c.png"): "exposure",
+    }
+
+
+@pytest.mark.parametrize("k", [1, 4, 6])
+def test_rotated_and_flipped_copies_are_found_where_asked(
+    tmp_path: Path, chests: list[np.ndarray], k: int
+) -> None:
+    images = {"a.png": chests[0], "b.png": apply_symmetry(chests[0], k), "c.png": chests[2]}
+    assert found(tmp_path, images) == {}
+    assert found(tmp_path, images, rotations_and_flips=True) == {("a.png", "b.png"): "exposure"}
+
+
+def test_the_eight_symmetries_are_different() -> None:
+    image = np.arange(9, dtype=np.uint8).reshape(3, 3)
+    assert len({apply_symmetry(image, k).tobytes() for k in range(8)}) == 8
+    assert (apply_symmetry(image, 0) == image).all()
+    assert (apply_symmetry(image, 4) == image[:, ::-1]).all()
+
+
+def test_a_file_that_was_changed_after_prepare_is_named(
+    tmp_path: Path, chests: list[np.ndarray]
+) -> None:
+    for name, image in (("a.png", chests[0]), ("b.png", chests[0] // 2)):
+        Image.fromarray(image).save(tmp_path / name)
+    table, thumbnails = prepared(tmp_path, ["a.png", "b.png"])
+    (tmp_path / "b.png").unlink()
+    with pytest.raises(UserError, match=r"b.png can't be read any more"):
+        find_pairs(table, thumbnails, tmp_path, PARAMS)
