@@ -104,7 +104,7 @@ def main() -> None:
             }
             compare(model, variants, options.repeats)
         loaders: dict[str, Callable[[], Batches]] = {
-            "this loader": partial(build_loader, training, settings, pin_memory=False),
+            "this loader": partial(build_loader, training, settings, torch.device("cpu")),
             **other_loaders,
         }
         compare(
@@ -217,9 +217,8 @@ def stage(
     module = TimedModule(
         classifier.network, classifier.info, settings, lr, torch.ones(len(CLASSES)), history
     )
-    pin = default_device().type == "cuda"
     train_loader, val_loader = (
-        build_loader(dataset, settings, pin) for dataset in (training, validation)
+        build_loader(dataset, settings, default_device()) for dataset in (training, validation)
     )
     checkpoint = training.path.with_name("state.ckpt")
     with redirect_stdout(None):

@@ -65,7 +65,7 @@ def range_test(setup: TrainingSetup, settings: Train, device: torch.device) -> p
     lr_scales = [group["lr"] for group in optimizer.param_groups]
     rows: list[tuple[float, float, float]] = []
     average = 0.0
-    batches = endless(build_loader(setup.training, settings, pin_memory=False))
+    batches = endless(build_loader(setup.training, settings, device))
     for step, (images, targets) in zip(range(STEPS), batches, strict=False):
         lr = MIN_LR * (MAX_LR / MIN_LR) ** (step / (STEPS - 1))
         for group, scale in zip(optimizer.param_groups, lr_scales, strict=True):

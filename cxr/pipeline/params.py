@@ -114,7 +114,7 @@ class Train(Settings):
     monitor: Literal["loss", "accuracy", "balanced_accuracy", "auroc"]
     patience: Annotated[int, Field(ge=0)]
     precision: Literal["auto", "fp32", "bf16"]
-    workers: Annotated[int, Field(ge=0)]
+    workers: Annotated[int, Field(ge=0)] | Literal["auto"]
     devices: Positive
     nodes: Positive
     strategy: Literal["auto", "ddp"]

@@ -74,8 +74,7 @@ def main() -> None:
         history,
     )
     train_loader, val_loader = (
-        build_loader(dataset, settings, pin_memory=device.type == "cuda")
-        for dataset in (training, validation)
+        build_loader(dataset, settings, device) for dataset in (training, validation)
     )
     fit(module, train_loader, val_loader, precision, checkpoint)
     if rank:
