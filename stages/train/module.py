@@ -7,12 +7,12 @@ from typing import Any
 import lightning
 import torch
 import torch.distributed
-from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
 from cxr.models.info import ModelInfo
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import Train
+from stages.train.average import MovingAverage
 from stages.train.epoch_metrics import epoch_metrics
 from stages.train.history import History
 from stages.train.loss import mixup, training_loss
@@ -20,8 +20,9 @@ from stages.train.optimizer import build_optimizer, build_schedule, freeze_backb
 from stages.train.sampler import rank_and_world_size
 from stages.train.seeding import seed_sequence
 
-CHECK_EVERY = 20
-"""Steps between two checks for a diverged loss: each makes the CPU wait for the GPU."""
+CHECK_EVERY = 50
+"""Steps between two looks at the loss, to show it and to stop if it diverged. Each makes the CPU
+wait for the GPU, which then has nothing to do until the next step reaches it."""
 
 Batch = tuple[Tensor, Tensor]
 
@@ -52,10 +53,7 @@ class TrainingModule(lightning.LightningModule):
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.class_weights: Tensor
         self.history = history
-        self.ema: ModelEmaV3 | None = None
-        if settings.ema_decay:
-            self.ema = ModelEmaV3(model, settings.ema_decay, use_warmup=True)
-            self.ema.requires_grad_(False)
+        self.ema = MovingAverage(model, settings.ema_decay) if settings.ema_decay else None
         self.best_state: dict[str, Tensor] = {}
         self.outputs: dict[str, list[Batch]] = {"train": [], "val": []}
         self.losses: list[Tensor] = []
@@ -93,9 +91,9 @@ class TrainingModule(lightning.LightningModule):
             loss = self.loss(logits, targets)
         self.outputs["train"].append((logits.detach(), targets))
         self.losses.append(loss.detach())
-        self.log("loss", loss.detach(), prog_bar=True, logger=False)
         if (index + 1) % CHECK_EVERY == 0:
             self.stop_if_diverged()
+            self.log("loss", loss.detach(), prog_bar=True, logger=False)
         return loss
 
     def seed_key(self) -> list[int]:
@@ -169,7 +167,7 @@ class TrainingModule(lightning.LightningModule):
         self.log_dict(displayed, prog_bar=True, logger=False)
         if self.history.best()[0] == len(self.history.epochs):
             self.best_state = {
-                name: tensor.detach().cpu().clone()
+                name: tensor.detach().to("cpu", copy=True)
                 for name, tensor in self.eval_model.state_dict().items()
             }
         self.trainer.should_stop = self.patience_exceeded()

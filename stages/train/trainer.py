@@ -18,7 +18,7 @@ from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import Train
 from stages.train.checkpoint import AtomicCheckpointIO, CheckpointEachEpoch
 from stages.train.data import Loader
-from stages.train.module import TrainingModule
+from stages.train.module import CHECK_EVERY, TrainingModule
 
 
 def fit(
@@ -41,7 +41,9 @@ def fit(
     callbacks: list[Callback] = [CheckpointEachEpoch(checkpoint, training)]
     terminal = sys.stderr.isatty()
     if terminal:
-        callbacks.append(TQDMProgressBar(leave=False))
+        # Each refresh waits for the GPU.
+        rate = CHECK_EVERY if torch.cuda.is_available() else 1
+        callbacks.append(TQDMProgressBar(refresh_rate=rate, leave=False))
     trainer = lightning.Trainer(
         max_epochs=settings.epochs,
         accelerator="auto",
