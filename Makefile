@@ -14,7 +14,7 @@ PIP_INSTALL := python -m pip install --quiet --disable-pip-version-check
 COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --universal \
   --python-version 3.11 --generate-hashes --annotation-style line
 
-.PHONY: help repro sweep test test-slow coverage lock bench-data bench-train bench-use env env-dev
+.PHONY: help repro sweep test test-slow coverage lock bench-data bench-train bench-gpu bench-use env env-dev
 .DELETE_ON_ERROR:
 
 help:  ## List the targets
@@ -58,6 +58,9 @@ bench-data: env  ## Benchmark dedupe and prepare
 
 bench-train: env  ## Benchmark training
 	python -m benchmarks.train
+
+bench-gpu: env  ## Benchmark training on a GPU (at most eight minutes)
+	python -m benchmarks.gpu
 
 bench-use: env  ## Benchmark heatmaps and predictions
 	python -m benchmarks.gradcam
