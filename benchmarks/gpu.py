@@ -34,7 +34,7 @@ import torch
 from benchmarks.steps import CLASSES, ceiling, repeatable, stage
 from cxr.commands.markdown import markdown_table
 from cxr.models.devices import default_device
-from cxr.pipeline.params import Params, Train, load
+from cxr.pipeline.params import Params, Training, load
 from stages.train.augment import build_transform
 from stages.train.data import Subset, XrayDataset, loading_processes
 
@@ -47,7 +47,7 @@ def main() -> None:
     options = parse_arguments()
     stop_at = time.monotonic() + 60 * options.minutes
     params = load(Path("params.yaml"))
-    defaults = params.train.model_copy(update={"epochs": 2})
+    defaults = params.training().model_copy(update={"epochs": 2})
     settings = defaults.model_copy(update={"batch_size": options.batch_size})
     best = defaults.model_copy(update={"batch_size": options.best_batch_size})
     print(machine(), f"{loading_processes(settings, default_device())} processes load images")
@@ -95,7 +95,7 @@ def machine() -> str:
     return f"{card}, {cores} cores, {versions},"
 
 
-def dataset(path: Path, settings: Train, count: int) -> XrayDataset:
+def dataset(path: Path, settings: Training, count: int) -> XrayDataset:
     """So many training images, of which some are the same, augmented."""
     rows = np.arange(count)
     subset = Subset(rows % DIFFERENT_IMAGES, rows % len(CLASSES))
@@ -106,7 +106,7 @@ def measure(
     found: dict[str, float],
     params: Params,
     model: str,
-    settings: Train,
+    settings: Training,
     training: XrayDataset,
     prefix: str = "",
 ) -> None:
@@ -123,7 +123,9 @@ def measure(
         found[prefix + name] = max(speed, found.get(prefix + name, 0.0))
 
 
-def at_best(params: Params, model: str, settings: Train, training: XrayDataset) -> dict[str, float]:
+def at_best(
+    params: Params, model: str, settings: Training, training: XrayDataset
+) -> dict[str, float]:
     """Measure the compiled network; nothing where it cannot be compiled (no C compiler)."""
     repeatable(False)
     try:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from cxr.models.classifier import Classifier
 from cxr.models.devices import default_device
 from cxr.models.info import ModelInfo
-from cxr.pipeline.params import Params, Train
+from cxr.pipeline.params import Params, Training
 from stages.train.data import XrayDataset, build_loader
 from stages.train.history import History
 from stages.train.module import TrainingModule
@@ -82,14 +82,13 @@ def build(params: Params, name: str, size: int) -> tuple[Classifier, str]:
 
 
 def stage(
-    params: Params, name: str, settings: Train, training: XrayDataset, validation: XrayDataset
+    params: Params, name: str, settings: Training, training: XrayDataset, validation: XrayDataset
 ) -> list[float]:
     """Measure the second epoch of the train stage (in the first, workers start)."""
     classifier, precision = build(params, name, size_of(training))
     history = History(settings.epochs, settings.monitor)
-    lr = params.architectures[name].lr
     module = TimedModule(
-        classifier.network, classifier.info, settings, lr, torch.ones(len(CLASSES)), history
+        classifier.network, classifier.info, settings, torch.ones(len(CLASSES)), history
     )
     train_loader, val_loader = (
         build_loader(dataset, settings, default_device()) for dataset in (training, validation)
@@ -102,7 +101,7 @@ def stage(
 
 
 def ceiling(
-    params: Params, name: str, settings: Train, training: XrayDataset, compiled: bool = False
+    params: Params, name: str, settings: Training, training: XrayDataset, compiled: bool = False
 ) -> list[float]:
     """Measure the same step on one batch that is on the device already, normalized."""
     classifier, precision = build(params, name, size_of(training))
@@ -115,11 +114,11 @@ def ceiling(
 
 
 def time_steps(
-    model: nn.Module, precision: str, settings: Train, batches: Batches, compiled: bool = False
+    model: nn.Module, precision: str, settings: Training, batches: Batches, compiled: bool = False
 ) -> list[float]:
     """Measure images/s of each training step except the first, which warm up (and compile)."""
     device = default_device()
-    optimizer = build_optimizer(model.train(), settings, lr=1e-4)
+    optimizer = build_optimizer(model.train(), settings)
     network = torch.compile(model) if compiled else model
     clock = StepClock()
     for images, targets in batches:
@@ -137,3 +136,9 @@ def time_steps(
 def size_of(dataset: XrayDataset) -> int:
     """Return the side length of the images in pixels."""
     return int(np.load(dataset.path, mmap_mode="r").shape[1])
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait for the GPU."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()

@@ -50,7 +50,7 @@ from benchmarks.steps import (
     time_steps,
 )
 from cxr.models.devices import default_device
-from cxr.pipeline.params import Params, Train, load
+from cxr.pipeline.params import Params, Training, load
 from stages.train.augment import build_transform
 from stages.train.data import Subset, XrayDataset, build_loader, loading_processes
 
@@ -62,7 +62,7 @@ def main() -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     repeatable(True)
     params = load(Path("params.yaml"))
-    settings = params.train.model_copy(
+    settings = params.training().model_copy(
         update={"epochs": 2, "workers": options.workers, "batch_size": options.batch_size}
     )
     print(
@@ -134,7 +134,7 @@ def write_images(folder: Path, count: int, size: int, file: int) -> Subset:
     return Subset(np.arange(count), targets)
 
 
-def timm_loader(folder: Path, settings: Train, size: int) -> Batches:
+def timm_loader(folder: Path, settings: Training, size: int) -> Batches:
     """Build timm's loader of grey images. It has no rotation, and crops instead of shifting."""
     augment = settings.augment
     return timm.data.create_loader(
@@ -156,7 +156,7 @@ def timm_loader(folder: Path, settings: Train, size: int) -> Batches:
     )
 
 
-def image_folder(folder: Path, settings: Train, size: int) -> Batches:
+def image_folder(folder: Path, settings: Training, size: int) -> Batches:
     """Build the loader that most notebooks use: RGB, torchvision's transforms."""
     augment = settings.augment
     transform = v2.Compose(
@@ -185,7 +185,11 @@ def image_folder(folder: Path, settings: Train, size: int) -> Batches:
 
 
 def step_with_loader(
-    params: Params, name: str, settings: Train, training: XrayDataset, make: Callable[[], Batches]
+    params: Params,
+    name: str,
+    settings: Training,
+    training: XrayDataset,
+    make: Callable[[], Batches],
 ) -> list[float]:
     """Measure the same step with another loader."""
     classifier, precision = build(params, name, size_of(training))

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_convert
 
 from cxr.pipeline.errors import UserError
-from cxr.pipeline.params import Train
+from cxr.pipeline.params import Training
 from cxr.pipeline.tables import class_indices
 from stages.train.augment import augment
 from stages.train.sampler import (
@@ -122,7 +122,7 @@ MOST_WORKERS = 8
 """Of `train.workers: auto`. Eight feed an H100 that trains a resnet18 (docs/training.md)."""
 
 
-def build_loader(dataset: XrayDataset, settings: Train, device: torch.device) -> Loader:
+def build_loader(dataset: XrayDataset, settings: Training, device: torch.device) -> Loader:
     """Build the loader of training images (shuffled) or, without a transform, validation images.
 
     With several processes, each gets an equal share of every batch.
@@ -136,9 +136,9 @@ def build_loader(dataset: XrayDataset, settings: Train, device: torch.device) ->
     processes = settings.devices * settings.nodes
     if settings.batch_size % processes or settings.batch_size < 2 * processes:
         raise UserError(
-            f"params.yaml: train.batch_size: {settings.batch_size} images cannot be divided "
-            f"equally among {processes} processes (train.devices x train.nodes) with at least two "
-            f"each: choose a multiple of {processes}."
+            f"params.yaml: recipes.{settings.recipe}.batch_size: {settings.batch_size} images "
+            f"cannot be divided equally among {processes} processes (train.devices x train.nodes) "
+            f"with at least two each: choose a multiple of {processes}."
         )
     targets = dataset.subset.targets
     length = len(targets)
@@ -171,7 +171,7 @@ def build_loader(dataset: XrayDataset, settings: Train, device: torch.device) ->
     )
 
 
-def loading_processes(settings: Train, device: torch.device) -> int:
+def loading_processes(settings: Training, device: torch.device) -> int:
     """How many processes load images for each process that trains: `train.workers`.
 
     auto: on a GPU, one fewer than the cores for each process that trains, at most 8; on a CPU none.

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from cxr.models.info import ModelInfo
 from cxr.pipeline.errors import UserError
-from cxr.pipeline.params import Train
+from cxr.pipeline.params import Training
 from stages.train.average import MovingAverage
 from stages.train.epoch_metrics import epoch_metrics
 from stages.train.history import History
@@ -28,7 +28,7 @@ Batch = tuple[Tensor, Tensor]
 
 
 class TrainingModule(lightning.LightningModule):
-    """A network in training. `best_state` is the state dict of the best epoch.
+    """A network in training. `kept_state` is the state dict of the epoch that is saved so far.
 
     Args:
         info: class names and normalization.
@@ -40,8 +40,7 @@ class TrainingModule(lightning.LightningModule):
         self,
         model: nn.Module,
         info: ModelInfo,
-        settings: Train,
-        lr: float,
+        settings: Training,
         class_weights: Tensor,
         history: History,
     ) -> None:
@@ -49,12 +48,11 @@ class TrainingModule(lightning.LightningModule):
         self.model = model
         self.info = info
         self.settings = settings
-        self.lr = lr
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.class_weights: Tensor
         self.history = history
         self.ema = MovingAverage(model, settings.ema_decay) if settings.ema_decay else None
-        self.best_state: dict[str, Tensor] = {}
+        self.kept_state: dict[str, Tensor] = {}
         self.outputs: dict[str, list[Batch]] = {"train": [], "val": []}
         self.losses: list[Tensor] = []
         self.epoch_start = 0.0
@@ -131,8 +129,8 @@ class TrainingModule(lightning.LightningModule):
     def diverged(self, where: str) -> UserError:
         """Return the error for a diverged training."""
         return UserError(
-            f"the loss became NaN or infinite in {where}: decrease "
-            f"architectures.{self.info.architecture}.lr ({self.lr}) in params.yaml."
+            f"the loss became NaN or infinite in {where}, at a learning rate of "
+            f"{self.settings.lr:g}: decrease recipes.{self.settings.recipe}.lr in params.yaml."
         )
 
     def on_validation_start(self) -> None:
@@ -146,7 +144,7 @@ class TrainingModule(lightning.LightningModule):
         self.outputs["val"].append((logits, targets))
 
     def on_train_epoch_end(self) -> None:
-        """Compute the metrics of the epoch (validation has run before) and keep the best state."""
+        """Compute the metrics of the epoch (validation has run before); keep its state if best."""
         outputs = {subset: gather(batches) for subset, batches in self.outputs.items()}
         if not torch.isfinite(outputs["val"][0]).all():
             raise self.diverged(f"epoch {self.current_epoch + 1}, after its last step")
@@ -155,18 +153,19 @@ class TrainingModule(lightning.LightningModule):
             for subset, (logits, targets) in outputs.items()
             for name, value in epoch_metrics(logits, targets, self.class_weights).items()
         }
-        if math.isnan(metrics[f"val/{self.settings.monitor}"]):
+        if math.isnan(metrics.get(f"val/{self.settings.monitor}", 0.0)):
             raise UserError(
-                f"train.monitor: {self.settings.monitor} is undefined on this validation set "
-                "(only one class): choose another, or change split.fold in params.yaml."
+                f"params.yaml: recipes.{self.settings.recipe}.monitor: {self.settings.monitor} is "
+                "undefined on this validation set (only one class): choose another, or change "
+                "split.fold."
             )
         self.history.append(metrics, len(outputs["train"][1]), self.training_seconds)
         displayed = {
             name: metrics[f"val/{name}"] for name in ("loss", "balanced_accuracy", "auroc")
         }
         self.log_dict(displayed, prog_bar=True, logger=False)
-        if self.history.best()[0] == len(self.history.epochs):
-            self.best_state = {
+        if self.history.kept() == len(self.history.epochs):
+            self.kept_state = {
                 name: tensor.detach().to("cpu", copy=True)
                 for name, tensor in self.eval_model.state_dict().items()
             }
@@ -176,20 +175,20 @@ class TrainingModule(lightning.LightningModule):
         """Whether the last `patience` epochs brought no improvement."""
         if not self.settings.patience or not self.history.epochs:
             return False
-        best_epoch = max(self.history.best()[0], self.settings.freeze_epochs)
+        best_epoch = max(self.history.kept(), self.settings.freeze_epochs)
         return len(self.history.epochs) - best_epoch >= self.settings.patience
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["history"] = self.history.epochs
-        checkpoint["best_state"] = self.best_state
+        checkpoint["kept_state"] = self.kept_state
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.history.epochs = checkpoint["history"]
-        self.best_state = checkpoint["best_state"]
+        self.kept_state = checkpoint["kept_state"]
         print(f"resuming after epoch {len(self.history.epochs)}", flush=True)
 
     def configure_optimizers(self) -> Any:
-        optimizer = build_optimizer(self.model, self.settings, self.lr)
+        optimizer = build_optimizer(self.model, self.settings)
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = build_schedule(optimizer, self.settings, steps)
         return {

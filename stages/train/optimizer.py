@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from cxr.pipeline.params import Train
+from cxr.pipeline.params import Training
 
 
 class Lamb(torch.optim.AdamW):
@@ -42,7 +42,7 @@ class Lamb(torch.optim.AdamW):
         return loss
 
 
-def build_optimizer(model: nn.Module, settings: Train, lr: float) -> torch.optim.Optimizer:
+def build_optimizer(model: nn.Module, settings: Training) -> torch.optim.Optimizer:
     """Build timm's optimizer, without weight decay for biases and normalization.
 
     With `layer_decay` d, a layer n steps before the last one has a learning rate of d^n times the
@@ -51,7 +51,7 @@ def build_optimizer(model: nn.Module, settings: Train, lr: float) -> torch.optim
     optimizer = timm.optim.create_optimizer_v2(
         model,
         opt="adamw" if settings.optimizer == "lamb" else settings.optimizer,
-        lr=lr,
+        lr=settings.lr,
         weight_decay=settings.weight_decay,
         # torch's fused SGD does not support parameters that are unfrozen later.
         fused=settings.optimizer != "sgd",
@@ -65,7 +65,7 @@ def build_optimizer(model: nn.Module, settings: Train, lr: float) -> torch.optim
     return optimizer
 
 
-def build_schedule(optimizer: torch.optim.Optimizer, settings: Train, steps: int) -> LambdaLR:
+def build_schedule(optimizer: torch.optim.Optimizer, settings: Training, steps: int) -> LambdaLR:
     """Build the schedule over `steps` steps: constant in frozen epochs, then warm-up and cosine."""
     per_epoch = steps // settings.epochs
     frozen = settings.freeze_epochs * per_epoch

@@ -84,8 +84,7 @@ def imagenet_weights(info: ModelInfo) -> Pretrained:
     config = timm.get_pretrained_cfg(info.timm)
     if config is None or not config.has_weights:
         raise UserError(
-            f"train.weights: timm has no ImageNet weights for {info.timm}: "
-            "use scratch or the path of a file."
+            f"timm has no ImageNet weights for {info.timm}: use scratch or the path of a file."
         )
     print(f"loading the ImageNet weights of {info.timm} ({config.hf_hub_id})", flush=True)
     if not hub_reachable():
@@ -99,7 +98,7 @@ def imagenet_weights(info: ModelInfo) -> Pretrained:
     # The type of the error depends on how timm downloads the file.
     except Exception as error:
         raise UserError(
-            f"train.weights: the ImageNet weights of {info.timm} cannot be downloaded "
+            f"the ImageNet weights of {info.timm} cannot be downloaded "
             f"({type(error).__name__}): download model.safetensors of {config.hf_hub_id} where "
             "there is a network, and set train.weights to its path."
         ) from error
@@ -124,7 +123,7 @@ def read_weights(path: Path) -> Pretrained:
     """
     if not path.is_file():
         raise UserError(
-            f"train.weights: there is no file {path}: give scratch, imagenet or the path of a "
+            f"there is no file {path}: give scratch, imagenet or the path of a "
             ".safetensors or .pth file (an absolute one for queued experiments)."
         )
     try:
@@ -134,7 +133,7 @@ def read_weights(path: Path) -> Pretrained:
     except Exception as error:
         reason = ANSI.sub("", str(error)).split(". ")[0]
         raise UserError(
-            f"train.weights: {path} contains no plain weights "
+            f"{path} contains no plain weights "
             f"({textwrap.shorten(reason, 160, placeholder=' …')}): save only the state dict, "
             "preferably as .safetensors."
         ) from error
@@ -182,7 +181,7 @@ def load_matching(network: nn.Module, state: StateDict, origin: str, name: str) 
     surplus = [key for key in unused if key.split(".")[0] in parts and not key.startswith(head)]
     if lacking or surplus:
         raise UserError(
-            f"train.weights: {origin.split()[0]} matches {len(matching)} of the {len(wanted)} "
+            f"{origin.split()[0]} matches {len(matching)} of the {len(wanted)} "
             f"tensors of {name}: these are the weights of another network (params.yaml: model). "
             f"It lacks {described(lacking[:2], wanted)}; "
             f"it has {described((surplus or unused)[:2], state)}."

@@ -19,7 +19,7 @@ def split(small):
 
 def batches(small, split, workers, epochs=(0, 1)):
     """What a loader gives in some epochs."""
-    settings = load(PARAMS).train.model_copy(update={"workers": workers, "batch_size": 8})
+    settings = load(PARAMS).training().model_copy(update={"workers": workers, "batch_size": 8})
     training, _, _ = data.train_and_val(split)
     images = data.XrayDataset(
         small / "pixels.npy", training, settings.seed, build_transform(AUGMENT)
@@ -59,7 +59,7 @@ def test_as_many_processes_load_images_as_there_are_cores_for_them(
     monkeypatch, device, cores, changes, expected
 ):
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
-    settings = load(PARAMS).train.model_copy(update=changes)
+    settings = load(PARAMS).training().model_copy(update=changes)
     assert data.loading_processes(settings, torch.device(device)) == expected
 
 
@@ -72,7 +72,7 @@ def test_an_epoch_shows_each_training_image_once(small, split):
 def test_validation_images_come_as_they_are_in_order(small, split):
     _, validation, classes = data.train_and_val(split)
     images = data.XrayDataset(small / "pixels.npy", validation, 0, None)
-    loader = data.build_loader(images, load(PARAMS).train, torch.device("cpu"))
+    loader = data.build_loader(images, load(PARAMS).training(), torch.device("cpu"))
     pixels, labels = (torch.cat(parts) for parts in zip(*loader, strict=True))
     rows = split[split["split"] == "val"]
     assert np.array_equal(pixels, np.load(small / "pixels.npy")[rows["row"]])
@@ -80,7 +80,7 @@ def test_validation_images_come_as_they_are_in_order(small, split):
 
 
 def test_a_last_batch_of_one_image_is_left_out(small, split):
-    settings = load(PARAMS).train.model_copy(update={"batch_size": 7})
+    settings = load(PARAMS).training().model_copy(update={"batch_size": 7})
     training, _, _ = data.train_and_val(split)
     images = data.XrayDataset(small / "pixels.npy", training, 0, build_transform(AUGMENT))
     sizes = [len(labels) for _, labels in data.build_loader(images, settings, torch.device("cpu"))]

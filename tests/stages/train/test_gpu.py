@@ -60,12 +60,12 @@ def test_learns_as_on_the_cpu(train, monkeypatch):
 
 @pytest.mark.parametrize("name", ["lamb", "adamw", "adam", "sgd"])
 def test_optimizers_take_the_steps_that_they_take_on_the_cpu(name):
-    settings = load(PARAMS).train.model_copy(update={"optimizer": name, "layer_decay": 0.8})
+    settings = load(PARAMS).training().model_copy(update={"optimizer": name, "layer_decay": 0.8})
     networks = []
     for device in ("cpu", "cuda"):
         torch.manual_seed(0)
         network = build_network("resnet18", 2).to(memory_format=torch.channels_last).to(device)
-        optimizer = build_optimizer(network, settings, lr=0.01)
+        optimizer = build_optimizer(network, settings)
         for step in range(3):
             torch.manual_seed(step)
             for parameter in network.parameters():

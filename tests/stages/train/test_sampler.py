@@ -57,7 +57,7 @@ def test_processes_share_every_batch(monkeypatch):
 
 
 def test_fewer_images_than_processes_are_refused(small):
-    settings = load(PARAMS).train.model_copy(update={"devices": 8, "batch_size": 16})
+    settings = load(PARAMS).training().model_copy(update={"devices": 8, "batch_size": 16})
     few = data.Subset(np.arange(7), np.zeros(7, int))
     images = data.XrayDataset(small / "pixels.npy", few, 0, None)
     with pytest.raises(UserError, match=r"7 images.*8 processes"):
@@ -66,8 +66,8 @@ def test_fewer_images_than_processes_are_refused(small):
 
 @pytest.mark.parametrize("batch_size", [9, 2])
 def test_a_batch_that_can_not_be_shared_is_refused(small, batch_size):
-    settings = load(PARAMS).train.model_copy(update={"devices": 2, "batch_size": batch_size})
+    settings = load(PARAMS).training().model_copy(update={"devices": 2, "batch_size": batch_size})
     training, _, _ = data.train_and_val(tables.read(small / "split.csv", tables.Split))
     images = data.XrayDataset(small / "pixels.npy", training, 0, None)
-    with pytest.raises(UserError, match=r"train\.batch_size.*multiple of 2"):
+    with pytest.raises(UserError, match=r"recipes\.scratch\.batch_size.*multiple of 2"):
         data.build_loader(images, settings, torch.device("cpu"))
