@@ -42,13 +42,13 @@ def check_folder(key: str, path: str, used: bool = True) -> None:
 def check_weights(params: Params) -> None:
     """Raise a UserError if the file with the initial weights does not exist."""
     key, weights = f"recipes.{params.recipe}.weights", params.recipes[params.recipe].weights
-    if weights in ("scratch", "imagenet"):
+    if weights in ("scratch", "imagenet") or weights.startswith("hf-hub:"):
         return
     check_path_in_experiment(key, weights)
     if not Path(weights).is_file():
         raise UserError(
             f"params.yaml: {key}: there is no file '{weights}'. "
-            "Write scratch, imagenet or the path of a .safetensors or .pth file."
+            "Write scratch, imagenet, hf-hub:owner/name or the path of a .safetensors or .pth file."
         )
 
 
