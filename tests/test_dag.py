@@ -114,7 +114,8 @@ def rounds() -> list[list[tuple[str, object, set[str]]]]:
     """
     found: list[dict[str, tuple[str, object, set[str]]]] = []
     for use in USES:
-        section = use[0].split(".")[0]
+        # `recipe` decides which of `recipes` is used.
+        section = use[0].split(".")[0].removesuffix("s")
         free = next((one for one in found if section not in one), None)
         if free is None:
             found.append(free := {})

@@ -140,6 +140,7 @@ def go_back(project: Project) -> None:
     [
         ("recipes.scratch.epochs=abc", "recipes.scratch.epochs: 'abc' is invalid"),
         ("model=simple_cnm", "model: 'simple_cnm' is not under `architectures:`"),
+        ("recipe=finetun", "recipe: 'finetun' is not under `recipes:` (did you mean 'finetune'?)"),
     ],
 )
 def test_a_setting_that_is_refused_loses_nothing(
