@@ -14,11 +14,11 @@ PIP_INSTALL := python -m pip install --quiet --disable-pip-version-check
 COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --universal \
   --python-version 3.11 --generate-hashes --annotation-style line
 
-.PHONY: help repro sweep test test-slow coverage lock bench-data bench-train bench-use env env-dev
+.PHONY: help repro sweep S0 S1 S2 S3 S4 test test-slow coverage lock bench-data bench-train bench-gpu bench-use env env-dev
 .DELETE_ON_ERROR:
 
 help:  ## List the targets
-	@awk -F ':.*##' '/^[a-z-]+:.*##/ {printf "make %-12s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*##' '/^[a-zA-Z0-9-]+:.*##/ {printf "make %-12s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 repro: env  ## Run the pipeline and print the results
 	dvc repro
@@ -32,6 +32,30 @@ repro: env  ## Run the pipeline and print the results
 sweep: env  ## MODELS="resnet18 densenet121" [SET="train.seed=0,1,2"] [JOBS=2]: compare networks
 	@test -n "$(MODELS)" || { echo 'error: make sweep MODELS="resnet18 densenet121"'; exit 1; }
 	dvc exp run --queue $(SET:%=-S %) -S "model=$(subst $(space),$(comma),$(strip $(MODELS)))"
+	dvc exp run --run-all --jobs $(JOBS)
+	cxr compare
+
+# The five projects of README.md. SET="inbox=/path/to/data": further settings.
+TUNED := -S prepare.image_size=224 -S recipe=finetune
+
+S0: env  ## COVID-19 Radiography Database, four networks
+	dvc exp run --queue -S dataset=radiography $(TUNED) $(SET:%=-S %) \
+	  -S model=resnet18,resnet50,densenet121,efficientnet_tiny
+	dvc exp run --run-all --jobs $(JOBS)
+	cxr compare
+
+S1: env  ## covid-chestxray, seven folds
+	cxr crossval --folds 7 -S dataset=covid_chestxray $(TUNED) -S model=mobilenetv2 $(SET:%=-S %)
+
+S2: env  ## covid19-image-dataset
+	dvc exp run -S dataset=covid19_image $(TUNED) -S model=mobilenetv2 $(SET:%=-S %)
+
+S3: env  ## COVID-19, normal, pneumonia, tuberculosis
+	dvc exp run -S dataset=chest4_tb $(TUNED) -S model=mobilenetv2 $(SET:%=-S %)
+
+S4: env  ## COVID-Xray-5k, five networks
+	dvc exp run --queue -S dataset=covid_xray_5k $(TUNED) $(SET:%=-S %) \
+	  -S model=mobilenetv2,mobilenetv3,resnet50,efficientnet_b0,densenet121
 	dvc exp run --run-all --jobs $(JOBS)
 	cxr compare
 
@@ -58,6 +82,9 @@ bench-data: env  ## Benchmark dedupe and prepare
 
 bench-train: env  ## Benchmark training
 	python -m benchmarks.train
+
+bench-gpu: env  ## Benchmark training on a GPU (at most eight minutes)
+	python -m benchmarks.gpu
 
 bench-use: env  ## Benchmark heatmaps and predictions
 	python -m benchmarks.gradcam

@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-from benchmarks.train import build, compare, synchronize, write_images
+from benchmarks.steps import build, synchronize
+from benchmarks.train import compare, write_images
 from cxr.heatmaps.explainer import BATCH_SIZE, Explainer, explain_rows
 from cxr.models.classifier import Classifier
 from cxr.models.devices import default_device

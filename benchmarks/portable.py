@@ -98,7 +98,7 @@ def serve(name: str, size: int, batch_size: int, portable: bool) -> None:
     precision = choose_precision(params.train.precision, portable, model, torch.device("cpu"))
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    optimizer = build_optimizer(model, params.train, lr=1e-4)
+    optimizer = build_optimizer(model, params.training())
     images = torch.randn(batch_size, 1, size, size).contiguous(memory_format=torch.channels_last)
     labels = torch.arange(batch_size) % 4
     sys.stdin.readline()

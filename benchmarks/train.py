@@ -11,7 +11,8 @@ in prepare. They use the most similar augmentation that they have. Then it measu
 alone.
 
 The variants take turns, because the speed of a shared machine drifts. The result is the median over
-the steps of all turns, because other users of the machine slow down single steps.
+the steps of all turns, because other users of the machine slow down single steps. All run under the
+stage's settings for repeatable results. For a GPU, see benchmarks/gpu.py.
 """
 
 from cxr.pipeline.environment import configure
@@ -23,8 +24,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -34,37 +34,25 @@ import numpy as np
 import timm.data
 import torch
 import torchvision
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader
 from torchvision.transforms import v2
 
-from cxr.models.classifier import Classifier
+from benchmarks.steps import (
+    CLASSES,
+    WARM_UP,
+    Batches,
+    build,
+    ceiling,
+    repeatable,
+    size_of,
+    stage,
+    time_steps,
+)
 from cxr.models.devices import default_device
-from cxr.models.info import ModelInfo
-from cxr.pipeline.params import Params, Train, load
+from cxr.pipeline.params import Params, Training, load
 from stages.train.augment import build_transform
-from stages.train.data import Subset, XrayDataset, build_loader
-from stages.train.history import History
-from stages.train.module import TrainingModule
-from stages.train.optimizer import build_optimizer
-from stages.train.trainer import choose_precision, fit
-
-CLASSES = ["a", "b"]
-Batches = Iterable[tuple[Tensor, Tensor]]
-
-
-class TimedModule(TrainingModule):
-    """A training module that records when each step ends, including the wait for its images."""
-
-    step_ends: list[float]
-
-    def on_train_epoch_start(self) -> None:
-        super().on_train_epoch_start()
-        self.step_ends = [time.perf_counter()]
-
-    def on_train_batch_end(self, *args: object) -> None:
-        synchronize(self.device)
-        self.step_ends.append(time.perf_counter())
+from stages.train.data import Subset, XrayDataset, build_loader, loading_processes
 
 
 def main() -> None:
@@ -72,8 +60,9 @@ def main() -> None:
     options = parse_arguments()
     if options.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    repeatable(True)
     params = load(Path("params.yaml"))
-    settings = params.train.model_copy(
+    settings = params.training().model_copy(
         update={"epochs": 2, "workers": options.workers, "batch_size": options.batch_size}
     )
     print(
@@ -104,7 +93,7 @@ def main() -> None:
             }
             compare(model, variants, options.repeats)
         loaders: dict[str, Callable[[], Batches]] = {
-            "this loader": partial(build_loader, training, settings, pin_memory=False),
+            "this loader": partial(build_loader, training, settings, torch.device("cpu")),
             **other_loaders,
         }
         compare(
@@ -129,7 +118,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def write_images(folder: Path, count: int, size: int, file: int) -> Subset:
-    """Write random smooth images with noise, as PNG files and as pixels.npy."""
+    """Write random smooth images with noise, as PNG files (of `file` pixels) and as pixels.npy."""
     random = np.random.default_rng(0)
     pixels = np.empty((count, size, size), np.uint8)
     targets = np.arange(count) % len(CLASSES)
@@ -145,7 +134,7 @@ def write_images(folder: Path, count: int, size: int, file: int) -> Subset:
     return Subset(np.arange(count), targets)
 
 
-def timm_loader(folder: Path, settings: Train, size: int) -> Batches:
+def timm_loader(folder: Path, settings: Training, size: int) -> Batches:
     """Build timm's loader of grey images. It has no rotation, and crops instead of shifting."""
     augment = settings.augment
     return timm.data.create_loader(
@@ -161,13 +150,13 @@ def timm_loader(folder: Path, settings: Train, size: int) -> Batches:
         interpolation="bilinear",
         mean=(0.5,),
         std=(0.25,),
-        num_workers=settings.workers,
+        num_workers=loading_processes(settings, default_device()),
         persistent_workers=False,
         device=torch.device("cpu"),
     )
 
 
-def image_folder(folder: Path, settings: Train, size: int) -> Batches:
+def image_folder(folder: Path, settings: Training, size: int) -> Batches:
     """Build the loader that most notebooks use: RGB, torchvision's transforms."""
     augment = settings.augment
     transform = v2.Compose(
@@ -191,85 +180,28 @@ def image_folder(folder: Path, settings: Train, size: int) -> Batches:
         settings.batch_size,
         shuffle=True,
         drop_last=True,
-        num_workers=settings.workers,
+        num_workers=loading_processes(settings, default_device()),
     )
-
-
-def build(params: Params, name: str, size: int) -> tuple[Classifier, str]:
-    """Return an untrained classifier on its device, and the precision that the stage would use."""
-    architecture = params.architectures[name]
-    info = ModelInfo(name, architecture.timm, CLASSES, size, 0.5, 0.25)
-    classifier = Classifier.build(info, architecture.drop_rate)
-    precision = choose_precision(
-        params.train.precision, params.cpu.portable, classifier.network, default_device()
-    )
-    classifier.network.to(default_device()).to(memory_format=torch.channels_last)
-    return classifier, precision
-
-
-def stage(
-    params: Params, name: str, settings: Train, training: XrayDataset, validation: XrayDataset
-) -> list[float]:
-    """Measure the second epoch of the train stage (in the first, workers start)."""
-    classifier, precision = build(params, name, size_of(training))
-    history = History(settings.epochs, settings.monitor)
-    lr = params.architectures[name].lr
-    module = TimedModule(
-        classifier.network, classifier.info, settings, lr, torch.ones(len(CLASSES)), history
-    )
-    pin = default_device().type == "cuda"
-    train_loader, val_loader = (
-        build_loader(dataset, settings, pin) for dataset in (training, validation)
-    )
-    checkpoint = training.path.with_name("state.ckpt")
-    with redirect_stdout(None):
-        fit(module, train_loader, val_loader, precision, checkpoint)
-    checkpoint.unlink()
-    return [settings.batch_size / seconds for seconds in np.diff(module.step_ends)]
-
-
-def ceiling(params: Params, name: str, settings: Train, training: XrayDataset) -> list[float]:
-    """Measure the same step on one batch that is on the device."""
-    classifier, precision = build(params, name, size_of(training))
-    keys = [(0, position, 0) for position in range(settings.batch_size)]
-    images, targets = (tensor.to(default_device()) for tensor in training.__getitems__(keys))
-    batch = (classifier.info.normalize(images), targets)
-    steps = len(training.subset) // settings.batch_size
-    return time_steps(classifier.network, precision, settings, (batch for _ in range(steps + 2)))
 
 
 def step_with_loader(
-    params: Params, name: str, settings: Train, training: XrayDataset, make: Callable[[], Batches]
+    params: Params,
+    name: str,
+    settings: Training,
+    training: XrayDataset,
+    make: Callable[[], Batches],
 ) -> list[float]:
     """Measure the same step with another loader."""
     classifier, precision = build(params, name, size_of(training))
     batches = ((images[:, :1], targets) for images, targets in endless(make()))
     steps = len(training.subset) // settings.batch_size
-    return time_steps(classifier.network, precision, settings, islice(batches, steps + 2))
+    return time_steps(classifier.network, precision, settings, islice(batches, steps + WARM_UP))
 
 
 def endless(batches: Batches) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches of one epoch after another."""
     while True:
         yield from batches
-
-
-def time_steps(model: nn.Module, precision: str, settings: Train, batches: Batches) -> list[float]:
-    """Measure images/s of each training step except the first two, which warm up."""
-    device = default_device()
-    optimizer = build_optimizer(model.train(), settings, lr=1e-4)
-    step_ends = []
-    for images, targets in batches:
-        images = images.to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-            logits = model(images)
-        loss = nn.functional.cross_entropy(logits.float(), targets.to(device))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        synchronize(device)
-        step_ends.append(time.perf_counter())
-    return [settings.batch_size / seconds for seconds in np.diff(step_ends[1:])]
 
 
 def load_all(make: Callable[[], Batches]) -> list[float]:
@@ -279,17 +211,6 @@ def load_all(make: Callable[[], Batches]) -> list[float]:
     started = time.perf_counter()
     images = sum(len(targets) for _, targets in batches)
     return [images / (time.perf_counter() - started)]
-
-
-def size_of(dataset: XrayDataset) -> int:
-    """Return the side length of the images in pixels."""
-    return int(np.load(dataset.path, mmap_mode="r").shape[1])
-
-
-def synchronize(device: torch.device) -> None:
-    """Wait for the GPU."""
-    if device.type == "cuda":
-        torch.cuda.synchronize()
 
 
 def compare(title: str, variants: Mapping[str, Callable[[], list[float]]], repeats: int) -> None:

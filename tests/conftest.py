@@ -66,7 +66,7 @@ def changed(
 
     def experiment(folder: Path) -> None:
         project = reproduced[0].copy(folder)
-        project.dvc("exp", "run", "--name", "other", "-S", "train.batch_size=8")
+        project.dvc("exp", "run", "--name", "other", "-S", "recipes.scratch.batch_size=8")
 
     folder = made_once("changed", experiment)
     return Project(folder).copy(tmp_path_factory.mktemp("changed") / "copy")

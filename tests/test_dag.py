@@ -92,10 +92,13 @@ USES = [
     ("prepare.backend", "threading", {"prepare", "report"}),
     ("dedupe.max_distance", 30, {"dedupe", "split", "report"}),
     ("split.fold", 1, {"split", "report"}),
-    ("train.epochs", 2, {"train", "report"}),
-    ("train.augment.horizontal_flip", 0.0, {"train", "report"}),
-    ("architectures.simple_cnn.lr", 0.1, {"train", "report"}),
-    ("architectures.resnet18.lr", 0.1, set()),
+    ("train.seed", 2, {"train", "report"}),
+    ("recipe", "finetune", {"train", "report"}),
+    ("recipes.scratch.epochs", 2, {"train", "report"}),
+    ("recipes.scratch.augment.horizontal_flip", 0.0, {"train", "report"}),
+    ("recipes.finetune.epochs", 2, set()),
+    ("architectures.simple_cnn.lr_factor", 0.1, {"train", "report"}),
+    ("architectures.resnet18.lr_factor", 0.1, set()),
     ("cpu.portable", False, {"train", "evaluate", "gradcam"}),
     ("evaluate.resamples", 200, {"evaluate", "gradcam", "report"}),
     ("evaluate.target_sensitivity", 0.9, {"evaluate", "report"}),
@@ -111,7 +114,8 @@ def rounds() -> list[list[tuple[str, object, set[str]]]]:
     """
     found: list[dict[str, tuple[str, object, set[str]]]] = []
     for use in USES:
-        section = use[0].split(".")[0]
+        # `recipe` decides which of `recipes` is used.
+        section = use[0].split(".")[0].removesuffix("s")
         free = next((one for one in found if section not in one), None)
         if free is None:
             found.append(free := {})

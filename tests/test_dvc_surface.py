@@ -55,7 +55,9 @@ def test_a_clone_without_a_cache_compares_two_commits(changed: Project, tmp_path
     assert both
     assert all({"old", "new"} <= set(change) for change in both)
     params = json.loads(clone.dvc("params", "diff", "HEAD~1", "--json"))
-    assert params == {"params.yaml": {"train.batch_size": {"old": 16, "new": 8, "diff": -8}}}
+    assert params == {
+        "params.yaml": {"recipes.scratch.batch_size": {"old": 16, "new": 8, "diff": -8}}
+    }
     clone.dvc("plots", "diff", "HEAD~1", "--targets", "plots/curves/confusion.csv")
     page = (clone.folder / "dvc_plots/index.html").read_text()
     assert '"rev": "HEAD~1"' in page
@@ -81,7 +83,9 @@ def test_the_table_of_experiments_fits_200_columns(
     assert "…" not in table
     assert max(map(len, table.splitlines())) <= 200
     header = next(line for line in table.splitlines() if "Experiment" in line)
-    assert {"balanced_accuracy", "auroc", "sensitivity", "train.batch_size"} <= set(header.split())
+    assert {"balanced_accuracy", "auroc", "sensitivity", "recipes.scratch.batch_size"} <= set(
+        header.split()
+    )
 
 
 def test_dvc_exp_run_changes_no_line_of_params_but_the_setting(tmp_path: Path) -> None:
@@ -134,8 +138,9 @@ def go_back(project: Project) -> None:
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ("train.epochs=abc", "train.epochs: 'abc' is invalid"),
+        ("recipes.scratch.epochs=abc", "recipes.scratch.epochs: 'abc' is invalid"),
         ("model=simple_cnm", "model: 'simple_cnm' is not under `architectures:`"),
+        ("recipe=finetun", "recipe: 'finetun' is not under `recipes:` (did you mean 'finetune'?)"),
     ],
 )
 def test_a_setting_that_is_refused_loses_nothing(

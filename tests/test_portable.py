@@ -52,7 +52,7 @@ for name in Path("networks").read_text().split():
     architecture = params.architectures[name]
     network = build_network(architecture.timm, 3, architecture.drop_rate)
     network = network.train().to(memory_format=torch.channels_last)
-    optimizer = build_optimizer(network, params.train, architecture.lr)
+    optimizer = build_optimizer(network, params.training())
     # Two cells of a map at least, without which normalization has nothing to normalize.
     images, labels = torch.randn(2, 1, 32, 32), torch.tensor([0, 1])
     torch.nn.functional.cross_entropy(network(images), labels).backward()

@@ -38,6 +38,7 @@ TEXTS = {page: (ROOT / page).read_text("utf-8") for page in [README, *DOCS, *PAR
 NOT_RUN = {
     "make test": "runs these tests",
     "srun ": "needs a cluster",
+    "cxr crossval": "tests/cxr/commands/test_crossval.py runs it",
     "dvc commit train": "needs what the cluster wrote",
 }
 # Small replacements for networks, and for what a reader has.
@@ -107,6 +108,8 @@ def check_command(words: list[str]) -> None:
         case ["cxr", name, *arguments]:
             command = cxr.commands[name]
             command.make_parser(Context(command)).parse_args(arguments)
+            settings = [match.groups() for word in words if (match := SETTING.fullmatch(word))]
+            check_settings({key: values.split(",") for key, values in settings})
         case ["make", target, *_]:
             assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text("utf-8"), re.M), target
         case ["python", "-m", module, *arguments]:
@@ -193,8 +196,18 @@ def test_each_command_has_options_settings_and_targets_that_exist() -> None:
 
 
 def test_the_five_projects_are_commands() -> None:
-    rows = re.findall(r"^\| (S\d) \|.*`dvc exp run [^`]+`", TEXTS[README], re.M)
-    assert rows == ["S0", "S1", "S2", "S3", "S4"]
+    rows = re.findall(r"^\| (S\d) \|.*`((?:dvc exp run|cxr crossval) [^`]+)`", TEXTS[README], re.M)
+    assert [name for name, _ in rows] == ["S0", "S1", "S2", "S3", "S4"]
+    for name, command in rows:
+        words = shlex.split(command)
+        assert words.count("-S") <= 4
+        # Without its own environment, whose commands come first.
+        run = subprocess.run(
+            ["make", "-n", name, "SET=train.seed=1"], cwd=ROOT, capture_output=True, text=True
+        )
+        lines = run.stdout.replace("\\\n", " ").splitlines()
+        made = next(shlex.split(line) for line in lines if line.startswith(command[:11]))
+        assert sorted(made) == sorted([*words, "-S", "train.seed=1"])
 
 
 @pytest.mark.parametrize("page", TEXTS)

@@ -127,6 +127,35 @@ def comment(against: str, out: Path | None, plots: Path | None) -> None:
 
 
 @cxr.command()
+@click.option(
+    "-S",
+    "--set-param",
+    "changes",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a setting, as in `dvc exp run`; may be given several times.",
+)
+@click.option("--folds", type=click.IntRange(3), help="How many (default: split.folds).")
+@click.option("--queue", is_flag=True, help="Queue the folds as experiments, and run nothing.")
+@click.option(
+    "--out",
+    type=PATH,
+    metavar="FOLDER",
+    help="Also write crossval.json, predictions.csv, confusion.png and index.html there.",
+)
+def crossval(changes: tuple[str, ...], folds: int | None, queue: bool, out: Path | None) -> None:
+    """Cross-validate: run every fold, and pool the predictions.
+
+    Each fold is an experiment in a temporary directory, so that the workspace stays as it is. The
+    test images of all folds are scored as one test set, with intervals over patients, beside the
+    mean of the folds. Folds that have run before come from DVC's cache.
+    """
+    from cxr.commands.crossval.command import crossval
+
+    crossval(list(changes), folds, queue, out, project())
+
+
+@cxr.command()
 @click.option("--model", type=PATH, required=True, help="The model folder: models/resnet18.")
 @click.option("--onnx", type=PATH, required=True, metavar="FILE", help="The file to write.")
 def export(model: Path, onnx: Path) -> None:

@@ -4,7 +4,7 @@ The learning rate rises from step to step. The suggestion is the rate at which t
 fastest.
 
 Lightning's `Tuner.lr_find` is not used: it sets one rate for all layers (which ignores
-`train.layer_decay`), takes the slope over the rate instead of its logarithm, and writes a
+`layer_decay`), takes the slope over the rate instead of its logarithm, and writes a
 checkpoint into the working directory.
 """
 
@@ -21,7 +21,7 @@ from torch import Tensor
 from cxr.models.devices import default_device
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import atomic_write
-from cxr.pipeline.params import Train, load
+from cxr.pipeline.params import Training, load
 from cxr.pipeline.tables import write_csv
 from cxr.plotting.figures import figure
 from stages.train.data import Loader, build_loader
@@ -42,18 +42,22 @@ DIVERGENCE_FACTOR = 4.0
 def find_lr(params_path: Path, pixels: Path, split: Path, plots: Path) -> None:
     """Run the test, write the curve, print the suggestion."""
     params = load(params_path)
-    current = params.architectures[params.model].lr
+    factor = params.architectures[params.model].lr_factor
+    settings = params.training()
     setup = build_setup(params, pixels, split)
-    curve = range_test(setup, params.train, default_device())
+    curve = range_test(setup, settings, default_device())
     with atomic_write(plots) as folder:
         folder.mkdir()
         write_csv(folder / "find_lr.csv", curve)
         lr = suggest_lr(curve)
         draw_curve(folder / "find_lr.png", curve, lr, params.model)
-    print(f"suggestion: architectures.{params.model}.lr: {lr:.1g} (currently {current:g})")
+    print(
+        f"suggestion: recipes.{params.recipe}.lr: {lr / factor:.1g} "
+        f"(currently {settings.lr / factor:g})"
+    )
 
 
-def range_test(setup: TrainingSetup, settings: Train, device: torch.device) -> pd.DataFrame:
+def range_test(setup: TrainingSetup, settings: Training, device: torch.device) -> pd.DataFrame:
     """Train for up to 100 steps in fp32, each with a higher learning rate.
 
     Returns:
@@ -61,11 +65,11 @@ def range_test(setup: TrainingSetup, settings: Train, device: torch.device) -> p
     """
     network = setup.classifier.network.to(device).train()
     class_weights = setup.class_weights.to(device)
-    optimizer = build_optimizer(network, settings, lr=1.0)
+    optimizer = build_optimizer(network, settings.model_copy(update={"lr": 1.0}))
     lr_scales = [group["lr"] for group in optimizer.param_groups]
     rows: list[tuple[float, float, float]] = []
     average = 0.0
-    batches = endless(build_loader(setup.training, settings, pin_memory=False))
+    batches = endless(build_loader(setup.training, settings, device))
     for step, (images, targets) in zip(range(STEPS), batches, strict=False):
         lr = MIN_LR * (MAX_LR / MIN_LR) ** (step / (STEPS - 1))
         for group, scale in zip(optimizer.param_groups, lr_scales, strict=True):
@@ -103,7 +107,7 @@ def suggest_lr(curve: pd.DataFrame) -> float:
     falling = curve.iloc[: int(curve["smoothed"].argmin()) + 1]
     if len(falling) < 3:
         raise UserError(
-            "the loss does not fall at any learning rate: check train.optimizer and train.weights "
+            "the loss does not fall at any learning rate: check the recipe's optimizer and weights "
             "in params.yaml, and the plots of the split stage."
         )
     slope = np.gradient(falling["smoothed"], np.log(falling["lr"]))

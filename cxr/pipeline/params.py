@@ -3,9 +3,17 @@
 import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -84,8 +92,7 @@ class SplitSettings(Settings):
         """Require `fold` to be one of the folds."""
         if self.fold >= self.folds:
             raise ValueError(
-                f"split.fold: {self.fold} must be below split.folds ({self.folds}); the first "
-                "fold is 0."
+                f"fold: {self.fold} must be below split.folds ({self.folds}); the first fold is 0."
             )
         return self
 
@@ -104,14 +111,14 @@ class Augment(Settings):
     erase: Fraction
 
 
-class Train(Settings):
-    seed: Seed
+class Recipe(Settings):
     weights: str
     epochs: Positive
     # Batch normalization needs more than one image.
     batch_size: Annotated[int, Field(ge=2)]
     accumulate_grad_batches: Positive
     optimizer: Literal["lamb", "adamw", "adam", "sgd"]
+    lr: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)]
     layer_decay: Annotated[float, Field(gt=0, le=1)]
     gradient_clip: Annotated[float, Field(ge=0)]
@@ -123,24 +130,50 @@ class Train(Settings):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
     mixup_alpha: Annotated[float, Field(ge=0)]
     ema_decay: Annotated[float, Field(ge=0, lt=1)]
-    monitor: Literal["loss", "accuracy", "balanced_accuracy", "auroc"]
+    monitor: Literal["loss", "accuracy", "balanced_accuracy", "auroc", "last"]
     patience: Annotated[int, Field(ge=0)]
-    precision: Literal["auto", "fp32", "bf16"]
-    workers: Annotated[int, Field(ge=0)]
-    devices: Positive
-    nodes: Positive
-    strategy: Literal["auto", "ddp"]
     augment: Augment
 
     @model_validator(mode="after")
-    def check_freeze_epochs(self) -> Self:
-        """Require the frozen epochs to be among the epochs."""
+    def check_epochs(self) -> Self:
+        """Require the frozen epochs to be among the epochs, and patience to have a metric."""
         if self.freeze_epochs > self.epochs:
             raise ValueError(
-                f"train.freeze_epochs: {self.freeze_epochs} is more than train.epochs "
-                f"({self.epochs})."
+                f"freeze_epochs: {self.freeze_epochs} is more than epochs ({self.epochs})."
+            )
+        if self.patience and self.monitor == "last":
+            raise ValueError(
+                f"patience: {self.patience} waits for no metric where monitor is last: "
+                "set patience to 0, or monitor to a metric."
             )
         return self
+
+
+class Train(Settings):
+    seed: Seed
+    precision: Literal["auto", "fp32", "bf16"]
+    workers: int | Literal["auto"]
+    devices: Positive
+    nodes: Positive
+    strategy: Literal["auto", "ddp"]
+
+    @field_validator("workers", mode="before")
+    @classmethod
+    def check_workers(cls, value: object) -> object:
+        """Describe both kinds of value. (pydantic reports a mistake for each kind.)"""
+        if value == "auto" or (type(value) is int and value >= 0):
+            return value
+        raise PydanticCustomError("workers", "give a number of processes, or auto")
+
+
+class Training(Recipe, Train):
+    """All that a training run needs to know: see `Params.training`.
+
+    Attributes:
+        recipe: its name.
+    """
+
+    recipe: str
 
 
 class Cpu(Settings):
@@ -154,9 +187,9 @@ class Gpu(Settings):
 
 class Architecture(Settings):
     timm: str
-    lr: Annotated[float, Field(gt=0)]
     drop_rate: Annotated[float, Field(ge=0, lt=1)]
-    epoch_factor: Positive = 1
+    lr_factor: Annotated[float, Field(gt=0)] = 1.0
+    scratch_epoch_factor: Positive = 1
 
 
 class Evaluate(Settings):
@@ -182,6 +215,7 @@ class Params(Settings):
     dataset: str
     inbox: Annotated[str, Field(min_length=1)]
     model: str
+    recipe: str
     download: Download
     phantom: Phantom
     union: Union
@@ -190,6 +224,7 @@ class Params(Settings):
     dedupe: Dedupe
     split: SplitSettings
     train: Train
+    recipes: dict[str, Recipe]
     cpu: Cpu
     gpu: Gpu
     architectures: dict[str, Architecture]
@@ -197,15 +232,29 @@ class Params(Settings):
     gradcam: GradCam
 
     @model_validator(mode="after")
-    def check_model(self) -> Self:
-        """Require the model to be one of the architectures."""
-        if self.model not in self.architectures:
-            raise ValueError(
-                f"model: '{self.model}' is not under `architectures:`"
-                f"{nearest(self.model, list(self.architectures))}. "
-                f"There are: {', '.join(self.architectures)}."
-            )
+    def check_names(self) -> Self:
+        """Require the model to be one of the architectures, and the recipe one of the recipes."""
+        for key, name, block, known in (
+            ("model", self.model, "architectures", self.architectures),
+            ("recipe", self.recipe, "recipes", self.recipes),
+        ):
+            if name not in known:
+                raise ValueError(
+                    f"{key}: '{name}' is not under `{block}:`{nearest(name, list(known))}. "
+                    f"There are: {', '.join(known)}."
+                )
         return self
+
+    def training(self) -> Training:
+        """`train` and the chosen recipe, with the factors of the chosen network applied."""
+        recipe, network = self.recipes[self.recipe], self.architectures[self.model]
+        from_scratch = recipe.weights == "scratch"
+        changed = {
+            "recipe": self.recipe,
+            "lr": recipe.lr * network.lr_factor,
+            "epochs": recipe.epochs * (network.scratch_epoch_factor if from_scratch else 1),
+        }
+        return Training(**(self.train.model_dump() | recipe.model_dump() | changed))
 
 
 def load(path: Path) -> Params:
@@ -242,14 +291,15 @@ def first_mistake(error: ValidationError) -> str:
     if mistake["type"] == "missing":
         return f"{key}: this key is missing."
     if mistake["type"] == "value_error":
-        return str(mistake["ctx"]["error"])
+        # It begins with the key in its block.
+        return ".".join([*map(str, mistake["loc"]), str(mistake["ctx"]["error"])])
     return f"{key}: {mistake['input']!r} is invalid: {mistake['msg']}."
 
 
 def settings_below(model: Any, part: str) -> Any:
-    """The settings class at the key `part` of a settings class, or of `architectures`."""
+    """The settings class at the key `part` of a settings class or of a `dict[str, class]`."""
     fields = getattr(model, "model_fields", {})
-    return fields[part].annotation if part in fields else Architecture
+    return fields[part].annotation if part in fields else get_args(model)[1]
 
 
 def nearest(word: str, known: list[str]) -> str:

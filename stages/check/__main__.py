@@ -41,14 +41,14 @@ def check_folder(key: str, path: str, used: bool = True) -> None:
 
 def check_weights(params: Params) -> None:
     """Raise a UserError if the file with the initial weights does not exist."""
-    weights = params.train.weights
-    if weights in ("scratch", "imagenet"):
+    key, weights = f"recipes.{params.recipe}.weights", params.recipes[params.recipe].weights
+    if weights in ("scratch", "imagenet") or weights.startswith("hf-hub:"):
         return
-    check_path_in_experiment("train.weights", weights)
+    check_path_in_experiment(key, weights)
     if not Path(weights).is_file():
         raise UserError(
-            f"params.yaml: train.weights: there is no file '{weights}'. "
-            "Write scratch, imagenet or the path of a .safetensors or .pth file."
+            f"params.yaml: {key}: there is no file '{weights}'. "
+            "Write scratch, imagenet, hf-hub:owner/name or the path of a .safetensors or .pth file."
         )
 
 

@@ -17,15 +17,18 @@ def setting_rows(params: Params, architecture: str) -> list[tuple[str, str]]:
     """
     everything = params.model_dump()
     sections = ("prepare", "dedupe", "split", "train", "evaluate", "gradcam")
+    recipe = everything["recipes"][params.recipe]
+    # Folders differ from machine to machine.
+    if not recipe["weights"].startswith("hf-hub:"):
+        recipe["weights"] = Path(recipe["weights"]).name
     selected: dict[str, Any] = {"dataset": params.dataset}
     if params.dataset == "phantom":
         selected["phantom"] = everything["phantom"]
     if params.dataset == "union":
         selected["union.datasets"] = params.union.datasets
     selected |= {name: everything[name] for name in sections}
-    # Folders differ from machine to machine.
-    selected["train"]["weights"] = Path(params.train.weights).name
     selected["gradcam"].pop("novel", None)
+    selected[f"recipes.{params.recipe}"] = recipe
     selected[f"architectures.{architecture}"] = everything["architectures"][architecture]
     flat = flatten(selected, "dot", keep_empty_types=(dict,))
     return [(key, setting(value)) for key, value in flat.items()]

@@ -1,4 +1,4 @@
-"""Train a network; write the model of the best epoch, learning curves and augmented images."""
+"""Train a network; write the model of one epoch, learning curves and augmented images."""
 
 import sys
 
@@ -33,8 +33,7 @@ def main() -> None:
     rank = silence_other_ranks()
     params = load(paths.params)
     architecture = params.architectures[params.model]
-    epochs = params.train.epochs * architecture.epoch_factor
-    settings = params.train.model_copy(update={"epochs": epochs})
+    settings = params.training()
     reserve_gpus(settings.devices, params.gpu.when_busy)
     setup = build_setup(params, paths.pixels, paths.split)
     classifier, training, validation = setup.classifier, setup.training, setup.validation
@@ -44,7 +43,8 @@ def main() -> None:
         settings.precision, params.cpu.portable, classifier.network, device
     )
     print(
-        f"{params.model} (timm {architecture.timm}) on {device.type} in {precision}: "
+        f"{params.model} (timm {architecture.timm}), recipe {settings.recipe}, "
+        f"on {device.type} in {precision}: "
         f"{len(training.subset)} training and {len(validation.subset)} validation images "
         f"of {len(classifier.info.classes)} classes, {classifier.info.size} px",
         flush=True,
@@ -69,23 +69,20 @@ def main() -> None:
         synchronize_batchnorm(classifier.network, settings, device),
         classifier.info,
         settings,
-        architecture.lr,
         setup.class_weights,
         history,
     )
     train_loader, val_loader = (
-        build_loader(dataset, settings, pin_memory=device.type == "cuda")
-        for dataset in (training, validation)
+        build_loader(dataset, settings, device) for dataset in (training, validation)
     )
     fit(module, train_loader, val_loader, precision, checkpoint)
     if rank:
         return
 
-    best_epoch, best_score = history.best()
     write_curves(paths.curves, history)
     with atomic_write(paths.augmented) as folder:
         write_examples(folder, training, classifier.info.classes)
-    classifier.network.load_state_dict(module.best_state)
+    classifier.network.load_state_dict(module.kept_state)
     pixels = np.load(paths.pixels, mmap_mode="r")
     logits = classifier.logits(pixels, validation.subset.rows)
     info = replace(classifier.info, precision=precision)
@@ -94,10 +91,7 @@ def main() -> None:
         classifier.save(folder)
         OodDetector.fit(pixels, training.subset.rows, validation.subset.rows).save(folder)
     checkpoint.unlink()
-    print(
-        f"best epoch {best_epoch} of {len(history.epochs)} by validation "
-        f"{settings.monitor} ({best_score:.4f}); {history.speed()}"
-    )
+    print(f"{history.describe_kept()}; {history.speed()}")
 
 
 if __name__ == "__main__":

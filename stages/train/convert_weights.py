@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -35,7 +36,13 @@ def input_channels(state: StateDict, model: nn.Module) -> int:
     return 0 if weight is None else weight.shape[1]
 
 
-def rgb_to_grey(state: StateDict, model: nn.Module) -> tuple[StateDict, float, float]:
+Normalization = tuple[Sequence[float], Sequence[float]]
+"""Mean and standard deviation of each input channel, as fractions of white."""
+
+
+def rgb_to_grey(
+    state: StateDict, model: nn.Module, normalization: Normalization | None = None
+) -> tuple[StateDict, float, float]:
     """Convert an RGB network to one that computes the same from a single grey channel.
 
     With the same grey g in all channels, an RGB stem sees (g - mean_c) / std_c. Expressed with a
@@ -45,11 +52,14 @@ def rgb_to_grey(state: StateDict, model: nn.Module) -> tuple[StateDict, float, f
     is exact except for the outermost pixels: padding is 0 in both cases, which means M in one and
     mean_c in the other.
 
+    Args:
+        normalization: of the weights' input; that of timm's own weights if not given.
+
     Returns:
         the state dict, M and S (as fractions of white).
     """
     config: dict[str, Any] = model.pretrained_cfg  # type: ignore[assignment]
-    means, stds = torch.tensor(config["mean"]), torch.tensor(config["std"])
+    means, stds = map(torch.tensor, normalization or (config["mean"], config["std"]))
     mean, std = means.mean(), stds.mean()
     name, layer = stem(model)
     rgb = state[f"{name}.weight"].float()

@@ -1,5 +1,6 @@
 """Training and validation images, read in batches from the memory-mapped pixel array."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_convert
 
 from cxr.pipeline.errors import UserError
-from cxr.pipeline.params import Train
+from cxr.pipeline.params import Training
 from cxr.pipeline.tables import class_indices
 from stages.train.augment import augment
 from stages.train.sampler import (
@@ -117,11 +118,17 @@ class XrayDataset(Dataset[tuple[Tensor, Tensor]]):
 
 Loader = DataLoader[tuple[Tensor, Tensor]]
 
+MOST_WORKERS = 8
+"""Of `train.workers: auto`. Eight feed an H100 that trains a resnet18 (docs/training.md)."""
 
-def build_loader(dataset: XrayDataset, settings: Train, pin_memory: bool) -> Loader:
+
+def build_loader(dataset: XrayDataset, settings: Training, device: torch.device) -> Loader:
     """Build the loader of training images (shuffled) or, without a transform, validation images.
 
     With several processes, each gets an equal share of every batch.
+
+    Args:
+        device: where the batches will go.
 
     Raises:
         UserError: if a batch cannot be divided equally, or there are fewer images than processes.
@@ -129,9 +136,9 @@ def build_loader(dataset: XrayDataset, settings: Train, pin_memory: bool) -> Loa
     processes = settings.devices * settings.nodes
     if settings.batch_size % processes or settings.batch_size < 2 * processes:
         raise UserError(
-            f"params.yaml: train.batch_size: {settings.batch_size} images cannot be divided "
-            f"equally among {processes} processes (train.devices x train.nodes) with at least two "
-            f"each: choose a multiple of {processes}."
+            f"params.yaml: recipes.{settings.recipe}.batch_size: {settings.batch_size} images "
+            f"cannot be divided equally among {processes} processes (train.devices x train.nodes) "
+            f"with at least two each: choose a multiple of {processes}."
         )
     targets = dataset.subset.targets
     length = len(targets)
@@ -149,14 +156,30 @@ def build_loader(dataset: XrayDataset, settings: Train, pin_memory: bool) -> Loa
             else partial(shuffled_keys, length, settings.seed)
         )
         sampler = ShardSampler(epoch_keys, usable_length(length, settings.batch_size, processes))
+    workers = loading_processes(settings, device)
     return DataLoader(
         dataset,
         settings.batch_size // processes,
         sampler=sampler,
-        num_workers=settings.workers,
-        persistent_workers=settings.workers > 0,
+        num_workers=workers,
+        persistent_workers=workers > 0,
         collate_fn=default_convert,
         # Otherwise workers draw from the generator that dropout uses.
         generator=torch.Generator(),
-        pin_memory=pin_memory,
+        # The GPU copies pinned memory while the CPU goes on.
+        pin_memory=device.type == "cuda",
     )
+
+
+def loading_processes(settings: Training, device: torch.device) -> int:
+    """How many processes load images for each process that trains: `train.workers`.
+
+    auto: on a GPU, one fewer than the cores for each process that trains, at most 8; on a CPU none.
+    """
+    if settings.workers != "auto":
+        return settings.workers
+    if device.type == "cpu":
+        return 0
+    # Not os.cpu_count(), which also counts what a container or a cluster's job may not use.
+    cores = len(os.sched_getaffinity(0)) // settings.devices
+    return max(0, min(MOST_WORKERS, cores - 1))

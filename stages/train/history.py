@@ -14,7 +14,7 @@ class History:
 
     Args:
         max_epochs: of the run.
-        monitor: the validation metric that decides which epoch is best.
+        monitor: the validation metric that decides which epoch is kept, or `last`.
     """
 
     def __init__(self, max_epochs: int, monitor: str) -> None:
@@ -42,11 +42,20 @@ class History:
             flush=True,
         )
 
-    def best(self) -> tuple[int, float]:
-        """Return the best epoch so far, counted from 1 (the first of equals), and its score."""
+    def kept(self) -> int:
+        """The epoch that is kept so far, counted from 1: the first of the best, or the last."""
+        if self.monitor == "last":
+            return len(self.epochs)
         scores = [metrics[f"val/{self.monitor}"] for metrics in self.epochs]
-        score = min(scores) if self.monitor == "loss" else max(scores)
-        return scores.index(score) + 1, score
+        return scores.index(min(scores) if self.monitor == "loss" else max(scores)) + 1
+
+    def describe_kept(self) -> str:
+        """Say which epoch is kept, and why."""
+        kept = self.kept()
+        if self.monitor == "last":
+            return f"kept the last epoch, {kept}"
+        score = self.epochs[kept - 1][f"val/{self.monitor}"]
+        return f"best epoch {kept} of {len(self.epochs)} by validation {self.monitor} ({score:.4f})"
 
     def speed(self) -> str:
         """Describe training speed and peak memory."""
@@ -68,4 +77,4 @@ def write_curves(path: Path, history: History) -> None:
     table = pd.DataFrame(history.epochs).rename(columns=lambda name: name.replace("/", "_"))
     epochs = pd.RangeIndex(1, len(table) + 1)
     table.insert(0, "epoch", epochs)
-    write_csv(path, table.assign(best=(epochs == history.best()[0]).astype(int)))
+    write_csv(path, table.assign(best=(epochs == history.kept()).astype(int)))

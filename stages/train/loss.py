@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from cxr.pipeline.params import Train
+from cxr.pipeline.params import Training
 
 
 def class_weights(targets: NDArray[np.int64], classes: int, imbalance: str) -> Tensor:
@@ -21,7 +21,7 @@ def class_weights(targets: NDArray[np.int64], classes: int, imbalance: str) -> T
     return torch.from_numpy(len(targets) / (classes * counts)).float()
 
 
-def training_loss(logits: Tensor, targets: Tensor, weights: Tensor, settings: Train) -> Tensor:
+def training_loss(logits: Tensor, targets: Tensor, weights: Tensor, settings: Training) -> Tensor:
     """Mean loss of a batch: weighted cross-entropy or focal loss.
 
     Args:

@@ -7,12 +7,12 @@ from typing import Any
 import lightning
 import torch
 import torch.distributed
-from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
 from cxr.models.info import ModelInfo
 from cxr.pipeline.errors import UserError
-from cxr.pipeline.params import Train
+from cxr.pipeline.params import Training
+from stages.train.average import MovingAverage
 from stages.train.epoch_metrics import epoch_metrics
 from stages.train.history import History
 from stages.train.loss import mixup, training_loss
@@ -20,14 +20,15 @@ from stages.train.optimizer import build_optimizer, build_schedule, freeze_backb
 from stages.train.sampler import rank_and_world_size
 from stages.train.seeding import seed_sequence
 
-CHECK_EVERY = 20
-"""Steps between two checks for a diverged loss: each makes the CPU wait for the GPU."""
+CHECK_EVERY = 50
+"""Steps between two looks at the loss, to show it and to stop if it diverged. Each makes the CPU
+wait for the GPU, which then has nothing to do until the next step reaches it."""
 
 Batch = tuple[Tensor, Tensor]
 
 
 class TrainingModule(lightning.LightningModule):
-    """A network in training. `best_state` is the state dict of the best epoch.
+    """A network in training. `kept_state` is the state dict of the epoch that is saved so far.
 
     Args:
         info: class names and normalization.
@@ -39,8 +40,7 @@ class TrainingModule(lightning.LightningModule):
         self,
         model: nn.Module,
         info: ModelInfo,
-        settings: Train,
-        lr: float,
+        settings: Training,
         class_weights: Tensor,
         history: History,
     ) -> None:
@@ -48,15 +48,11 @@ class TrainingModule(lightning.LightningModule):
         self.model = model
         self.info = info
         self.settings = settings
-        self.lr = lr
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.class_weights: Tensor
         self.history = history
-        self.ema: ModelEmaV3 | None = None
-        if settings.ema_decay:
-            self.ema = ModelEmaV3(model, settings.ema_decay, use_warmup=True)
-            self.ema.requires_grad_(False)
-        self.best_state: dict[str, Tensor] = {}
+        self.ema = MovingAverage(model, settings.ema_decay) if settings.ema_decay else None
+        self.kept_state: dict[str, Tensor] = {}
         self.outputs: dict[str, list[Batch]] = {"train": [], "val": []}
         self.losses: list[Tensor] = []
         self.epoch_start = 0.0
@@ -93,9 +89,9 @@ class TrainingModule(lightning.LightningModule):
             loss = self.loss(logits, targets)
         self.outputs["train"].append((logits.detach(), targets))
         self.losses.append(loss.detach())
-        self.log("loss", loss.detach(), prog_bar=True, logger=False)
         if (index + 1) % CHECK_EVERY == 0:
             self.stop_if_diverged()
+            self.log("loss", loss.detach(), prog_bar=True, logger=False)
         return loss
 
     def seed_key(self) -> list[int]:
@@ -133,8 +129,8 @@ class TrainingModule(lightning.LightningModule):
     def diverged(self, where: str) -> UserError:
         """Return the error for a diverged training."""
         return UserError(
-            f"the loss became NaN or infinite in {where}: decrease "
-            f"architectures.{self.info.architecture}.lr ({self.lr}) in params.yaml."
+            f"the loss became NaN or infinite in {where}, at a learning rate of "
+            f"{self.settings.lr:g}: decrease recipes.{self.settings.recipe}.lr in params.yaml."
         )
 
     def on_validation_start(self) -> None:
@@ -148,7 +144,7 @@ class TrainingModule(lightning.LightningModule):
         self.outputs["val"].append((logits, targets))
 
     def on_train_epoch_end(self) -> None:
-        """Compute the metrics of the epoch (validation has run before) and keep the best state."""
+        """Compute the metrics of the epoch (validation has run before); keep its state if best."""
         outputs = {subset: gather(batches) for subset, batches in self.outputs.items()}
         if not torch.isfinite(outputs["val"][0]).all():
             raise self.diverged(f"epoch {self.current_epoch + 1}, after its last step")
@@ -157,19 +153,20 @@ class TrainingModule(lightning.LightningModule):
             for subset, (logits, targets) in outputs.items()
             for name, value in epoch_metrics(logits, targets, self.class_weights).items()
         }
-        if math.isnan(metrics[f"val/{self.settings.monitor}"]):
+        if math.isnan(metrics.get(f"val/{self.settings.monitor}", 0.0)):
             raise UserError(
-                f"train.monitor: {self.settings.monitor} is undefined on this validation set "
-                "(only one class): choose another, or change split.fold in params.yaml."
+                f"params.yaml: recipes.{self.settings.recipe}.monitor: {self.settings.monitor} is "
+                "undefined on this validation set (only one class): choose another, or change "
+                "split.fold."
             )
         self.history.append(metrics, len(outputs["train"][1]), self.training_seconds)
         displayed = {
             name: metrics[f"val/{name}"] for name in ("loss", "balanced_accuracy", "auroc")
         }
         self.log_dict(displayed, prog_bar=True, logger=False)
-        if self.history.best()[0] == len(self.history.epochs):
-            self.best_state = {
-                name: tensor.detach().cpu().clone()
+        if self.history.kept() == len(self.history.epochs):
+            self.kept_state = {
+                name: tensor.detach().to("cpu", copy=True)
                 for name, tensor in self.eval_model.state_dict().items()
             }
         self.trainer.should_stop = self.patience_exceeded()
@@ -178,20 +175,20 @@ class TrainingModule(lightning.LightningModule):
         """Whether the last `patience` epochs brought no improvement."""
         if not self.settings.patience or not self.history.epochs:
             return False
-        best_epoch = max(self.history.best()[0], self.settings.freeze_epochs)
+        best_epoch = max(self.history.kept(), self.settings.freeze_epochs)
         return len(self.history.epochs) - best_epoch >= self.settings.patience
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["history"] = self.history.epochs
-        checkpoint["best_state"] = self.best_state
+        checkpoint["kept_state"] = self.kept_state
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.history.epochs = checkpoint["history"]
-        self.best_state = checkpoint["best_state"]
+        self.kept_state = checkpoint["kept_state"]
         print(f"resuming after epoch {len(self.history.epochs)}", flush=True)
 
     def configure_optimizers(self) -> Any:
-        optimizer = build_optimizer(self.model, self.settings, self.lr)
+        optimizer = build_optimizer(self.model, self.settings)
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = build_schedule(optimizer, self.settings, steps)
         return {

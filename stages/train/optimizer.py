@@ -5,10 +5,10 @@ from typing import Any
 
 import timm.optim
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from cxr.pipeline.params import Train
+from cxr.pipeline.params import Training
 
 
 class Lamb(torch.optim.AdamW):
@@ -21,23 +21,28 @@ class Lamb(torch.optim.AdamW):
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
         """Update the weights."""
-        scaled = [
-            (parameter, parameter.clone(), group["lr"])
-            for group in self.param_groups
-            for parameter in group["params"]
-            if group["weight_decay"] and parameter.grad is not None
-        ]
+        scaled: list[tuple[list[Tensor], tuple[Tensor, ...], float]] = []
+        for group in self.param_groups:
+            parameters = [each for each in group["params"] if each.grad is not None]
+            if group["weight_decay"] and parameters:
+                # A copy. One call for all layers: on a GPU, a network's many small ones take longer
+                # to start than to run.
+                before = torch._foreach_mul(parameters, 1.0)
+                scaled.append((parameters, before, group["lr"]))
         loss = super().step(closure)
-        for parameter, before, lr in scaled:
-            change = parameter - before
-            ratio = lr * before.norm() / change.norm()
+        for parameters, before, lr in scaled:
+            changes = torch._foreach_sub(parameters, before)
+            old, step = (torch.stack(torch._foreach_norm(each)) for each in (before, changes))
+            ratios = lr * old / step
             # AdamW's step is kept if it is 0 (0 / 0) or all weights are 0.
-            ratio = torch.where(ratio.isfinite() & (ratio > 0), ratio, 1.0)
-            parameter.copy_(before + ratio * change)
+            ratios = torch.where(ratios.isfinite() & (ratios > 0), ratios, 1.0)
+            torch._foreach_mul_(changes, ratios.unbind())
+            torch._foreach_add_(changes, before)
+            torch._foreach_copy_(parameters, changes)
         return loss
 
 
-def build_optimizer(model: nn.Module, settings: Train, lr: float) -> torch.optim.Optimizer:
+def build_optimizer(model: nn.Module, settings: Training) -> torch.optim.Optimizer:
     """Build timm's optimizer, without weight decay for biases and normalization.
 
     With `layer_decay` d, a layer n steps before the last one has a learning rate of d^n times the
@@ -46,7 +51,7 @@ def build_optimizer(model: nn.Module, settings: Train, lr: float) -> torch.optim
     optimizer = timm.optim.create_optimizer_v2(
         model,
         opt="adamw" if settings.optimizer == "lamb" else settings.optimizer,
-        lr=lr,
+        lr=settings.lr,
         weight_decay=settings.weight_decay,
         # torch's fused SGD does not support parameters that are unfrozen later.
         fused=settings.optimizer != "sgd",
@@ -60,7 +65,7 @@ def build_optimizer(model: nn.Module, settings: Train, lr: float) -> torch.optim
     return optimizer
 
 
-def build_schedule(optimizer: torch.optim.Optimizer, settings: Train, steps: int) -> LambdaLR:
+def build_schedule(optimizer: torch.optim.Optimizer, settings: Training, steps: int) -> LambdaLR:
     """Build the schedule over `steps` steps: constant in frozen epochs, then warm-up and cosine."""
     per_epoch = steps // settings.epochs
     frozen = settings.freeze_epochs * per_epoch

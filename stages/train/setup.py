@@ -10,6 +10,7 @@ from torch import Tensor
 from cxr.models.classifier import Classifier
 from cxr.models.info import ModelInfo
 from cxr.pipeline import tables
+from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import Params
 from stages.train.augment import build_transform
 from stages.train.data import XrayDataset, mean_and_std, train_and_val
@@ -38,7 +39,7 @@ def build_setup(params: Params, pixels_path: Path, split_path: Path) -> Training
     Raises:
         UserError: if the split, the network or its weights cannot be used.
     """
-    settings, architecture = params.train, params.architectures[params.model]
+    settings, architecture = params.training(), params.architectures[params.model]
     training, validation, classes = train_and_val(tables.read(split_path, tables.Split))
     pixels = np.load(pixels_path, mmap_mode="r")
     size = pixels.shape[1]
@@ -48,7 +49,10 @@ def build_setup(params: Params, pixels_path: Path, split_path: Path) -> Training
     prepare = params.prepare.model_dump(exclude={"image_size", "backend"})
     info = ModelInfo(params.model, architecture.timm, classes, size, mean, std, prepare=prepare)
     classifier = Classifier.build(info, architecture.drop_rate)
-    load_initial_weights(classifier, settings.weights)
+    try:
+        load_initial_weights(classifier, settings.weights)
+    except UserError as error:
+        raise UserError(f"params.yaml: recipes.{settings.recipe}.weights: {error}") from error
     classifier.network.to(memory_format=torch.channels_last)
     return TrainingSetup(
         classifier,

@@ -15,16 +15,16 @@ from timm.layers import convert_sync_batchnorm
 from torch import nn
 
 from cxr.pipeline.errors import UserError
-from cxr.pipeline.params import Train
+from cxr.pipeline.params import Training
 from stages.train.checkpoint import AtomicCheckpointIO, CheckpointEachEpoch
 from stages.train.data import Loader
-from stages.train.module import TrainingModule
+from stages.train.module import CHECK_EVERY, TrainingModule
 
 
 def fit(
     module: TrainingModule, training: Loader, validation: Loader, precision: str, checkpoint: Path
 ) -> None:
-    """Train for the epochs of the settings; the result is `module.best_state`.
+    """Train for the epochs of the settings; the result is `module.kept_state`.
 
     Args:
         precision: fp32 or bf16, see `choose_precision`.
@@ -41,7 +41,9 @@ def fit(
     callbacks: list[Callback] = [CheckpointEachEpoch(checkpoint, training)]
     terminal = sys.stderr.isatty()
     if terminal:
-        callbacks.append(TQDMProgressBar(leave=False))
+        # Each refresh waits for the GPU.
+        rate = CHECK_EVERY if torch.cuda.is_available() else 1
+        callbacks.append(TQDMProgressBar(refresh_rate=rate, leave=False))
     trainer = lightning.Trainer(
         max_epochs=settings.epochs,
         accelerator="auto",
@@ -72,7 +74,7 @@ def fit(
         if not out_of_memory(error):
             raise
         raise UserError(
-            f"out of memory with train.batch_size: {settings.batch_size} and "
+            f"out of memory with recipes.{settings.recipe}.batch_size: {settings.batch_size} and "
             f"prepare.image_size: {module.info.size}: decrease one of them in params.yaml."
         ) from error
     # After SIGTERM, Lightning returns as if training were complete. The next run resumes from the
@@ -81,7 +83,7 @@ def fit(
         sys.exit(128 + signal.SIGTERM)
 
 
-def strategy(settings: Train) -> str | Strategy:
+def strategy(settings: Training) -> str | Strategy:
     """Choose a single process, or distributed data parallel training."""
     if settings.strategy == "auto" and settings.devices * settings.nodes == 1:
         return "auto"
@@ -89,7 +91,7 @@ def strategy(settings: Train) -> str | Strategy:
     return DDPStrategy(find_unused_parameters=settings.freeze_epochs > 0)
 
 
-def check_devices(settings: Train) -> None:
+def check_devices(settings: Training) -> None:
     """Check that the machine has the GPUs that the settings ask for.
 
     Raises:
@@ -115,7 +117,7 @@ def silence_other_ranks() -> int:
     return rank
 
 
-def synchronize_batchnorm(model: nn.Module, settings: Train, device: torch.device) -> nn.Module:
+def synchronize_batchnorm(model: nn.Module, settings: Training, device: torch.device) -> nn.Module:
     """Compute batch-norm statistics over all GPUs that share a batch.
 
     torch supports this on GPUs only. On CPUs, each process normalizes by its own images.

@@ -1,4 +1,4 @@
-"""Initial weights of training: random, ImageNet weights from timm, or a file."""
+"""Initial weights of training: random, ImageNet weights from timm, those of a hub, or a file."""
 
 import json
 import logging
@@ -11,7 +11,7 @@ from typing import Any
 import huggingface_hub
 import timm
 from safetensors import safe_open
-from timm.models import load_state_dict
+from timm.models import load_model_config_from_hf, load_state_dict, load_state_dict_from_hf
 from torch import Tensor, nn
 
 from cxr.models.classifier import Classifier
@@ -20,6 +20,7 @@ from cxr.models.networks import size_options
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import sha256
 from stages.train.convert_weights import (
+    Normalization,
     StateDict,
     fit_names,
     float_tensors,
@@ -27,6 +28,9 @@ from stages.train.convert_weights import (
     rgb_to_grey,
 )
 
+HUB = "hf-hub:"
+"""Begins the name of weights on the Hugging Face hub, as in timm."""
+METADATA = ("model_info", "mean", "std")
 # What torch puts into its messages for terminals.
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -38,21 +42,23 @@ class Pretrained:
     Attributes:
         origin: as recorded in the model's description; without a path.
         info: description, if the file is a model of this project.
+        normalization: of the input that they expect, if that is known.
     """
 
     state: StateDict
     origin: str
     info: ModelInfo | None = None
+    normalization: Normalization | None = None
 
 
 def load_initial_weights(classifier: Classifier, weights: str) -> None:
-    """Load the weights that `train.weights` asks for into a randomly initialized network.
+    """Load the weights that a recipe asks for into a randomly initialized network.
 
     The network is changed in place. Its description gets the origin of the weights and the
     normalization that they expect.
 
     Args:
-        weights: scratch, imagenet or the path of a .safetensors or .pth file.
+        weights: scratch, imagenet, hf-hub:owner/name or the path of a .safetensors or .pth file.
 
     Raises:
         UserError: if the weights are not available or do not fit the network.
@@ -60,7 +66,12 @@ def load_initial_weights(classifier: Classifier, weights: str) -> None:
     if weights == "scratch":
         return
     network, info = classifier.network, classifier.info
-    pretrained = imagenet_weights(info) if weights == "imagenet" else read_weights(Path(weights))
+    if weights == "imagenet":
+        pretrained = imagenet_weights(info)
+    elif weights.startswith(HUB):
+        pretrained = hub_weights(weights)
+    else:
+        pretrained = read_weights(Path(weights))
     state = fit_names(pretrained.state, network)
     if pretrained.info is not None:
         mean, std = pretrained.info.mean, pretrained.info.std
@@ -68,7 +79,9 @@ def load_initial_weights(classifier: Classifier, weights: str) -> None:
             head = head_name(network)
             state = {name: state[name] for name in state if not name.startswith(head)}
     elif input_channels(state, network) == 3:
-        state, mean, std = rgb_to_grey(state, network)
+        state, mean, std = rgb_to_grey(state, network, pretrained.normalization)
+    elif pretrained.normalization is not None:
+        mean, std = (values[0] for values in pretrained.normalization)
     else:
         mean, std = info.mean, info.std
     load_matching(network, state, pretrained.origin, info.timm)
@@ -84,14 +97,10 @@ def imagenet_weights(info: ModelInfo) -> Pretrained:
     config = timm.get_pretrained_cfg(info.timm)
     if config is None or not config.has_weights:
         raise UserError(
-            f"train.weights: timm has no ImageNet weights for {info.timm}: "
-            "use scratch or the path of a file."
+            f"timm has no ImageNet weights for {info.timm}: use scratch or the path of a file."
         )
     print(f"loading the ImageNet weights of {info.timm} ({config.hf_hub_id})", flush=True)
-    if not hub_reachable():
-        # Otherwise it retries for almost a minute, even if the weights are in the cache.
-        huggingface_hub.constants.HF_HUB_OFFLINE = True
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    prepare_hub()
     try:
         reference = timm.create_model(
             info.timm, pretrained=True, **size_options(info.timm, info.size)
@@ -99,11 +108,46 @@ def imagenet_weights(info: ModelInfo) -> Pretrained:
     # The type of the error depends on how timm downloads the file.
     except Exception as error:
         raise UserError(
-            f"train.weights: the ImageNet weights of {info.timm} cannot be downloaded "
+            f"the ImageNet weights of {info.timm} cannot be downloaded "
             f"({type(error).__name__}): download model.safetensors of {config.hf_hub_id} where "
-            "there is a network, and set train.weights to its path."
+            "there is a network, and set weights to its path."
         ) from error
     return Pretrained(reference.state_dict(), f"imagenet {config.tag}")
+
+
+def hub_weights(weights: str) -> Pretrained:
+    """Get the weights of a repository on the Hugging Face hub, or from its client's cache.
+
+    As timm writes them: the weights as .safetensors, or else a state dict that is read without
+    executing any code in it, and a config.json with the normalization.
+
+    Args:
+        weights: hf-hub:owner/name, with @revision if wanted.
+
+    Raises:
+        UserError: if they cannot be had, or the repository has none.
+    """
+    print(f"loading {weights}", flush=True)
+    prepare_hub()
+    try:
+        config = load_model_config_from_hf(weights.removeprefix(HUB))[0]
+        state = load_state_dict_from_hf(weights.removeprefix(HUB), weights_only=True)
+    # The type of the error depends on what fails: network, name, format.
+    except Exception as error:
+        raise UserError(
+            f"{weights} cannot be loaded ({type(error).__name__}): check the name at "
+            f"{huggingface_hub.constants.ENDPOINT} and the network, or download model.safetensors "
+            "where there is one, and set weights to its path."
+        ) from error
+    return Pretrained(state, weights, normalization=(config["mean"], config["std"]))
+
+
+def prepare_hub() -> None:
+    """Keep the hub's client from retrying, and from talking."""
+    if not hub_reachable():
+        # Otherwise it retries for almost a minute, even if the weights are in the cache.
+        huggingface_hub.constants.HF_HUB_OFFLINE = True
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
 
 
 def hub_reachable() -> bool:
@@ -124,21 +168,23 @@ def read_weights(path: Path) -> Pretrained:
     """
     if not path.is_file():
         raise UserError(
-            f"train.weights: there is no file {path}: give scratch, imagenet or the path of a "
+            f"there is no file {path}: give scratch, imagenet, hf-hub:owner/name or the path of a "
             ".safetensors or .pth file (an absolute one for queued experiments)."
         )
     try:
         state = unwrap(load_state_dict(str(path), weights_only=True))
-        info = read_info(path) if path.suffix == ".safetensors" else None
+        metadata = read_metadata(path) if path.suffix == ".safetensors" else {}
+        info = ModelInfo(**metadata["model_info"]) if "model_info" in metadata else None
+        normalization = (metadata["mean"], metadata["std"]) if "mean" in metadata else None
     # The type of the error depends on the content of the file.
     except Exception as error:
         reason = ANSI.sub("", str(error)).split(". ")[0]
         raise UserError(
-            f"train.weights: {path} contains no plain weights "
+            f"{path} contains no plain weights "
             f"({textwrap.shorten(reason, 160, placeholder=' …')}): save only the state dict, "
             "preferably as .safetensors."
         ) from error
-    return Pretrained(state, f"{path.name} sha256:{sha256(path)}", info)
+    return Pretrained(state, f"{path.name} sha256:{sha256(path)}", info, normalization)
 
 
 def unwrap(content: dict[str, Any]) -> StateDict:
@@ -155,11 +201,15 @@ def unwrap(content: dict[str, Any]) -> StateDict:
     return state
 
 
-def read_info(path: Path) -> ModelInfo | None:
-    """Read the description in a .safetensors file, if it is a model of this project."""
+def read_metadata(path: Path) -> dict[str, Any]:
+    """Read what a .safetensors file says about its weights, each entry as JSON.
+
+    `model_info` describes a model of this project; `mean` and `std`, lists with a number for each
+    input channel as fractions of white, are the normalization that the weights expect.
+    """
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
-    return ModelInfo(**json.loads(metadata["model_info"])) if "model_info" in metadata else None
+    return {key: json.loads(metadata[key]) for key in METADATA if key in metadata}
 
 
 def load_matching(network: nn.Module, state: StateDict, origin: str, name: str) -> None:
@@ -182,7 +232,7 @@ def load_matching(network: nn.Module, state: StateDict, origin: str, name: str) 
     surplus = [key for key in unused if key.split(".")[0] in parts and not key.startswith(head)]
     if lacking or surplus:
         raise UserError(
-            f"train.weights: {origin.split()[0]} matches {len(matching)} of the {len(wanted)} "
+            f"{origin.split()[0]} matches {len(matching)} of the {len(wanted)} "
             f"tensors of {name}: these are the weights of another network (params.yaml: model). "
             f"It lacks {described(lacking[:2], wanted)}; "
             f"it has {described((surplus or unused)[:2], state)}."

@@ -14,13 +14,13 @@ from tests.helpers.closure import ROOT
 # Networks and images small enough for a whole run in well under a minute.
 TINY = {
     "model": "simple_cnn",
-    "architectures.other": {"timm": "test_resnet", "lr": 0.001, "drop_rate": 0.0},
+    "architectures.other": {"timm": "test_resnet", "lr_factor": 0.1, "drop_rate": 0.0},
     "cpu.threads": 1,
     "phantom.patients": 40,
     "prepare.image_size": 64,
     "split.folds": 4,
-    "train.epochs": 1,
-    "train.batch_size": 16,
+    "recipes.scratch.epochs": 1,
+    "recipes.scratch.batch_size": 16,
     "evaluate.resamples": 100,
     "gradcam.images_per_split": 12,
     "gradcam.perturbed_per_split": 4,

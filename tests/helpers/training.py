@@ -14,7 +14,7 @@ from cxr.pipeline.params import load
 
 PARAMS = Path("params.yaml").resolve()
 # The default run only flips, which is too little to tell images apart.
-AUGMENT = load(PARAMS).train.augment.model_copy(update={"rotate": 10.0, "brightness": 0.15})
+AUGMENT = load(PARAMS).training().augment.model_copy(update={"rotate": 10.0, "brightness": 0.15})
 
 
 Train = Callable[..., Path]
@@ -52,13 +52,19 @@ def arguments(
     architecture: dict[str, Any] | None = None,
     **settings: Any,
 ) -> list[str]:
-    """Write a params.yaml into a new folder; the stage's options for output beside it."""
+    """Write a params.yaml into a new folder; the stage's options for output beside it.
+
+    Args:
+        settings: of `train`, or else of the recipe.
+    """
     folder.mkdir()
     content = YAML(typ="safe").load(PARAMS)
     content["model"] = model
     # The tests' own process has been configured already: one thread, as `start` has.
     content["cpu"]["portable"] = False
-    content["train"].update({"epochs": 2, "batch_size": 16, **settings})
+    recipe = content["recipes"][content["recipe"]]
+    for key, value in {"epochs": 2, "batch_size": 16, **settings}.items():
+        (content["train"] if key in content["train"] else recipe)[key] = value
     content["architectures"].setdefault(model, {}).update(architecture or {})
     YAML().dump(content, folder / "params.yaml")
     places = {

@@ -83,22 +83,29 @@ def configuration_key(run: Run) -> str:
 def prediction_settings(settings: Settings) -> Settings:
     """The settings that can change predictions, without `REPEAT_SETTINGS`.
 
-    The prefix `architectures.<model>.` is removed, so that `lr` and others compare across models.
+    What the model and the recipe bring along is named `architecture.drop_rate` or `recipe.epochs`,
+    so that it compares across models and recipes.
     """
-    dataset, prefix = settings["dataset"], f"architectures.{settings['model']}."
+    dataset = settings["dataset"]
     datasets = [dataset, *(settings["union.datasets"] if dataset == "union" else [])]
     sources = [start for name in datasets for start in (f"{name}.", f"labels.{name}.")]
     sections = ("prepare.", "dedupe.", "split.", "train.", *sources)
     shared = {
         key: value
         for key, value in settings.items()
-        if key in ("dataset", "model") or key.startswith(sections)
+        if key in ("dataset", "model", "recipe") or key.startswith(sections)
         if key not in (*REPEAT_SETTINGS, *SPEED_SETTINGS)
     }
-    architecture = {
-        key.removeprefix(prefix): value for key, value in settings.items() if key.startswith(prefix)
+    chosen = {
+        f"{owner}.{key.removeprefix(prefix)}": value
+        for owner, prefix in (
+            ("architecture", f"architectures.{settings['model']}."),
+            ("recipe", f"recipes.{settings.get('recipe')}."),
+        )
+        for key, value in settings.items()
+        if key.startswith(prefix)
     }
-    return shared | architecture
+    return shared | chosen
 
 
 def test_sets(configurations: Iterable[Runs]) -> set[str]:
@@ -138,7 +145,7 @@ def name_configurations(group: list[Runs]) -> list[Configuration]:
     settings = [prediction_settings(runs[0].settings) for runs in group]
     keys = distinguishing_keys(settings)
     names = [
-        ", ".join(f"{key}={short_value(values.get(key))}" for key in keys)
+        ", ".join(f"{short_key(key)}={short_value(values.get(key))}" for key in keys)
         or f"model={values['model']}"
         for values in settings
     ]
@@ -154,26 +161,35 @@ def name_configurations(group: list[Runs]) -> list[Configuration]:
 
 
 def distinguishing_keys(settings: list[Settings]) -> list[str]:
-    """The keys in which configurations differ: the model first, then in alphabetical order.
+    """The keys in which configurations differ: model and recipe first, the others by name.
 
-    Settings that follow from the model, such as its learning rate, are left out.
+    Settings that follow from the model or the recipe, such as its epochs, are left out.
     """
     keys = sorted(
-        {key for values in settings for key in values}, key=lambda key: (key != "model", key)
+        {key for values in settings for key in values},
+        key=lambda key: (key != "model", key != "recipe", key),
     )
-    values_by_model: dict[str, dict[str, set[str]]] = {}
+    return [key for key in keys if differs(key, settings)]
+
+
+def differs(key: str, settings: list[Settings]) -> bool:
+    """Whether a setting differs between configurations.
+
+    What the model or the recipe brings along must differ between those of one model or recipe.
+    """
+    owner = {"architecture": "model", "recipe": "recipe"}.get(key.split(".")[0], "")
+    if key == owner:
+        owner = ""
+    seen: dict[str, set[str]] = {}
     for values in settings:
-        for key in keys:
-            seen = values_by_model.setdefault(key, {}).setdefault(values["model"], set())
-            seen.add(json.dumps(values.get(key)))
-    return [
-        key
-        for key in keys
-        if len({json.dumps(values.get(key)) for values in settings}) > 1
-        if key == "model"
-        or "." in key
-        or any(len(seen) > 1 for seen in values_by_model[key].values())
-    ]
+        group = json.dumps(values.get(owner)) if owner else ""
+        seen.setdefault(group, set()).add(json.dumps(values.get(key)))
+    return any(len(found) > 1 for found in seen.values())
+
+
+def short_key(key: str) -> str:
+    """A setting's name, without saying that it belongs to the model or the recipe."""
+    return key.removeprefix("architecture.").removeprefix("recipe.")
 
 
 def short_value(value: Any) -> str:

@@ -62,7 +62,7 @@ def leaderboard(comparison: Comparison, by: str, settings: Evaluate) -> pd.DataF
                 "result": BEST if is_best else result(difference, p, 1 - settings.confidence),
                 "p": p,
                 "mcnemar_p": mcnemar,
-                "timm": configuration.settings["timm"],
+                "timm": configuration.settings["architecture.timm"],
                 **cost_columns(configuration),
                 **columns,
             }
@@ -80,7 +80,7 @@ def cost_columns(configuration: Configuration) -> dict[str, Any]:
     """The cost of the configuration's network."""
     classes = len(configuration.runs[0].classes)
     settings = configuration.settings
-    return vars(model_cost(settings["timm"], classes, settings["prepare.image_size"]))
+    return vars(model_cost(settings["architecture.timm"], classes, settings["prepare.image_size"]))
 
 
 def score_columns(

@@ -11,7 +11,7 @@ import pytest
 from cxr.commands import cli
 from tests.helpers.closure import ROOT
 
-NAMES = ["comment", "compare", "export", "find-lr", "metrics", "predict"]
+NAMES = ["comment", "compare", "crossval", "export", "find-lr", "metrics", "predict"]
 
 
 def run(*words: str, cwd: Path = ROOT) -> "subprocess.CompletedProcess[str]":

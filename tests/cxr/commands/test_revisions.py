@@ -26,14 +26,14 @@ def test_compare_takes_the_commit_and_its_experiments(
     call("compare", "--out", str(tmp_path))
     table = pd.read_csv(tmp_path / "leaderboard.csv").set_index("name")
     assert table["revisions"].to_dict() == {
-        "train.batch_size=16": "HEAD",
-        "train.batch_size=8": "other",
+        "batch_size=16": "HEAD",
+        "batch_size=8": "other",
     }
     written = json.loads(here.read("metrics/test.json"))
-    row = table.loc["train.batch_size=8"]
+    row = table.loc["batch_size=8"]
     assert row["auroc"] == pytest.approx(written["auroc"], abs=1e-5)
     low = written["balanced_accuracy_low"]
-    assert table.loc["train.batch_size=8", "balanced_accuracy_low"] == pytest.approx(low, abs=1e-5)
+    assert table.loc["batch_size=8", "balanced_accuracy_low"] == pytest.approx(low, abs=1e-5)
     assert (tmp_path / "leaderboard.md").read_text() == capsys.readouterr().out
     assert (tmp_path / "leaderboard.png").is_file()
 
@@ -41,7 +41,7 @@ def test_compare_takes_the_commit_and_its_experiments(
 def test_the_workspace_and_the_experiment_in_it_are_the_same_run(here: Project, capsys) -> None:
     call("compare", "main", "other", "workspace")
     printed = capsys.readouterr().out
-    assert printed.count("| train.batch_size=8 | 1 |") == 1
+    assert printed.count("| batch_size=8 | 1 |") == 1
     assert "workspace" not in printed
     other, workspace = revisions.read_run("other"), revisions.read_run("workspace")
     assert other.source_hash == workspace.source_hash == revisions.read_run("main").source_hash
@@ -49,14 +49,14 @@ def test_the_workspace_and_the_experiment_in_it_are_the_same_run(here: Project, 
 
 
 def test_settings_that_were_not_reproduced_are_refused(here: Project) -> None:
-    here.set(**{"train.epochs": 77})
+    here.set(**{"recipes.scratch.epochs": 77})
     try:
         with pytest.raises(
             UserError, match=r"workspace: dvc.lock was made with another params.yaml"
         ):
             revisions.read_run("workspace")
     finally:
-        here.set(**{"train.epochs": 1})
+        here.set(**{"recipes.scratch.epochs": 1})
 
 
 def test_report_says_what_dvc_says(here: Project, capsys, tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_report_says_what_dvc_says(here: Project, capsys, tmp_path: Path) -> Non
     assert text == capsys.readouterr().out
     assert text.splitlines()[0] == MARKER
     rows = {line.split(" | ")[0]: line for line in text.splitlines() if line.startswith("| ")}
-    assert rows["| `train.batch_size`"] == "| `train.batch_size` | `16` | `8` |"
+    assert rows["| `recipes.scratch.batch_size`"] == "| `recipes.scratch.batch_size` | `16` | `8` |"
     diff = json.loads(here.dvc("metrics", "diff", "main", "--all", "--json"))
     # Not accuracy, which need not change in one epoch.
     for name, spoken in (
@@ -122,9 +122,9 @@ def test_a_project_in_a_sub_folder_of_a_repository_will_do_too(
 ) -> None:
     monkeypatch.chdir(in_sub_folder.folder)
     call("compare", "main", "workspace")
-    assert "| train.batch_size=16 | 1 |" in capsys.readouterr().out
+    assert "| batch_size=16 | 1 |" in capsys.readouterr().out
     call("comment", "--against", "main", "--plots", "plots-of-both")
-    assert "| `train.batch_size` | `16` | `8` |" in capsys.readouterr().out
+    assert "| `recipes.scratch.batch_size` | `16` | `8` |" in capsys.readouterr().out
     assert (in_sub_folder.folder / "plots-of-both/target-confusion.png").is_file()
     with pytest.raises(UserError, match="main~1: this revision does not have the project's folder"):
         revisions.read_run("main~1")
@@ -143,7 +143,7 @@ def test_what_is_not_there_is_told_and_the_committed_metrics_are_compared(
         before = json.loads(here.git("show", "main:metrics/test.json"))
         assert f"| AUROC | {before['auroc']:.3f} | " in text
         assert "are neither in DVC's cache nor in a remote" in text
-        assert "| `train.batch_size` | `16` | `8` |" in text
+        assert "| `recipes.scratch.batch_size` | `16` | `8` |" in text
         # The experiment's and the commit's are gone: what is named is needed, what is not is left.
         with pytest.raises(UserError, match="nothing to compare"):
             call("compare")

@@ -29,11 +29,16 @@ def test_every_setting_is_explained_by_a_comment_above() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"train__epochs": "abc"}, ["train.epochs", "'abc'", "integer"]),
-        ({"train__epoch": 3}, ["train.epoch", "unknown key", "'epochs'"]),
+        ({"recipes__scratch__epochs": "abc"}, ["recipes.scratch.epochs", "'abc'", "integer"]),
+        ({"recipes__scratch__epoch": 3}, ["recipes.scratch.epoch", "unknown key", "'epochs'"]),
         ({"datset": "phantom"}, ["datset", "unknown key", "'dataset'"]),
         ({"architectures__resnet18__learning": 1.0}, ["architectures.resnet18.learning"]),
-        ({"train__augment__rotat": 1.0}, ["train.augment.rotat", "'rotate'"]),
+        (
+            {"recipes__finetune__augment__rotat": 1.0},
+            ["recipes.finetune.augment.rotat", "'rotate'"],
+        ),
+        ({"recipe": "finetun"}, ["recipe: 'finetun'", "did you mean 'finetune'", "scratch"]),
+        ({"train__workers": "many"}, ["train.workers", "'many'", "auto"]),
         ({"split__folds": None}, ["split.folds", "missing"]),
         ({"split__fold": 7}, ["split.fold", "below split.folds"]),
         ({"phantom__marker_probability": 1.5}, ["phantom.marker_probability", "1.5"]),
@@ -41,8 +46,9 @@ def test_every_setting_is_explained_by_a_comment_above() -> None:
         ({"prepare__resize_mode": "squeeze"}, ["prepare.resize_mode", "'squeeze'", "'crop'"]),
         ({"inbox": ""}, ["inbox"]),
         ({"dataset": None, "datset": "phantom"}, ["datset", "unknown key", "'dataset'"]),
-        ({"architectures__resnet18__lr": float("inf")}, ["architectures.resnet18.lr", "finite"]),
-        ({"train__freeze_epochs": 99}, ["train.freeze_epochs", "train.epochs"]),
+        ({"recipes__scratch__lr": float("inf")}, ["recipes.scratch.lr", "finite"]),
+        ({"recipes__scratch__freeze_epochs": 99}, ["recipes.scratch.freeze_epochs", "epochs (8)"]),
+        ({"recipes__finetune__patience": 3}, ["recipes.finetune.patience", "monitor"]),
     ],
 )
 def test_a_mistake_is_one_line_that_names_the_key(
@@ -54,6 +60,15 @@ def test_a_mistake_is_one_line_that_names_the_key(
     assert "\n" not in message
     for word in words:
         assert word in message
+
+
+def test_a_network_changes_the_rate_and_from_scratch_the_epochs(tmp_path: Path) -> None:
+    load_with = lambda **changes: load(changed(tmp_path, **changes)).training()  # noqa: E731
+    plain, slow = load_with(), load_with(model="efficientnet_b0")
+    assert (slow.lr, slow.epochs) == (plain.lr / 2, plain.epochs * 2)
+    recipe = load(ROOT / "params.yaml").recipes["finetune"]
+    tuned = load_with(model="efficientnet_b0", recipe="finetune")
+    assert (tuned.lr, tuned.epochs) == (recipe.lr / 2, recipe.epochs)
 
 
 def test_a_missing_or_broken_file_is_one_line(tmp_path: Path) -> None:

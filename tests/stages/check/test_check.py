@@ -56,7 +56,10 @@ def test_what_can_work_passes(
             "download.max_compression_ratio: 0.5 is invalid",
         ),
         ({"model": "simple_cnm"}, r"'simple_cnm' is not under `architectures:` \(did you mean"),
-        ({"train__weights": "none.pth"}, "train.weights: there is no file 'none.pth'"),
+        (
+            {"recipes__scratch__weights": "none.pth"},
+            "recipes.scratch.weights: there is no file 'none.pth'",
+        ),
         ({"inbox": "nowhere"}, "inbox: there is no folder 'nowhere'"),
         ({"gradcam__novel": "nowhere"}, "gradcam.novel: there is no folder 'nowhere'"),
     ],

@@ -298,11 +298,13 @@ def test_twenty_classes_with_long_names(tmp_path: Path) -> None:
 def test_settings_are_those_of_params_less_what_is_of_this_machine(tmp_path: Path) -> None:
     folder = tmp_path / "inputs"
     written(folder, images=80)
-    params = changed_params(tmp_path, train__weights="/home/me/mobile.pth", prepare__image_size=64)
+    params = changed_params(
+        tmp_path, recipes__scratch__weights="/home/me/mobile.pth", prepare__image_size=64
+    )
     html = made(folder, tmp_path / "report", params=params)
     rows = Page(html).table("The settings of this run")
     assert rows["prepare.image_size"] == ["64"]
-    assert rows["train.weights"] == ["mobile.pth"]
+    assert rows["recipes.scratch.weights"] == ["mobile.pth"]
     assert "/home/me" not in html
     assert "inbox" not in rows
 

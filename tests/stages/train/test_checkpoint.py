@@ -84,7 +84,9 @@ def raise_(error: type[BaseException]) -> None:
     raise error
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"architecture": {"lr": 0.002}}])
+@pytest.mark.parametrize(
+    "change", [{"seed": 1}, {"lr": 0.002}, {"architecture": {"lr_factor": 0.2}}]
+)
 def test_another_training_begins_at_its_beginning(train, interrupted, change):
     expected = contents(train("whole", **change))
     interrupted("killed", epoch=1, step=0)

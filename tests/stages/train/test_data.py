@@ -19,12 +19,12 @@ def split(small):
 
 def batches(small, split, workers, epochs=(0, 1)):
     """What a loader gives in some epochs."""
-    settings = load(PARAMS).train.model_copy(update={"workers": workers, "batch_size": 8})
+    settings = load(PARAMS).training().model_copy(update={"workers": workers, "batch_size": 8})
     training, _, _ = data.train_and_val(split)
     images = data.XrayDataset(
         small / "pixels.npy", training, settings.seed, build_transform(AUGMENT)
     )
-    loader = data.build_loader(images, settings, pin_memory=False)
+    loader = data.build_loader(images, settings, torch.device("cpu"))
     result = []
     for epoch in epochs:
         loader.sampler.set_epoch(epoch)
@@ -44,6 +44,25 @@ def test_batches_are_the_same_for_any_number_of_workers_and_differ_between_epoch
     assert not any(torch.equal(image, later) for image in first for later in second)
 
 
+@pytest.mark.parametrize(
+    ("device", "cores", "changes", "expected"),
+    [
+        ("cuda", 4, {}, 3),
+        ("cuda", 64, {}, 8),
+        ("cuda", 1, {}, 0),
+        ("cuda", 8, {"devices": 2}, 3),
+        ("cuda", 4, {"workers": 5}, 5),
+        ("cpu", 64, {}, 0),
+    ],
+)
+def test_as_many_processes_load_images_as_there_are_cores_for_them(
+    monkeypatch, device, cores, changes, expected
+):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
+    settings = load(PARAMS).training().model_copy(update=changes)
+    assert data.loading_processes(settings, torch.device(device)) == expected
+
+
 def test_an_epoch_shows_each_training_image_once(small, split):
     training, _, _ = data.train_and_val(split)
     keys = shuffled_keys(len(training), seed=3, epoch=1)
@@ -53,7 +72,7 @@ def test_an_epoch_shows_each_training_image_once(small, split):
 def test_validation_images_come_as_they_are_in_order(small, split):
     _, validation, classes = data.train_and_val(split)
     images = data.XrayDataset(small / "pixels.npy", validation, 0, None)
-    loader = data.build_loader(images, load(PARAMS).train, pin_memory=False)
+    loader = data.build_loader(images, load(PARAMS).training(), torch.device("cpu"))
     pixels, labels = (torch.cat(parts) for parts in zip(*loader, strict=True))
     rows = split[split["split"] == "val"]
     assert np.array_equal(pixels, np.load(small / "pixels.npy")[rows["row"]])
@@ -61,10 +80,10 @@ def test_validation_images_come_as_they_are_in_order(small, split):
 
 
 def test_a_last_batch_of_one_image_is_left_out(small, split):
-    settings = load(PARAMS).train.model_copy(update={"batch_size": 7})
+    settings = load(PARAMS).training().model_copy(update={"batch_size": 7})
     training, _, _ = data.train_and_val(split)
     images = data.XrayDataset(small / "pixels.npy", training, 0, build_transform(AUGMENT))
-    sizes = [len(labels) for _, labels in data.build_loader(images, settings, pin_memory=False)]
+    sizes = [len(labels) for _, labels in data.build_loader(images, settings, torch.device("cpu"))]
     assert sizes == [7] * 5
 
 

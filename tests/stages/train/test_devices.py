@@ -19,7 +19,8 @@ def test_two_processes_agree_with_one(train, small, tmp_path):
         # Adam divides by the size of the gradient, noise included, where that is next to zero.
         "optimizer": "sgd",
         "model": "batch_free",
-        "architecture": BATCH_FREE | {"lr": 0.005},
+        "lr": 0.005,
+        "architecture": BATCH_FREE,
     }
     single = train("single", **settings)
     two = tmp_path / "two"
@@ -38,7 +39,7 @@ def test_two_processes_agree_with_one(train, small, tmp_path):
 
 
 def test_batch_normalization_is_synchronized_on_gpus_only():
-    settings = load(PARAMS).train.model_copy(update={"devices": 2})
+    settings = load(PARAMS).training().model_copy(update={"devices": 2})
     model = build_network("efficientnet_b0", 3)
     names = list(model.state_dict())
     assert synchronize_batchnorm(model, settings, torch.device("cpu")) is model
@@ -51,6 +52,6 @@ def test_batch_normalization_is_synchronized_on_gpus_only():
 def test_more_gpus_than_there_are_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    check_devices(load(PARAMS).train)
+    check_devices(load(PARAMS).training())
     with pytest.raises(UserError, match=r"train\.devices: 2, but this machine has 1 GPU"):
-        check_devices(load(PARAMS).train.model_copy(update={"devices": 2}))
+        check_devices(load(PARAMS).training().model_copy(update={"devices": 2}))

@@ -19,9 +19,9 @@ def test_the_learning_rate_rises_then_falls_along_a_cosine():
 def rates(name: str, layer_decay: float) -> dict[str, float]:
     """Learning rate of each parameter."""
     model = build_network(name, 3)
-    settings = load(PARAMS).train.model_copy(update={"layer_decay": layer_decay})
+    settings = load(PARAMS).training().model_copy(update={"lr": 0.1, "layer_decay": layer_decay})
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    groups = build_optimizer(model, settings, lr=0.1).param_groups
+    groups = build_optimizer(model, settings).param_groups
     return {names[id(weight)]: group["lr"] for group in groups for weight in group["params"]}
 
 
@@ -50,8 +50,8 @@ def test_without_layer_decay_all_learn_alike():
 def test_lamb_moves_each_layer_by_a_fixed_share_of_its_weights() -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(6, 5), nn.Linear(5, 3))
-    settings = load(PARAMS).train.model_copy(update={"optimizer": "lamb"})
-    optimizer = build_optimizer(network, settings, lr=0.1)
+    settings = load(PARAMS).training().model_copy(update={"lr": 0.1, "optimizer": "lamb"})
+    optimizer = build_optimizer(network, settings)
     before = [parameter.detach().clone() for parameter in network.parameters()]
     # The second layer's gradient is far larger, which counts for nothing.
     (network[0].weight.sum() + 1e4 * network[1].weight.square().sum()).backward()

@@ -23,7 +23,8 @@ PLAIN = {
     "optimizer": "sgd",
     "weight_decay": 0.0,
     "warmup_epochs": 0.0,
-    "architecture": {"lr": 0.1, "drop_rate": 0.0},
+    "lr": 0.1,
+    "architecture": {"drop_rate": 0.0},
 }
 
 
@@ -78,7 +79,7 @@ def test_mixup_learns_blended_targets_from_blended_images(train, small):
 
 
 def test_accumulated_batches_count_as_one(train):
-    plain = PLAIN | {"model": "batch_free", "architecture": BATCH_FREE | {"lr": 0.1}}
+    plain = PLAIN | {"model": "batch_free", "architecture": BATCH_FREE}
     large = weights(train("large", batch_size=36, **plain))
     accumulated = weights(train("accumulated", batch_size=18, accumulate_grad_batches=2, **plain))
     small = weights(train("small", batch_size=18, **plain))
@@ -99,7 +100,7 @@ def test_the_moving_average_is_kept(train, monkeypatch):
         )
 
     monkeypatch.setattr(TrainingModule, "optimizer_step", optimizer_step)
-    slow = PLAIN | {"architecture": {"lr": 0.03, "drop_rate": 0.0}}
+    slow = PLAIN | {"lr": 0.03}
     kept = weights(train(epochs=1, batch_size=4, ema_decay=0.7, **slow))
     expected = states[0]
     for number, state in enumerate(states[1:], start=1):
@@ -113,14 +114,14 @@ def test_the_moving_average_is_kept(train, monkeypatch):
 @pytest.mark.parametrize(("freeze_epochs", "expected"), [(0, 3), (2, 4)])
 def test_stops_when_nothing_gets_better(train, freeze_epochs, expected):
     # At such a rate, nothing changes.
-    settings = {"patience": 2, "epochs": 6, "architecture": BATCH_FREE | {"lr": 1e-12}}
+    settings = {"patience": 2, "epochs": 6, "lr": 1e-12, "architecture": BATCH_FREE}
     folder = train(model="batch_free", monitor="accuracy", freeze_epochs=freeze_epochs, **settings)
     assert len(curve(folder, "val/loss")) == expected
 
 
 def test_a_run_that_had_stopped_early_does_not_go_on_after_a_kill(train, monkeypatch):
     settings = {
-        "model": "batch_free", "architecture": BATCH_FREE | {"lr": 1e-12},
+        "model": "batch_free", "lr": 1e-12, "architecture": BATCH_FREE,
         "patience": 1, "epochs": 6, "monitor": "accuracy",
     }  # fmt: skip
     expected = contents(train("whole", **settings))
@@ -148,7 +149,7 @@ def test_the_whole_recipe_repeats_to_the_bit_with_any_number_of_workers(train, s
 
 
 def test_a_transformer_is_built_for_the_size_of_the_images(train):
-    architecture = {"timm": "vit_tiny_patch16_224", "lr": 0.001, "drop_rate": 0.0}
+    architecture = {"timm": "vit_tiny_patch16_224", "drop_rate": 0.0}
     folder = train(model="vit", architecture=architecture, epochs=1)
     classifier = Classifier.load(folder / "model")
     assert (classifier.info.timm, classifier.info.size) == ("vit_tiny_patch16_224", 32)

@@ -2,6 +2,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 
 from cxr.pipeline import tables
 from cxr.pipeline.errors import UserError
@@ -56,17 +57,17 @@ def test_processes_share_every_batch(monkeypatch):
 
 
 def test_fewer_images_than_processes_are_refused(small):
-    settings = load(PARAMS).train.model_copy(update={"devices": 8, "batch_size": 16})
+    settings = load(PARAMS).training().model_copy(update={"devices": 8, "batch_size": 16})
     few = data.Subset(np.arange(7), np.zeros(7, int))
     images = data.XrayDataset(small / "pixels.npy", few, 0, None)
     with pytest.raises(UserError, match=r"7 images.*8 processes"):
-        data.build_loader(images, settings, pin_memory=False)
+        data.build_loader(images, settings, torch.device("cpu"))
 
 
 @pytest.mark.parametrize("batch_size", [9, 2])
 def test_a_batch_that_can_not_be_shared_is_refused(small, batch_size):
-    settings = load(PARAMS).train.model_copy(update={"devices": 2, "batch_size": batch_size})
+    settings = load(PARAMS).training().model_copy(update={"devices": 2, "batch_size": batch_size})
     training, _, _ = data.train_and_val(tables.read(small / "split.csv", tables.Split))
     images = data.XrayDataset(small / "pixels.npy", training, 0, None)
-    with pytest.raises(UserError, match=r"train\.batch_size.*multiple of 2"):
-        data.build_loader(images, settings, pin_memory=False)
+    with pytest.raises(UserError, match=r"recipes\.scratch\.batch_size.*multiple of 2"):
+        data.build_loader(images, settings, torch.device("cpu"))

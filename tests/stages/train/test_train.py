@@ -1,6 +1,7 @@
 import subprocess
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from ruamel.yaml import YAML
@@ -52,22 +53,37 @@ def test_another_seed_gives_another_network(train):
 
 def test_learns(train, tmp_path):
     inputs = prepared(tmp_path / "inputs", images=150)
-    folder = train(inputs=inputs, epochs=6, batch_size=8, architecture={"lr": 0.003})
+    folder = train(inputs=inputs, epochs=6, batch_size=8, lr=0.003)
     assert max(curve(folder, "val/balanced_accuracy")) > 0.9
+
+
+def validation_loss(folder, inputs):
+    """Of the network in the model folder."""
+    classifier = Classifier.load(folder / "model")
+    split = tables.read(inputs / "split.csv", tables.Split)
+    rows = split[split["split"] == "val"]
+    logits = classifier.logits(np.load(inputs / "pixels.npy"), rows["row"].to_numpy())
+    labels = torch.tensor([classifier.info.classes.index(label) for label in rows["target"]])
+    return torch.nn.functional.cross_entropy(torch.from_numpy(logits), labels).item()
 
 
 @pytest.mark.parametrize("monitor", ["loss", "auroc"])
 def test_keeps_the_epoch_that_was_best(train, small, monitor):
-    folder = train(monitor=monitor, epochs=4, architecture={"lr": 0.02})
+    folder = train(monitor=monitor, epochs=4, lr=0.02)
     values = curve(folder, f"val/{monitor}")
     best = values.index(min(values) if monitor == "loss" else max(values))
-    classifier = Classifier.load(folder / "model")
-    split = tables.read(small / "split.csv", tables.Split)
-    rows = split[split["split"] == "val"]
-    logits = classifier.logits(np.load(small / "pixels.npy"), rows["row"].to_numpy())
-    labels = torch.tensor([classifier.info.classes.index(label) for label in rows["target"]])
-    loss = torch.nn.functional.cross_entropy(torch.from_numpy(logits), labels)
-    assert loss.item() == pytest.approx(curve(folder, "val/loss")[best], abs=1e-4)
+    assert validation_loss(folder, small) == pytest.approx(
+        curve(folder, "val/loss")[best], abs=1e-4
+    )
+
+
+def test_keeps_the_last_epoch_where_that_is_asked_for(train, small, capsys):
+    # Learns nothing, so that by balanced accuracy the first epoch is as good as any.
+    folder = train(monitor="last", epochs=4, lr=0.3)
+    assert len(set(curve(folder, "val/balanced_accuracy"))) == 1
+    assert list(pd.read_csv(folder / "epochs.csv")["best"]) == [0, 0, 0, 1]
+    assert validation_loss(folder, small) == pytest.approx(curve(folder, "val/loss")[-1], rel=1e-4)
+    assert "kept the last epoch, 4" in capsys.readouterr().out
 
 
 def test_test_images_are_not_looked_at(train, small, tmp_path):
@@ -91,9 +107,7 @@ def test_a_frozen_backbone_keeps_its_weights_and_statistics(train):
 
 @pytest.mark.parametrize("freeze_epochs", [1, 2])
 def test_a_backbone_is_trained_after_the_frozen_epochs(train, freeze_epochs):
-    folder = train(
-        epochs=2, freeze_epochs=freeze_epochs, monitor="auroc", architecture={"lr": 0.003}
-    )
+    folder = train(epochs=2, freeze_epochs=freeze_epochs, monitor="auroc", lr=0.003)
     first, second = curve(folder, "val/auroc")
     assert second > first, "the second epoch must be the best"
     after = load_file(folder / "model/model.safetensors")
@@ -106,9 +120,7 @@ def test_a_backbone_is_trained_after_the_frozen_epochs(train, freeze_epochs):
 
 def test_each_optimizer_is_its_own_and_learns(train):
     losses = {
-        optimizer: curve(
-            train(optimizer, optimizer=optimizer, epochs=6, architecture={"lr": lr}), "train/loss"
-        )
+        optimizer: curve(train(optimizer, optimizer=optimizer, epochs=6, lr=lr), "train/loss")
         for optimizer, lr in (("adamw", 0.003), ("adam", 0.003), ("sgd", 0.03))
     }
     assert losses["adam"] != losses["adamw"]
@@ -122,16 +134,14 @@ def test_a_last_batch_of_one_image_is_no_trouble(train):
 
 def test_weights_that_the_last_step_broke_are_not_kept(train, tmp_path):
     # One step only: its own loss was still a number.
-    with pytest.raises(UserError, match=r"epoch 1, after its last step.*architectures\.simple_cnn"):
-        train(
-            epochs=1, batch_size=36, optimizer="sgd", architecture={"lr": 1e30}, warmup_epochs=0.0
-        )
+    with pytest.raises(UserError, match=r"epoch 1, after its last step.*recipes\.scratch\.lr"):
+        train(epochs=1, batch_size=36, optimizer="sgd", lr=1e30, warmup_epochs=0.0)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"params.yaml"}
 
 
 def test_a_loss_that_is_no_number_stops_with_epoch_and_step(train, tmp_path):
-    with pytest.raises(UserError, match=r"epoch 1, step [12].*architectures\.simple_cnn\.lr"):
-        train(optimizer="sgd", architecture={"lr": 1e30}, warmup_epochs=0.0)
+    with pytest.raises(UserError, match=r"epoch 1, step [12].*recipes\.scratch\.lr"):
+        train(optimizer="sgd", lr=1e30, warmup_epochs=0.0)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"params.yaml"}
 
 
@@ -144,7 +154,7 @@ def test_a_monitor_that_validation_does_not_define_is_refused(train, small, tmp_
         (split["split"] != "val") | (split["target"] == "Normal"), ""
     )
     tables.write(inputs / "split.csv", split, tables.Split)
-    with pytest.raises(UserError, match=r"train\.monitor: auroc"):
+    with pytest.raises(UserError, match=r"recipes\.scratch\.monitor: auroc"):
         train(inputs=inputs, monitor="auroc", epochs=1)
 
 

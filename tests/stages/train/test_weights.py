@@ -1,4 +1,5 @@
 import hashlib
+import json
 import os
 import pickle
 import re
@@ -11,7 +12,7 @@ import pytest
 import timm
 import torch
 import torchvision
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from cxr.models.classifier import MODEL_FILE, Classifier
 from cxr.models.info import ModelInfo
@@ -262,11 +263,13 @@ def test_a_network_without_imagenet_weights_is_named():
         load_initial_weights(classifier("simple_cnn"), "imagenet")
 
 
-def cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str = "timm--mobilenetv2_100.ra_in1k"
+) -> Path:
     """Let timm find its weights in a folder, and no network."""
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(folder))
-    repository = folder / "models--timm--mobilenetv2_100.ra_in1k"
+    repository = folder / f"models--{name}"
     (repository / "refs").mkdir(parents=True)
     (repository / "refs/main").write_text("1")
     (repository / "snapshots/1").mkdir(parents=True)
@@ -285,7 +288,9 @@ def test_imagenet_weights_come_from_timms_cache(tmp_path, monkeypatch):
 
 def test_without_a_network_one_line_says_where_the_weights_go(tmp_path, monkeypatch):
     cache(tmp_path, monkeypatch)
-    with pytest.raises(UserError, match=r"timm/mobilenetv2_100\.ra_in1k.*train\.weights") as error:
+    with pytest.raises(
+        UserError, match=r"timm/mobilenetv2_100\.ra_in1k.*set weights to its path"
+    ) as error:
         load_initial_weights(classifier("mobilenetv2_100"), "imagenet")
     assert "\n" not in str(error.value)
 
@@ -304,6 +309,64 @@ def test_an_unreachable_hub_is_asked_once(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="cannot be downloaded"):
         load_initial_weights(classifier("mobilenetv2_100"), "imagenet")
     assert asked == [huggingface_hub.constants.ENDPOINT]
+
+
+def hub(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, **config) -> None:
+    """A repository me/xrays in the hub client's cache, with weights and how they see an image."""
+    snapshot = cache(folder, monkeypatch, "me--xrays").parent
+    save_file(
+        random_statistics(timm.create_model(name, **config)).state_dict(),
+        snapshot / "model.safetensors",
+    )
+    channels = config.get("in_chans", 3)
+    described = {
+        "mean": [0.3] * channels,
+        "std": [0.2] * channels,
+        "input_size": [channels, 64, 64],
+    }
+    (snapshot / "config.json").write_text(
+        json.dumps({"architecture": name, "num_classes": 1000, "pretrained_cfg": described})
+    )
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_weights_of_the_hub_bring_their_normalization(tmp_path, monkeypatch, channels):
+    hub(tmp_path, monkeypatch, "resnet18", in_chans=channels)
+    ours = classifier("resnet18")
+    load_initial_weights(ours, "hf-hub:me/xrays")
+    assert (ours.info.mean, ours.info.std) == pytest.approx((0.3, 0.2))
+    assert ours.info.weights == "hf-hub:me/xrays"
+    snapshot = next(tmp_path.rglob("model.safetensors"))
+    state = load_file(snapshot)
+    assert torch.equal(ours.network.layer4[1].conv2.weight, state["layer4.1.conv2.weight"])
+    with pytest.raises(UserError, match=r"hf-hub:me/xrays matches .* of densenet121"):
+        load_initial_weights(classifier("densenet121"), "hf-hub:me/xrays")
+
+
+def test_a_hub_without_the_weights_or_without_a_network_is_one_line(tmp_path, monkeypatch):
+    cache(tmp_path, monkeypatch)
+    with pytest.raises(UserError, match=r"hf-hub:me/nothing cannot be loaded.*check the name") as e:
+        load_initial_weights(classifier("resnet18"), "hf-hub:me/nothing")
+    assert "\n" not in str(e.value)
+
+
+@torch.inference_mode()
+def test_a_torchxrayvision_network_computes_the_same(tmp_path, capsys):
+    """Its densenet121: one channel from -1024 to 1024, 18 outputs, and thresholds beside them."""
+    torch.manual_seed(0)
+    theirs = torchvision.models.densenet121(num_classes=18)
+    theirs.features.conv0 = torch.nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
+    random_statistics(theirs)
+    state = theirs.state_dict() | {"op_threshs": torch.rand(18)}
+    metadata = {"mean": "[0.5]", "std": f"[{1 / 2048}]"}
+    save_file(state, tmp_path / "xrv.safetensors", metadata=metadata)
+    ours = classifier("densenet121")
+    load_initial_weights(ours, str(tmp_path / "xrv.safetensors"))
+    assert "not used: classifier.bias, classifier.weight, op_threshs" in capsys.readouterr().out
+    pixels = grey_images()
+    expected = theirs.features((torch.from_numpy(pixels)[:, None] / 255 * 2 - 1) * 1024).relu()
+    features = ours.network.eval().forward_features(ours.to_input(pixels))
+    assert torch.allclose(features, expected, rtol=1e-3, atol=1e-3 * expected.max().item())
 
 
 @pytest.mark.skipif(not MOBILENET.exists(), reason=f"{MOBILENET.name} is not there")

@@ -35,34 +35,48 @@ def test_runs_that_differ_in_seeds_and_folds_alone_are_repeats():
 def test_a_configuration_is_named_by_what_it_differs_in():
     weights = "/data/weights/resnet18.imagenet.safetensors"
     assert named(
-        run("a", train__epochs=16),
-        run("b", train__epochs=16, train__weights=weights),
-        run("c", train__weights=weights, train__epochs=3),
+        run("a", recipes__scratch__epochs=16),
+        run("b", recipes__scratch__epochs=16, recipes__scratch__weights=weights),
+        run("c", recipes__scratch__weights=weights, recipes__scratch__epochs=3),
     ) == [
         {
-            "train.epochs=16, train.weights=scratch": ["a"],
-            "train.epochs=16, train.weights=resnet18.imagenet": ["b"],
-            "train.epochs=3, train.weights=resnet18.imagenet": ["c"],
+            "epochs=16, weights=scratch": ["a"],
+            "epochs=16, weights=resnet18.imagenet": ["b"],
+            "epochs=3, weights=resnet18.imagenet": ["c"],
         }
     ]
     assert named(run("alone")) == [{"model=resnet18": ["alone"]}]
 
 
 def test_settings_of_an_architecture_are_named_only_if_the_model_does_not_decide_them():
-    ours = {"architectures.resnet18.lr": 0.05}
+    ours = {"architectures.resnet18.lr_factor": 0.05}
     assert named(run("a"), run("b", model="mobilenetv2")) == [
         {"model=resnet18": ["a"], "model=mobilenetv2": ["b"]}
     ]
     assert named(run("a"), run("b", **ours), run("c", model="mobilenetv2")) == [
         {
-            "model=resnet18, lr=0.01": ["a"],
-            "model=resnet18, lr=0.05": ["b"],
-            "model=mobilenetv2, lr=0.01": ["c"],
+            "model=resnet18, lr_factor=null": ["a"],
+            "model=resnet18, lr_factor=0.05": ["b"],
+            "model=mobilenetv2, lr_factor=null": ["c"],
         }
     ]
     # Of another model they are no part of it.
-    assert named(run("a"), run("b", seed=1, **{"architectures.densenet121.lr": 0.1})) == [
+    assert named(run("a"), run("b", seed=1, **{"architectures.densenet121.lr_factor": 0.1})) == [
         {"model=resnet18": ["a", "b"]}
+    ]
+
+
+def test_settings_of_a_recipe_are_named_only_if_the_recipe_does_not_decide_them():
+    short = {"recipes.scratch.epochs": 3}
+    assert named(run("a"), run("b", recipe="finetune"), run("c", **short)) == [
+        {
+            "recipe=scratch, epochs=8": ["a"],
+            "recipe=finetune, epochs=30": ["b"],
+            "recipe=scratch, epochs=3": ["c"],
+        }
+    ]
+    assert named(run("a"), run("b", recipe="finetune")) == [
+        {"recipe=scratch": ["a"], "recipe=finetune": ["b"]}
     ]
 
 

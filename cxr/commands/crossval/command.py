@@ -1,0 +1,110 @@
+"""`cxr crossval`: run every fold as an experiment, and pool the predictions of all."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from cxr.commands.crossval.page import write_results
+from cxr.commands.crossval.pool import pool
+from cxr.commands.crossval.tables import print_tables
+from cxr.commands.revisions import experiment_names, open_repo, read_run
+from cxr.pipeline.errors import UserError
+from cxr.pipeline.params import load
+
+LAST_STAGE = "evaluate"
+"""The stages after it, heatmaps and the report, are not needed."""
+
+
+def crossval(
+    changes: list[str], folds: int | None, queue: bool, out: Path | None, project: Path
+) -> None:
+    """Run or queue all folds; print their pooled scores, and write them to a folder if given.
+
+    Args:
+        changes: settings such as `model=resnet18`, as for `dvc exp run -S`.
+        folds: how many; None: as in the settings.
+        project: the folder of params.yaml.
+
+    Raises:
+        UserError: if the settings leave nothing to cross-validate, or a fold fails.
+    """
+    params = load(project / "params.yaml")
+    folds = fold_count(changes, folds, params.split.folds)
+    changes = [*changes, f"split.folds={folds}"]
+    if queue:
+        numbers = ",".join(map(str, range(folds)))
+        dvc(["exp", "run", "--queue", *options([*changes, f"split.fold={numbers}"]), LAST_STAGE])
+        print(
+            "Run them with `dvc exp run --run-all --jobs 2`, then this command again without "
+            "--queue: what has run is taken from DVC's cache."
+        )
+        return
+    runs = [read_run(run_fold(changes, fold, folds)) for fold in range(folds)]
+    result = pool(runs, params.evaluate)
+    print_tables(result)
+    if out is not None:
+        write_results(out, runs, result, changes)
+
+
+def fold_count(changes: list[str], folds: int | None, default: int) -> int:
+    """How many folds there are: by --folds, by a changed setting, or by params.yaml.
+
+    Raises:
+        UserError: if a change is none, chooses a fold, or contradicts --folds.
+    """
+    values = {}
+    for change in changes:
+        key, equals, value = change.partition("=")
+        if not equals:
+            raise UserError(f"-S {change}: write a setting and its value, as in -S model=resnet18.")
+        values[key.lstrip("+~")] = value
+    if "split.fold" in values:
+        raise UserError("cxr crossval runs every fold: leave out -S split.fold.")
+    if "split.folds" not in values:
+        return folds or default
+    if folds is not None:
+        raise UserError("give either --folds or -S split.folds.")
+    if not values["split.folds"].isdecimal():
+        raise UserError(f"split.folds: '{values['split.folds']}' is no number of folds.")
+    return int(values["split.folds"])
+
+
+def run_fold(changes: list[str], fold: int, folds: int) -> str:
+    """Run one fold as an experiment in a temporary directory; DVC takes from its cache what it can.
+
+    Returns:
+        the experiment's name: the same for the same changes of the same commit. It replaces the
+        one of that name.
+
+    Raises:
+        UserError: if the experiment fails.
+    """
+    with open_repo() as repo:
+        identity = json.dumps([repo.scm.get_rev(), sorted(changes)])
+    name = f"crossval-{hashlib.sha256(identity.encode()).hexdigest()[:8]}-{fold}"
+    if name in experiment_names():
+        dvc(["exp", "remove", "--quiet", name])
+    print(f"fold {fold} of {folds}: experiment {name}", flush=True)
+    chosen = options([*changes, f"split.fold={fold}"])
+    try:
+        dvc(["exp", "run", "--temp", "--name", name, *chosen, LAST_STAGE])
+    except UserError as error:
+        raise UserError(f"fold {fold} of {folds} failed: its reason stands above.") from error
+    return name
+
+
+def options(changes: list[str]) -> list[str]:
+    """The changes as options of `dvc exp run`."""
+    return [word for change in changes for word in ("--set-param", change)]
+
+
+def dvc(words: list[str]) -> None:
+    """Run DVC's command line.
+
+    Raises:
+        UserError: if it fails; it has said why.
+    """
+    if subprocess.run([sys.executable, "-m", "dvc", *words]).returncode:
+        raise UserError(f"`dvc {' '.join(words)}` failed: its reason stands above.")

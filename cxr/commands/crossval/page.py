@@ -1,0 +1,77 @@
+"""The pooled scores as files: JSON, a table of predictions, a picture, and a page of both."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+import stages.report
+from cxr.commands.revisions import Run
+from cxr.pipeline.files import atomic_write
+from cxr.pipeline.tables import write_csv
+from stages.evaluate.plots import draw_confusion_matrix
+from stages.report.embed import embed_image
+from stages.report.formatting import FILTERS
+
+STYLE = Path(stages.report.__path__[0]) / "templates"
+
+
+def write_results(
+    folder: Path, runs: list[Run], result: dict[str, Any], changes: list[str]
+) -> None:
+    """Write crossval.json, predictions.csv, confusion.png and index.html into a folder.
+
+    Args:
+        runs: one for each fold.
+        result: what `pool` returns.
+        changes: the settings that were changed.
+    """
+    with atomic_write(folder) as part:
+        part.mkdir()
+        (part / "crossval.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        write_csv(part / "predictions.csv", predictions(runs))
+        actual = np.concatenate([run.actual for run in runs])
+        predicted = np.concatenate([run.probs.argmax(1) for run in runs])
+        draw_confusion_matrix(part, actual, predicted, runs[0].classes)
+        page = render(result, part / "confusion.png", runs, changes)
+        (part / "index.html").write_text(page, encoding="utf-8")
+
+
+def predictions(runs: list[Run]) -> pd.DataFrame:
+    """A row for each image: the fold that tested it, its class and the probabilities."""
+    return pd.concat(
+        [
+            pd.concat(
+                [
+                    run.test[["image", "target", "split_group"]].assign(fold=fold),
+                    pd.DataFrame(run.probs, columns=[f"p_{name}" for name in run.classes]),
+                ],
+                axis=1,
+            )
+            for fold, run in enumerate(runs)
+        ]
+    ).sort_values("image")
+
+
+def render(result: dict[str, Any], picture: Path, runs: list[Run], changes: list[str]) -> str:
+    """The page as HTML, in the style of the report."""
+    environment = Environment(
+        loader=FileSystemLoader([Path(__file__).parent, STYLE]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= FILTERS
+    return environment.get_template("page.html").render(
+        result=result,
+        confusion=embed_image(picture),
+        dataset=runs[0].settings["dataset"],
+        model=runs[0].settings["model"],
+        confidence=runs[0].settings["evaluate.confidence"],
+        resamples=runs[0].settings["evaluate.resamples"],
+        changes=changes,
+    )

@@ -1,0 +1,114 @@
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+
+from cxr.commands.crossval.command import fold_count
+from cxr.commands.crossval.pool import pool
+from cxr.pipeline.errors import UserError
+from cxr.pipeline.params import load
+from tests.helpers.closure import ROOT
+from tests.helpers.html_page import Page
+from tests.helpers.project import Project, environment
+from tests.helpers.revisions import run
+
+EVALUATE = load(ROOT / "params.yaml").evaluate.model_copy(update={"resamples": 200})
+
+
+def folds(**changes: object) -> list:
+    return [
+        run("0", right=0.9, prefix="a"),
+        run("1", right=0.6, prefix="b", seed=1, **changes),
+        run("2", right=0.7, prefix="c", seed=2, images=20),
+    ]
+
+
+def test_the_pooled_scores_are_those_of_all_predictions_together() -> None:
+    runs = folds()
+    result = pool(runs, EVALUATE)
+    actual = np.concatenate([each.actual for each in runs])
+    probs = np.concatenate([each.probs for each in runs])
+    expected = balanced_accuracy_score(actual, probs.argmax(1))
+    assert result["balanced_accuracy"] == pytest.approx(expected)
+    assert result["auroc"] == pytest.approx(roc_auc_score(actual, probs[:, 1]))
+    interval = result["interval"]["balanced_accuracy"]
+    assert interval["low"] < expected < interval["high"]
+    # Two images a patient.
+    assert (result["images"], result["groups"]) == (140, 70)
+    assert sum(sum(row.values()) for row in result["confusion"].values()) == 140
+    single = [balanced_accuracy_score(each.actual, each.probs.argmax(1)) for each in runs]
+    assert [fold["balanced_accuracy"] for fold in result["fold"]] == pytest.approx(single)
+    assert result["mean_over_folds"]["balanced_accuracy"] == pytest.approx(np.mean(single))
+    assert result["sd_over_folds"]["balanced_accuracy"] == pytest.approx(np.std(single, ddof=1))
+
+
+def test_a_patient_is_drawn_as_a_whole() -> None:
+    images, patients = ([run("0", each=each, images=200)] for each in (1, 20))
+    narrow, wide = (pool(runs, EVALUATE)["interval"]["accuracy"] for runs in (images, patients))
+    assert wide["high"] - wide["low"] > 0.8 * (narrow["high"] - narrow["low"])
+    assert pool(patients, EVALUATE)["groups"] == 10
+
+
+def test_an_image_that_two_folds_test_is_refused() -> None:
+    with pytest.raises(UserError, match=r"a000\.png is a test image in fold 0 and in fold 1.*offi"):
+        pool([run("0"), run("1")], EVALUATE)
+
+
+def test_folds_with_other_classes_are_refused() -> None:
+    first, second, third = folds()
+    second = replace(second, classes=["COVID", "Other"])
+    with pytest.raises(UserError, match=r"fold 1 has the classes COVID, Other"):
+        pool([first, second, third], EVALUATE)
+
+
+@pytest.mark.parametrize(
+    ("changes", "folds", "complaint"),
+    [
+        (["model"], None, "-S model: write a setting and its value"),
+        (["split.fold=2"], None, "leave out -S split.fold"),
+        (["split.folds=5"], 7, "either --folds or -S split.folds"),
+        (["split.folds=many"], None, "'many' is no number"),
+    ],
+)
+def test_changes_that_leave_no_folds_to_run_are_refused(changes, folds, complaint) -> None:
+    with pytest.raises(UserError, match=complaint):
+        fold_count(changes, folds, 5)
+
+
+def test_the_number_of_folds_is_that_of_the_option_the_change_or_the_settings() -> None:
+    assert [fold_count([], 7, 5), fold_count(["split.folds=4"], None, 5)] == [7, 4]
+    assert fold_count(["model=resnet18"], None, 5) == 5
+
+
+@pytest.mark.slow
+def test_all_folds_run_once_and_come_from_the_cache_again(project: Project, tmp_path: Path) -> None:
+    before = project.git("status", "--short")
+    command = ("crossval", "-S", "recipes.scratch.batch_size=12", "--folds", "3")
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-m", "cxr", *command, "--out", str(tmp_path / name)],
+            cwd=project.folder, env=environment(), check=True, capture_output=True, text=True,
+        ).stdout
+        for name in ("first", "again")
+    ]  # fmt: skip
+    assert "Stage 'train' is cached" not in outputs[0]
+    assert outputs[1].count("Stage 'train' is cached") == 3
+    assert all("each tested once" in output for output in outputs)
+    for name in ("crossval.json", "predictions.csv", "index.html", "confusion.png"):
+        written = (tmp_path / "first" / name).read_bytes()
+        assert written == (tmp_path / "again" / name).read_bytes(), name
+    assert project.git("status", "--short") == before
+    table = pd.read_csv(tmp_path / "first" / "predictions.csv")
+    assert table["image"].is_unique
+    assert set(table["fold"]) == {0, 1, 2}
+    assert table.groupby("split_group")["fold"].nunique().max() == 1
+    result = json.loads((tmp_path / "first" / "crossval.json").read_text())
+    assert result["images"] == len(table)
+    page = Page((tmp_path / "first" / "index.html").read_text())
+    assert f"{len(table)} images" in page.text
