@@ -90,7 +90,7 @@ USES = [
     ("labels.folder", {"a": "b"}, {"dedupe", "split", "report"}),
     ("prepare.resize_mode", "pad", {"prepare", "train", "report"}),
     ("prepare.backend", "threading", {"prepare", "report"}),
-    ("dedupe.max_distance", 30, {"dedupe", "split", "report"}),
+    ("dedupe.max_distance", 30, {"dedupe", "report"}),
     ("split.fold", 1, {"split", "report"}),
     ("train.seed", 2, {"train", "report"}),
     ("recipe", "finetune", {"train", "report"}),

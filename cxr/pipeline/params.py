@@ -13,7 +13,6 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -163,7 +162,9 @@ class Train(Settings):
         """Describe both kinds of value. (pydantic reports a mistake for each kind.)"""
         if value == "auto" or (type(value) is int and value >= 0):
             return value
-        raise PydanticCustomError("workers", "give a number of processes, or auto")
+        raise ValueError(
+            f"train.workers: {value!r} is invalid: give a number of processes, or auto."
+        )
 
 
 class Training(Recipe, Train):

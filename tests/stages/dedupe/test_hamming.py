@@ -1,5 +1,6 @@
 import numpy as np
-from cxr.duplicates import hamming
+
+from stages.dedupe import hamming
 
 
 def slow_pairs(codes: list[str], distance: int) -> list[tuple[int, int, int]]:
