@@ -12,22 +12,28 @@ from stages.report.findings import FEW, PROBES
 from stages.report.formatting import FILTERS
 
 
-def render(**content: Any) -> str:
-    """Return the report as HTML.
-
-    Args:
-        content: the variables of the templates.
-    """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+def environment(*folders: Path) -> Environment:
+    """The templates of some folders and of the report, with the report's filters."""
+    loaded = Environment(
+        loader=FileSystemLoader([*folders, Path(__file__).parent / "templates"]),
         # Names of classes, sources and files come from outside.
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= FILTERS
-    environment.globals |= {
+    loaded.filters |= FILTERS
+    return loaded
+
+
+def render(**content: Any) -> str:
+    """Return the report as HTML.
+
+    Args:
+        content: the variables of the templates.
+    """
+    templates = environment()
+    templates.globals |= {
         "CHECKLISTS": CHECKLISTS,
         "FEW": FEW,
         "NOT_USED": NOT_USED,
@@ -35,4 +41,4 @@ def render(**content: Any) -> str:
         "PROBE_NAMES": PROBE_NAMES,
         "count_by_status": count_by_status,
     }
-    return environment.get_template("report.html").render(**content)
+    return templates.get_template("report.html").render(**content)

@@ -6,17 +6,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-import stages.report
 from cxr.commands.revisions import Run
 from cxr.pipeline.files import atomic_write
 from cxr.pipeline.tables import write_csv
 from stages.evaluate.plots import draw_confusion_matrix
 from stages.report.embed import embed_image
-from stages.report.formatting import FILTERS
-
-STYLE = Path(stages.report.__path__[0]) / "templates"
+from stages.report.render import environment
 
 
 def write_results(
@@ -58,15 +54,8 @@ def predictions(runs: list[Run]) -> pd.DataFrame:
 
 def render(result: dict[str, Any], picture: Path, runs: list[Run], changes: list[str]) -> str:
     """The page as HTML, in the style of the report."""
-    environment = Environment(
-        loader=FileSystemLoader([Path(__file__).parent, STYLE]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= FILTERS
-    return environment.get_template("page.html").render(
+    templates = environment(Path(__file__).parent)
+    return templates.get_template("page.html").render(
         result=result,
         confusion=embed_image(picture),
         dataset=runs[0].settings["dataset"],
