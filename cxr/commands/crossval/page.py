@@ -1,6 +1,5 @@
 """The pooled scores as files: JSON, a table of predictions, a picture, and a page of both."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from cxr.commands.revisions import Run
-from cxr.pipeline.files import atomic_write
+from cxr.pipeline.files import atomic_write, write_json
 from cxr.pipeline.tables import write_csv
 from stages.evaluate.plots import draw_confusion_matrix
 from stages.report.embed import embed_image
@@ -27,7 +26,7 @@ def write_results(
     """
     with atomic_write(folder) as part:
         part.mkdir()
-        (part / "crossval.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        write_json(part / "crossval.json", result)
         write_csv(part / "predictions.csv", predictions(runs))
         actual = np.concatenate([run.actual for run in runs])
         predicted = np.concatenate([run.probs.argmax(1) for run in runs])
