@@ -1,10 +1,10 @@
-"""The border of an image, where side markers, labels and other traces of its origin lie."""
+"""The border of an image, where side markers and other traces of its origin are."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 WIDTH = 0.1
-"""As a share of the image's side."""
+"""Of the border, as a share of the image's side."""
 
 
 def border_mask(side: int) -> NDArray[np.bool_]:

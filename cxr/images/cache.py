@@ -1,8 +1,9 @@
-"""Pictures that were decoded before, by the hash of their file: what they need not be decoded for.
+"""A cache of decoded images, so that `prepare` decodes each file only once.
 
-One SQLite file for each set of settings. Workers read it, one process writes it. Losing it costs
-time only, so nothing here ends a run: an entry that is damaged is decoded again, a file that is
-damaged is begun again, and a full disk ends the storing.
+There is one SQLite file for each combination of settings; the key is the hash of an image file.
+Workers read it, one process writes it. Losing it only costs time, so its errors never stop a run: a
+damaged entry is decoded again, a damaged file is replaced by an empty one, and if the disk is full,
+nothing more is stored.
 """
 
 import hashlib
@@ -23,15 +24,15 @@ from cxr.images.thumbnail import SIDE
 from cxr.pipeline.experiment import queued_in
 from cxr.pipeline.params import Prepare
 
-# So many sets of settings are kept, those used last.
 KEEP = 3
-# Files that decide what a picture becomes; a change of one makes another store.
+"""Number of stores that are kept: those that were used last."""
 CODE = ("decode.py", "dicom.py", "patients.py", "resize.py", "thumbnail.py")
+"""Modules on which the stored images depend; a change of one starts another store."""
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """A picture as it is stored.
+class PreparedImage:
+    """A decoded and resized image, as it is stored.
 
     Attributes:
         pixels: uint8 (S, S).
@@ -44,11 +45,11 @@ class Fitted:
     facts: dict[str, Any]
 
 
-def place(folder: Path, settings: Prepare) -> Path:
-    """The store of these settings, of this code and of Pillow's version.
+def store_path(folder: Path, settings: Prepare) -> Path:
+    """The path of the store for these settings, this code and this version of Pillow.
 
-    A queued experiment, which runs in a temporary directory, shares the store of the repository
-    that it was queued in.
+    A queued experiment, which runs in a temporary directory, shares the stores of the repository
+    in which it was queued.
     """
     key = hashlib.sha256(PIL.__version__.encode())
     key.update(json.dumps(settings.model_dump(exclude={"views", "backend"})).encode())
@@ -58,7 +59,7 @@ def place(folder: Path, settings: Prepare) -> Path:
 
 
 class Store:
-    """The store of one set of settings, for the time of a `with` block."""
+    """The images of one combination of settings; open for the time of a `with` block."""
 
     def __init__(self, path: Path, size: int) -> None:
         self.path = path
@@ -76,34 +77,34 @@ class Store:
         try:
             self._connect()
         except sqlite3.DatabaseError as error:
-            self._begin_again(error)
+            self._recreate_if_damaged(error)
 
     def _connect(self) -> None:
         self.connection = sqlite3.connect(self.path, timeout=60)
-        # A store that a power cut damaged is begun again: no need to wait for the disk.
+        # Faster. A store that a power failure damages is created again.
         self.connection.execute("PRAGMA synchronous = OFF")
         self.connection.execute(
-            "CREATE TABLE IF NOT EXISTS fitted "
+            "CREATE TABLE IF NOT EXISTS images "
             "(sha256 TEXT PRIMARY KEY, facts TEXT, pixels BLOB, thumbnail BLOB, crc INTEGER)"
         )
 
-    def _begin_again(self, error: sqlite3.DatabaseError) -> None:
-        # A full disk or another's lock is no damage.
+    def _recreate_if_damaged(self, error: sqlite3.DatabaseError) -> None:
+        # An OperationalError is a full disk or a lock of another process, not damage.
         if not isinstance(error, sqlite3.OperationalError):
             self.connection.close()
             self.path.unlink(missing_ok=True)
             self._connect()
 
     def empty(self) -> bool:
-        """Whether nothing is stored, so that asking costs time only."""
+        """Whether nothing is stored, so that workers need not search it."""
         try:
-            return self.connection.execute("SELECT 1 FROM fitted LIMIT 1").fetchone() is None
+            return self.connection.execute("SELECT 1 FROM images LIMIT 1").fetchone() is None
         except sqlite3.DatabaseError:
             return True
 
-    def find(self, sha256: str) -> Fitted | None:
-        """The picture of a file, if it is there and whole."""
-        query = "SELECT facts, pixels, thumbnail, crc FROM fitted WHERE sha256 = ?"
+    def find(self, sha256: str) -> PreparedImage | None:
+        """The image of a file; None if it is not stored or its entry is damaged."""
+        query = "SELECT facts, pixels, thumbnail, crc FROM images WHERE sha256 = ?"
         try:
             row = self.connection.execute(query, (sha256,)).fetchone()
         except sqlite3.DatabaseError:
@@ -112,31 +113,31 @@ class Store:
             return None
         pixels = np.frombuffer(row[1], np.uint8).reshape(self.size, self.size)
         thumbnail = np.frombuffer(row[2], np.uint8).reshape(SIDE, SIDE)
-        return Fitted(pixels, thumbnail, json.loads(row[0]))
+        return PreparedImage(pixels, thumbnail, json.loads(row[0]))
 
-    def add(self, files: dict[str, Fitted]) -> None:
-        """Store the pictures of files, given by their sha256."""
+    def add(self, files: dict[str, PreparedImage]) -> None:
+        """Store images by the SHA-256 of their files."""
         rows = []
-        for sha256, fitted in files.items():
-            facts = json.dumps(fitted.facts)
-            pixels, thumbnail = fitted.pixels.tobytes(), fitted.thumbnail.tobytes()
+        for sha256, image in files.items():
+            facts = json.dumps(image.facts)
+            pixels, thumbnail = image.pixels.tobytes(), image.thumbnail.tobytes()
             rows.append((sha256, facts, pixels, thumbnail, checksum(facts, pixels, thumbnail)))
         try:
             with self.connection:
                 self.connection.executemany(
-                    "INSERT OR REPLACE INTO fitted VALUES (?, ?, ?, ?, ?)", rows
+                    "INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?)", rows
                 )
         except sqlite3.DatabaseError as error:
-            self._begin_again(error)
+            self._recreate_if_damaged(error)
 
     def prune(self, used: Iterable[str]) -> None:
-        """Forget all files but these, and the settings that were not used for longest."""
+        """Remove all images except these, and the stores that have been unused for longest."""
         with suppress(sqlite3.DatabaseError), self.connection:
             self.connection.execute("CREATE TEMP TABLE used (sha256 TEXT PRIMARY KEY)")
             rows = ((sha256,) for sha256 in used)
             self.connection.executemany("INSERT OR IGNORE INTO used VALUES (?)", rows)
             self.connection.execute(
-                "DELETE FROM fitted WHERE sha256 NOT IN (SELECT sha256 FROM used)"
+                "DELETE FROM images WHERE sha256 NOT IN (SELECT sha256 FROM used)"
             )
         self.path.touch()
         stores = sorted(self.path.parent.glob("*.sqlite"), key=lambda path: path.stat().st_mtime)
@@ -145,5 +146,5 @@ class Store:
 
 
 def checksum(facts: str, pixels: bytes, thumbnail: bytes) -> int:
-    """What tells a damaged entry."""
+    """A checksum that detects damaged entries."""
     return zlib.crc32(thumbnail, zlib.crc32(pixels, zlib.crc32(facts.encode())))

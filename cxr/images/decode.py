@@ -1,7 +1,7 @@
-"""One image file to one 8-bit grey picture, or the reason why not.
+"""Decode an image file to 8-bit grey, or report why this is not possible.
 
-Pillow decodes: as fast as OpenCV, with the same grey levels, and it refuses truncated data. Its
-arithmetic is in integers, so the result is the same on every machine.
+Pillow is used because it is as fast as OpenCV, gives the same grey levels, and rejects truncated
+data. It computes with integers, so the result is the same on every machine.
 """
 
 import io
@@ -15,16 +15,16 @@ from PIL.Image import Image as Grey
 
 from cxr.pipeline.params import Prepare
 
-# What X-rays come in. Others are not tried: Pillow would start Ghostscript for one of them.
+# Formats of X-rays. Pillow would start Ghostscript for one of the others.
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP", "PPM", "JPEG2000")
 
-# Grey levels below the first and above the second percentile of an image of more than 8 bits are
-# cut off: a few burnt pixels or an empty top byte must not turn the rest black.
+# Images of more than 8 bits are clipped to these percentiles. Otherwise a few saturated pixels, or
+# unused high bits, would make all other pixels black.
 WINDOW = (0.5, 99.5)
 
 
 class UnusableError(Exception):
-    """The file is no usable image; the message says why in a few words."""
+    """A file can't be used as an image. The message is a short reason."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class Picture:
     """A decoded image.
 
     Attributes:
-        grey: mode L, upright. A JPEG that is far larger than the square comes smaller.
+        grey: mode L, upright. A large JPEG may be reduced, see `decode`.
         width, height: in pixels as stored, before EXIF orientation.
-        mode: Pillow's name; of DICOM the photometric interpretation and the bits.
+        mode: Pillow's name; for DICOM, the photometric interpretation and the bits.
         format: Pillow's name, or DICOM.
-        patient, view: from the header of DICOM; else empty.
+        patient, view: from the header of a DICOM file; else empty.
     """
 
     grey: Grey
@@ -52,21 +52,21 @@ def decode(data: bytes, settings: Prepare, side: int) -> Picture:
     """Decode an image file.
 
     Args:
-        side: of the square that is to be made of it, in pixels. A JPEG may come smaller than it
-            is, but not below 3 x that.
+        side: of the square to which the image will be resized, in pixels. A JPEG is reduced while
+            decoding if it stays at least 3 times as large, which is faster.
 
     Raises:
-        UnusableError: if it is empty, no image, damaged, too small or too large, or of
-            several frames, of which none is known to be the X-ray.
+        UnusableError: if the file is empty, not an image, damaged, too small or too large, or has
+            several frames (it is unknown which one is the X-ray).
     """
     if not data:
         raise UnusableError("empty file")
-    # Pillow's own limit; that of here is prepare.max_megapixels, checked before decoding.
+    # No limit by Pillow: `check_size` applies prepare.max_megapixels before decoding.
     Image.MAX_IMAGE_PIXELS = None
     try:
-        # A prefix of 128 bytes and DICM; older files begin with an element of group 2 or 8.
+        # DICM after a preamble of 128 bytes; older files start with an element of group 2 or 8.
         if data[128:132] == b"DICM" or data[:2] in (b"\x02\0", b"\x08\0"):
-            # Takes half a second to import.
+            # Imported here because it takes half a second.
             from cxr.images.dicom import decode_dicom
 
             return decode_dicom(data, settings)
@@ -75,35 +75,35 @@ def decode(data: bytes, settings: Prepare, side: int) -> Picture:
         raise
     except UnidentifiedImageError as error:
         raise UnusableError("not an image") from error
-    # Whatever a decoder makes of hostile bytes costs one image, not the run.
+    # Any error of a decoder, for arbitrary bytes: one bad file must not stop the run.
     except Exception as error:
-        raise UnusableError(f"damaged: {in_short(error)}") from error
+        raise UnusableError(f"damaged: {short_message(error)}") from error
 
 
 def decode_image(data: bytes, settings: Prepare, side: int) -> Picture:
-    """Decode what Pillow reads."""
+    """Decode a file with Pillow."""
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         (width, height), mode, form = image.size, image.mode, image.format or ""
         check_size(width, height, settings)
         frames = getattr(image, "n_frames", 1)
-        # The further frames of MPO, a JPEG with several pictures, are previews.
+        # MPO is JPEG with several images; all but the first are previews.
         if frames > 1 and form != "MPO":
             raise UnusableError(f"{frames} frames, want one")
         if mode in ("RGB", "RGBA", "LA") and any("16" in str(tile.args) for tile in image.tile):
             return Picture(deep_colour(data), width, height, mode, form)
-        # JPEG decodes to 1/2, 1/4 or 1/8 of its size at once, where that still is 3 x the square.
+        # JPEG can be decoded to 1/2, 1/4 or 1/8 of its size.
         image.draft("L", (3 * side, 3 * side))
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
         grey = to_grey(image)
         if form == "TIFF" and mode.startswith(("I", "F")) and white_is_zero(image):
-            # Pillow inverts up to 8 bits only.
+            # Pillow inverts only images of up to 8 bits.
             grey = ImageOps.invert(grey)
         return Picture(grey, width, height, mode, form)
 
 
 def reducible(picture: Picture) -> bool:
-    """Whether the size that `decode` gives a picture depends on the square to be made of it."""
+    """Whether the size of the result of `decode` depends on `side`."""
     return picture.format in ("JPEG", "MPO")
 
 
@@ -113,7 +113,7 @@ def white_is_zero(image: Image.Image) -> bool:
 
 
 def deep_colour(data: bytes) -> Grey:
-    """Colour or transparency of 16 bits, of which Pillow would keep the upper 8 alone."""
+    """Decode 16-bit colour or transparency, of which Pillow would keep only the upper 8 bits."""
     import cv2
 
     grey = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
@@ -123,10 +123,10 @@ def deep_colour(data: bytes) -> Grey:
 
 
 def check_size(width: int, height: int, settings: Prepare) -> None:
-    """Refuse what is too large or too small, by its header.
+    """Check the size in an image's header.
 
     Raises:
-        UnusableError: if it is.
+        UnusableError: if the image is too large or too small.
     """
     if width * height > settings.max_megapixels * 1e6:
         raise UnusableError(f"{width} x {height}: larger than prepare.max_megapixels")
@@ -135,7 +135,7 @@ def check_size(width: int, height: int, settings: Prepare) -> None:
 
 
 def to_grey(image: Image.Image) -> Grey:
-    """Bring a picture of any mode to 8-bit grey; what is transparent becomes black."""
+    """Convert an image of any mode to 8-bit grey; transparent pixels become black."""
     if image.mode == "L" and "transparency" not in image.info:
         return image
     if image.mode.startswith(("I", "F")):
@@ -148,26 +148,26 @@ def to_grey(image: Image.Image) -> Grey:
 
 
 def window(grey: NDArray[np.number]) -> NDArray[np.uint8]:
-    """Levels of any range to 8 bits, by a percentile window.
+    """Scale grey levels of any range to 8 bits, clipped to the percentiles `WINDOW`.
 
     Raises:
-        UnusableError: if not one level is a finite number.
+        UnusableError: if no level is finite.
     """
     finite = grey[np.isfinite(grey)]
     if not finite.size:
         raise UnusableError("no finite grey levels")
-    # "nearest" gives levels of the image, which no rounding can move.
+    # "nearest" returns levels that occur in the image, without rounding errors.
     low, high = np.percentile(finite, WINDOW, method="nearest").astype(np.float64)
     return scale(np.nan_to_num(grey.astype(np.float64), nan=low), low, high)
 
 
 def scale(grey: NDArray[np.float64], low: float, high: float) -> NDArray[np.uint8]:
-    """Levels from `low` to `high` to 0 to 255, those outside cut off."""
+    """Scale grey levels linearly from `low`..`high` to 0..255, and clip those outside."""
     share = (grey - low) / ((high - low) or 1)
     return np.rint(share.clip(0, 1) * 255).astype(np.uint8)
 
 
-def in_short(error: Exception) -> str:
-    """What an error says, in one short line that is the same in every run."""
+def short_message(error: Exception) -> str:
+    """The message of an error as one short line, without memory addresses."""
     words = re.sub(r" at 0x[0-9a-f]+", "", " ".join(str(error).split()))
     return words[:120] or type(error).__name__

@@ -1,4 +1,4 @@
-"""DICOM to a picture: pydicom decodes, and applies what the header says of the grey levels."""
+"""Decode DICOM files with pydicom, and apply the grey-level transformations in their headers."""
 
 import hashlib
 import io
@@ -15,22 +15,22 @@ from cxr.images.decode import Picture, UnusableError, check_size, scale, window
 from cxr.images.patients import is_placeholder
 from cxr.pipeline.params import Prepare
 
-# Modalities of radiographs, scans of films (SC) and others (OT).
+# Radiographs, secondary captures such as scanned films (SC), other (OT), unknown.
 RADIOGRAPHS = ("CR", "DX", "RG", "SC", "OT", "")
 
-# A window that makes more than this share of the pixels black or white does not fit the data.
+# A window does not fit the data if it makes more than this share of the pixels black or white.
 CLIPPED = 0.95
 
 
 def decode_dicom(data: bytes, settings: Prepare) -> Picture:
-    """Decode one DICOM image: rescaled, windowed as its header asks, MONOCHROME1 inverted.
+    """Decode one DICOM image: apply rescale and window of the header, and invert MONOCHROME1.
 
-    Its transfer syntax may be any that pydicom decodes with numpy and Pillow: uncompressed, RLE,
-    JPEG baseline, JPEG 2000.
+    pydicom decodes these transfer syntaxes with numpy and Pillow: uncompressed, RLE, JPEG baseline,
+    JPEG 2000.
 
     Raises:
-        UnusableError: if it has no pixels, several frames, or is no radiograph; other errors are
-            pydicom's.
+        UnusableError: if the file has no pixels or several frames, or is not a radiograph. pydicom
+            raises other errors.
     """
     dataset = pydicom.dcmread(io.BytesIO(data), force=True)
     if "PixelData" not in dataset:
@@ -59,7 +59,7 @@ def decode_dicom(data: bytes, settings: Prepare) -> Picture:
 
 
 def levels(dataset: Dataset) -> NDArray[np.uint8]:
-    """Grey levels (H, W) as a screen shows them, or RGB (H, W, 3)."""
+    """Grey levels (H, W) for display, or RGB (H, W, 3)."""
     try:
         stored = stored_levels(dataset)
     except (RuntimeError, NotImplementedError) as error:
@@ -77,7 +77,7 @@ def levels(dataset: Dataset) -> NDArray[np.uint8]:
 
 
 def stored_levels(dataset: Dataset) -> NDArray[np.integer]:
-    """The stored levels; those in the high bits, which pydicom cuts off, in the low bits."""
+    """The stored levels, shifted to the low bits. (pydicom would drop levels in the high bits.)"""
     bits, compressed = int(dataset.BitsStored), dataset.file_meta.TransferSyntaxUID.is_compressed
     shift = int(dataset.get("HighBit", bits - 1)) + 1 - bits
     if shift <= 0 or compressed:
@@ -89,7 +89,7 @@ def stored_levels(dataset: Dataset) -> NDArray[np.integer]:
 
 
 def is_padding(stored: NDArray[np.integer], dataset: Dataset) -> NDArray[np.bool_]:
-    """Where the scanner filled up the image; nowhere if that were everywhere."""
+    """Where the image has padding pixels, bool (H, W); all False if that were everywhere."""
     value = dataset.get("PixelPaddingValue")
     if not isinstance(value, int):
         return np.zeros(stored.shape, bool)
@@ -102,10 +102,10 @@ def is_padding(stored: NDArray[np.integer], dataset: Dataset) -> NDArray[np.bool
 def windowed(
     values: NDArray[np.number], padding: NDArray[np.bool_], dataset: Dataset
 ) -> NDArray[np.uint8]:
-    """Apply the header's window or table; a percentile window if it has none that is usable."""
+    """Apply the header's window or table, or a percentile window if there is none that fits."""
     try:
         grey = by_header(values, dataset)
-    # Invalid widths, unknown functions, broken tables: the image itself is good.
+    # Invalid widths, unknown functions, damaged tables: the pixels can still be used.
     except (AttributeError, IndexError, KeyError, NotImplementedError, TypeError, ValueError):
         grey = None
     if grey is None or np.isin(grey[~padding], (0, 255)).mean() > CLIPPED:
@@ -122,18 +122,18 @@ def by_header(values: NDArray[np.number], dataset: Dataset) -> NDArray[np.uint8]
         return scale(table, 0, float(highest))
     if dataset.get("WindowWidth") is None or dataset.get("WindowCenter") is None:
         return None
-    # Levels far outside the window show which levels pydicom maps its two ends to.
+    # The levels to which pydicom maps both ends of the window.
     low, high = apply_voi_lut(np.array([-1e12, 1e12]), dataset)
     return scale(apply_voi_lut(values.astype(np.float64), dataset), low, high)
 
 
 def pseudonym(dataset: Dataset) -> str:
-    """Which patient it is, without saying who.
+    """A hash of PatientID, or "" if it is a placeholder.
 
-    The tables are cached, pushed and shown in pull requests, and need only know which images
-    belong together: so a hash of PatientID stands for it. Who knows a PatientID can still find
-    its images: this is a pseudonym, not anonymity. Patients of two hospitals that share a number
-    are taken for one, which only keeps their images on one side of the split.
+    Tables are cached, pushed and shown in pull requests. They only need to tell which images belong
+    to the same patient. This is a pseudonym and not anonymous: someone who knows a PatientID can
+    find its images. Patients of two hospitals with the same number are treated as one, which only
+    keeps their images in the same split.
     """
     number = text(dataset, "PatientID")
     if is_placeholder(number) or number.strip("0") == "":
@@ -142,5 +142,5 @@ def pseudonym(dataset: Dataset) -> str:
 
 
 def text(dataset: Dataset, name: str) -> str:
-    """An element as words; empty if it is not there."""
+    """A DICOM element as text; empty if it is missing."""
     return str(dataset.get(name) or "").strip()

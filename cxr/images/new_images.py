@@ -1,4 +1,4 @@
-"""Images that were in no data set, brought to what a network was trained on."""
+"""Read images that are in no data set, prepared in the same way as the training images."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,7 +9,7 @@ from cxr.pipeline.params import Prepare
 
 
 def listed(places: Iterable[Path]) -> list[Path]:
-    """Files, and all files in folders and their sub-folders by name, without hidden ones."""
+    """The given files, and all visible files below the given folders, sorted."""
     found: list[Path] = []
     for place in places:
         if place.is_dir():
@@ -22,11 +22,11 @@ def listed(places: Iterable[Path]) -> list[Path]:
 
 
 def hidden(path: Path) -> bool:
-    """Whether a part of a path is hidden, or clutter of an operating system."""
+    """Whether any part of a path is hidden or a system file."""
     return any(is_clutter(part) for part in path.parts)
 
 
 def read(path: Path, how: Prepare) -> Outcome:
-    """Decode and fit an image as `prepare` does; `facts` say the reason if it can't be used."""
+    """Decode and resize an image as `prepare` does; `facts` has the reason if it can't be used."""
     row = {"image": path.name, "patient": "", "view": "", "mask": "", "lesion": ""}
     return process(row, path.parent, how, None)

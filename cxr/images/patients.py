@@ -1,8 +1,8 @@
-"""Patient ids that identify nobody."""
+"""Placeholders for patient ids, such as "Anonymized"."""
 
 import re
 
-# What tables and DICOM headers hold after the patient's id was removed.
+# What tables and DICOM headers contain after the patient id was removed.
 PLACEHOLDER = re.compile(
     r"(anon(ym(ous|ized|ised|e)?)?|removed|redacted|de-?identified|hidden|unknown|none|null|nan|na|"
     r"n/a|n\.a\.|not available|no ?name|-+|\?+)( (patient|subject|id|name))?"

@@ -1,4 +1,4 @@
-"""The perceptual hashes of pictures."""
+"""Perceptual hashes of images."""
 
 from collections.abc import Sequence
 
@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-# 16 x 16 = 256 bits. At the usual 64, unlike chests are as near as copies.
+# 16 x 16 = 256 bits. With the usual 64 bits, different chests are as close as copies.
 HASH_SIZE = 16
-# Side of the picture that is hashed; thumbnails have it too.
+# Side in pixels of the image that is hashed; the same as that of thumbnails.
 SIDE = 4 * HASH_SIZE
 
 # The lowest frequencies of the discrete cosine transform (type II, not normalized).
@@ -17,12 +17,12 @@ COSINES = 2 * np.cos(np.pi * _FREQUENCY * (2 * _PLACE + 1) / (2 * SIDE))
 
 
 def phashes(pictures: Sequence[NDArray[np.uint8]]) -> list[str]:
-    """The hashes that imagehash.phash(picture, hash_size=16) gives, in half the time.
+    """Compute the same hashes as imagehash.phash(picture, hash_size=16), in half the time.
 
-    A bit is set where a low frequency is stronger than their median
-    (https://www.hackerfactor.com/blog/index.php?/archives/432-Looks-Like-It.html). Only the
-    frequencies that count are computed. They are rounded, because the last bits of a sum depend on
-    the processor, and in symmetric pictures nothing else tells a frequency from the median.
+    A bit is set where the coefficient of a low frequency exceeds the median
+    (https://www.hackerfactor.com/blog/index.php?/archives/432-Looks-Like-It.html). Only the low
+    frequencies are computed. They are rounded, because the last bits of a sum depend on the
+    processor, and in symmetric images many coefficients are equal to the median.
 
     Args:
         pictures: uint8 (H, W) each.
@@ -39,5 +39,5 @@ def phashes(pictures: Sequence[NDArray[np.uint8]]) -> list[str]:
 
 
 def shrink(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """To the size that is hashed, with Pillow's filter, in integers."""
+    """Resize to the size that is hashed, with Pillow's integer arithmetic."""
     return np.asarray(Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.LANCZOS))

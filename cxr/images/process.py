@@ -1,4 +1,4 @@
-"""What is done to each image, in any process: read, check, decode, fit, hash."""
+"""Prepare images: read, check, decode, resize and hash them."""
 
 import hashlib
 import stat
@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.images.cache import Fitted, Store
+from cxr.images.cache import PreparedImage, Store
 from cxr.images.decode import UnusableError, decode, reducible
 from cxr.images.patients import is_placeholder
 from cxr.images.phash import phashes
@@ -20,23 +20,23 @@ from cxr.images.thumbnail import DETAIL, thumbnail
 from cxr.pipeline.flow import NO_FILE
 from cxr.pipeline.params import Prepare
 
-# By sha256: what a usable file has become, or None if it was in the store.
-Files = dict[str, Fitted | None]
+Files = dict[str, PreparedImage | None]
+"""Usable files by SHA-256: the new image, or None if it was in the store."""
 
-UNKNOWN = {"sha256": "", "phash": "", "width": 0, "height": 0, "mode": "", "format": ""}
+UNKNOWN_FACTS = {"sha256": "", "phash": "", "width": 0, "height": 0, "mode": "", "format": ""}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one row of the index.
+    """The result for one row of the index.
 
     Attributes:
-        facts: the columns that `Images` adds to `Index`, but for `row`; and patient and view.
-        pixels: uint8 (S, S), or None if the image can't be used.
-        thumbnail: uint8 (64, 64), of the whole image whatever the settings, or None.
-        mask: of the lungs, uint8 (S, S) of 0 and 1, or None if there is none.
-        lesion: the same of the disease.
-        files: the image and its masks, if they were usable.
+        facts: the columns that `Images` adds to `Index`, except `row`; and patient and view.
+        pixels: uint8 (S, S); None if the image can't be used.
+        thumbnail: uint8 (64, 64), of the whole image, independent of the settings; or None.
+        mask: lung mask, uint8 (S, S) of 0 and 1; None if there is none.
+        lesion: mask of the disease, likewise.
+        files: the image and its masks, if they are usable.
     """
 
     facts: dict[str, Any]
@@ -48,17 +48,17 @@ class Outcome:
 
 
 def process_block(
-    rows: list[dict[str, str]], raw: Path, settings: Prepare, place: Path | None
+    rows: list[dict[str, str]], raw: Path, settings: Prepare, store_path: Path | None
 ) -> list[Outcome]:
     """Process rows one after the other, on one core.
 
     Args:
-        place: of the store of pictures decoded before; None = there is none.
+        store_path: of the store to search first; None to search none.
     """
     cv2.setNumThreads(1)
-    with Store(place, settings.image_size) if place else nullcontext() as store:
+    with Store(store_path, settings.image_size) if store_path else nullcontext() as store:
         outcomes = [process(row, raw, settings, store) for row in rows]
-    # Many at once: alone, a hash costs twice the time.
+    # All at once, which takes half the time.
     facts = [outcome.facts for outcome in outcomes if outcome.thumbnail is not None]
     thumbnails = [outcome.thumbnail for outcome in outcomes if outcome.thumbnail is not None]
     for fact, code in zip(facts, phashes(thumbnails), strict=True):
@@ -67,12 +67,12 @@ def process_block(
 
 
 def process(row: dict[str, str], raw: Path, settings: Prepare, store: Store | None) -> Outcome:
-    """Bring one image to the form that all later stages use; its hash is yet to come.
+    """Prepare one image for the later stages, without its perceptual hash.
 
     Args:
-        row: of the table `Index`. Where it has no patient or view, a DICOM header's are taken.
-        raw: the folder that its paths are relative to.
-        store: of pictures decoded before.
+        row: of the table `Index`. If it has no patient or view, those of a DICOM header are used.
+        raw: the folder to which its paths are relative.
+        store: is searched first.
     """
     known = {"patient": known_patient(row["patient"]), "view": row["view"]}
     files: Files = {}
@@ -81,7 +81,7 @@ def process(row: dict[str, str], raw: Path, settings: Prepare, store: Store | No
         check_view(row["view"], settings)
         path = raw / row["image"]
         data, sha256 = read(path, settings)
-        image = fitted(data, sha256, settings, store, files)
+        image = find_or_decode(data, sha256, settings, store, files)
         known = {name: known[name] or image.facts[name] for name in known}
         check_view(known["view"], settings)
         if image.pixels.min() == image.pixels.max():
@@ -91,47 +91,47 @@ def process(row: dict[str, str], raw: Path, settings: Prepare, store: Store | No
             for column in ("mask", "lesion")
         )
     except ExcludedError as error:
-        facts = {"status": "excluded", "reason": str(error), **UNKNOWN, "sha256": sha256}
+        facts = {"status": "excluded", "reason": str(error), **UNKNOWN_FACTS, "sha256": sha256}
         return Outcome(facts | known, files=files)
     except UnusableError as error:
-        facts = {"status": "unusable", "reason": str(error), **UNKNOWN, "sha256": sha256}
+        facts = {"status": "unusable", "reason": str(error), **UNKNOWN_FACTS, "sha256": sha256}
         return Outcome(facts | known, files=files)
-    facts = {"status": "ok", "reason": "", **UNKNOWN, "sha256": sha256}
+    facts = {"status": "ok", "reason": "", **UNKNOWN_FACTS, "sha256": sha256}
     facts = {**facts, **image.facts, **known}
     return Outcome(facts, image.pixels, image.thumbnail, mask, lesion, files)
 
 
 def known_patient(patient: str) -> str:
-    """A patient id, "" if it is a placeholder; in a union it follows the data set's name."""
-    alone = is_placeholder(patient) or is_placeholder(patient.split("/", 1)[-1])
-    return "" if alone else patient
+    """A patient id; "" if it is a placeholder. In a union, ids begin with the data set's name."""
+    placeholder = is_placeholder(patient) or is_placeholder(patient.split("/", 1)[-1])
+    return "" if placeholder else patient
 
 
 class ExcludedError(Exception):
-    """The image is of a kind that the settings leave out."""
+    """The settings exclude images of this kind."""
 
 
 def check_view(view: str, settings: Prepare) -> None:
-    """Leave out views that are known and not wanted.
+    """Check that a view is unknown or one of prepare.views.
 
     Raises:
-        ExcludedError: if this is one.
+        ExcludedError: if not.
     """
-    if view and normalized(view) not in map(normalized, settings.views):
+    if view and view_key(view) not in map(view_key, settings.views):
         raise ExcludedError(f"view {view} is not in prepare.views")
 
 
-def normalized(text: str) -> str:
-    """A view without differences in case and spaces, which sources write in many ways."""
-    return " ".join(text.lower().split())
+def view_key(view: str) -> str:
+    """A key that is the same for all spellings of a view, which differ in case and spaces."""
+    return " ".join(view.casefold().split())
 
 
 def read(path: Path, settings: Prepare) -> tuple[bytes, str]:
-    """A file's bytes and their sha256.
+    """Read a file: its bytes and their SHA-256.
 
     Raises:
-        UnusableError: if it can't be read, or is larger than any image of max_megapixels is when
-            stored without compression (RGBA of 16 bits: 8 bytes a pixel).
+        UnusableError: if it can't be read, or is larger than an uncompressed image of
+            max_megapixels with 8 bytes for each pixel (16-bit RGBA).
     """
     try:
         about = path.stat()
@@ -147,14 +147,14 @@ def read(path: Path, settings: Prepare) -> tuple[bytes, str]:
     return data, hashlib.sha256(data).hexdigest()
 
 
-def fitted(
+def find_or_decode(
     data: bytes,
     sha256: str,
     settings: Prepare,
     store: Store | None,
     files: Files,
-) -> Fitted:
-    """Decode and fit a file, or take it from the store; note it in `files`.
+) -> PreparedImage:
+    """Take an image from the store, or decode and resize its file; record it in `files`.
 
     Raises:
         UnusableError: if it can't be used.
@@ -174,9 +174,9 @@ def fitted(
         "view": picture.view,
     }
     pixels = fit(picture.grey, size, settings.resize_mode)
-    # Only JPEG is decoded to a size that depends on image_size, and only if that is large.
+    # The thumbnail must not depend on image_size, but the decoded size of a JPEG does.
     fixed = decode(data, settings, DETAIL) if size > DETAIL and reducible(picture) else picture
-    new = Fitted(pixels, thumbnail(fixed.grey), facts)
+    new = PreparedImage(pixels, thumbnail(fixed.grey), facts)
     files[sha256] = new
     return new
 
@@ -184,18 +184,18 @@ def fitted(
 def read_mask(
     path: Path, column: str, settings: Prepare, store: Store | None, files: Files
 ) -> NDArray[np.uint8]:
-    """A mask of the lungs or of the disease, fitted like its image: uint8 (S, S) of 0 and 1.
+    """Read a mask of lungs or disease, resized like its image: uint8 (S, S) of 0 and 1.
 
     Args:
-        column: that names it in the index, for the reason why it can't be used.
+        column: of the index that contains it, for the error message.
 
     Raises:
         UnusableError: if it can't be used.
     """
     try:
         data, sha256 = read(path, settings)
-        grey = fitted(data, sha256, settings, store, files).pixels
+        grey = find_or_decode(data, sha256, settings, store, files).pixels
     except UnusableError as error:
         raise UnusableError(f"its {column}: {error}") from error
-    # Masks are drawn in 255, or in 1.
+    # The value inside a mask is 255 in some sources and 1 in others.
     return (grey > grey.max() / 2).astype(np.uint8)

@@ -1,6 +1,6 @@
-"""Any rectangle to a square of the size that networks are fed.
+"""Resize images to squares.
 
-Pillow resizes in integers, so the result is the same on every machine.
+Pillow computes with integers, so the result is the same on every machine.
 """
 
 import numpy as np
@@ -9,17 +9,17 @@ from PIL import Image
 from PIL.Image import Image as Grey
 from PIL.Image import Resampling
 
-# A picture of more than so many times the size is first reduced by a whole factor, which is
-# several times faster and moves a level by a few at most.
-GAP = 3.0
+# An image of more than this many times the target size is first reduced by an integer factor. This
+# is several times faster and changes grey levels by at most a few units.
+REDUCING_GAP = 3.0
 
 
 def fit(grey: Grey, size: int, how: str) -> NDArray[np.uint8]:
-    """Bring a grey picture to (size, size).
+    """Resize a grey image to (size, size).
 
     Args:
         grey: mode L.
-        how: crop (the centre), pad (black) or stretch.
+        how: crop (to the central square), pad (with black) or stretch.
     """
     width, height = grey.size
     if how == "pad":
@@ -36,8 +36,8 @@ def fit(grey: Grey, size: int, how: str) -> NDArray[np.uint8]:
 
 
 def resize(grey: Grey, size: tuple[int, int], box: tuple[float, float, float, float]) -> Grey:
-    """Bring the part of a picture inside `box` (left, top, right, bottom) to a size."""
-    # Area averaging loses no detail when shrinking, and is no interpolation when enlarging.
+    """Resize the part of an image inside `box` (left, top, right, bottom)."""
+    # Area averaging avoids aliasing when shrinking; for enlarging, it would repeat pixels.
     shrinks = box[2] - box[0] >= size[0] and box[3] - box[1] >= size[1]
     method = Resampling.BOX if shrinks else Resampling.BILINEAR
-    return grey.resize(size, method, box, reducing_gap=GAP)
+    return grey.resize(size, method, box, reducing_gap=REDUCING_GAP)

@@ -1,7 +1,7 @@
-"""The whole picture, small, in which duplicates are searched for.
+"""Thumbnails of whole images, in which duplicates are searched.
 
-It depends on the file alone and not on the settings of `prepare`, so that runs with images of
-another size find the same duplicates.
+A thumbnail depends only on the file and not on the settings of `prepare`, so that the same
+duplicates are found for every image size.
 """
 
 import numpy as np
@@ -11,14 +11,14 @@ from PIL.Image import Image as Grey
 from cxr.images.resize import fit
 
 SIDE = 64
-"""Of the square, in pixels: 4 kB an image."""
+"""Of a thumbnail, in pixels."""
 
 DETAIL = 256
-"""Side of the square in which candidates are then compared in detail."""
+"""Side in pixels of the images in which candidates are then compared in detail."""
 
 
 def thumbnail(grey: Grey) -> NDArray[np.uint8]:
-    """The whole picture, stretched to a square: uint8 (64, 64).
+    """The whole image, stretched to a square: uint8 (64, 64).
 
     Args:
         grey: mode L.

@@ -1,4 +1,4 @@
-"""Decode each image once: check it, resize it to an 8-bit grey square, hash it."""
+"""Decode each image once; check it, resize it to an 8-bit grey square and hash it."""
 
 from cxr.pipeline.environment import configure
 
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 class Arrays(NamedTuple):
-    """What is written beside the table."""
+    """The arrays that are written beside the table."""
 
     pixels: ArrayWriter
     thumbnails: ArrayWriter
@@ -64,23 +64,23 @@ def prepare(
     folder: Path,
     arrays: Arrays,
 ) -> pd.DataFrame:
-    """Process all images; append what is usable to the arrays.
+    """Process all images; append the usable ones to the arrays.
 
-    Masks and lesions get a row for each image if the source has any, and none otherwise.
+    The arrays of masks and lesions get a row for each image if the source has any, else none.
 
     Args:
-        folder: of the stores of pictures decoded before.
+        folder: of the cache of decoded images.
 
     Returns:
         table `Images`.
 
     Raises:
-        UserError: if not one image is usable.
+        UserError: if no image is usable.
     """
     no_mask = np.zeros((settings.image_size, settings.image_size), np.uint8)
     has_masks, has_lesions = (index[["mask", "lesion"]] != "").any()
     facts = []
-    for outcome in outcomes(index, raw, settings, cache.place(folder, settings)):
+    for outcome in outcomes(index, raw, settings, cache.store_path(folder, settings)):
         row = -1
         if outcome.pixels is not None and outcome.thumbnail is not None:
             row = arrays.pixels.append(outcome.pixels)

@@ -1,4 +1,4 @@
-"""A .npy file written block by block, so that memory does not grow with its length."""
+"""Write a .npy file image by image, so that memory use does not grow with its length."""
 
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +24,7 @@ class ArrayWriter:
         return self.count - 1
 
     def _write_header(self) -> None:
-        # numpy leaves room in the header for the first dimension to grow.
+        # numpy reserves space in the header, so that the first dimension can grow.
         shape = (self.count, self.size, self.size)
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         npy.write_array_header_1_0(self.file, header)

@@ -1,4 +1,4 @@
-"""The work dealt out to processes, threads or a cluster, and what comes back stored."""
+"""Process images in parallel (processes, threads or a cluster), with a cache of earlier results."""
 
 import os
 from collections.abc import Iterator
@@ -15,22 +15,22 @@ from cxr.images.process import Outcome, process_block
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import Prepare
 
-# Images that one worker is given at a time.
 BLOCK = 32
+"""Images that a worker processes at a time."""
 
 
-def outcomes(index: pd.DataFrame, raw: Path, settings: Prepare, place: Path) -> Iterator[Outcome]:
-    """Process the index on all cores; outcomes come in its order, a few blocks at a time.
+def outcomes(index: pd.DataFrame, raw: Path, settings: Prepare, path: Path) -> Iterator[Outcome]:
+    """Process the index on all cores; outcomes are in its order.
 
     Args:
-        place: where the store of decoded pictures is.
+        path: of the store of decoded images.
     """
     used: set[bytes] = set()
     with ExitStack() as stack:
-        store = stack.enter_context(Store(place, settings.image_size))
+        store = stack.enter_context(Store(path, settings.image_size))
         bar = stack.enter_context(tqdm(total=len(index), unit="image", desc="decode", disable=None))
         stack.enter_context(parallel_config(backend(settings.backend, stack)))
-        known = None if store.empty() else place
+        known = None if store.empty() else path
         work = (
             delayed(process_block)(rows, raw.resolve(), settings, known) for rows in blocks(index)
         )
@@ -44,16 +44,16 @@ def outcomes(index: pd.DataFrame, raw: Path, settings: Prepare, place: Path) -> 
 
 
 def blocks(index: pd.DataFrame) -> Iterator[list[dict[Any, Any]]]:
-    """The rows of the index, some at a time."""
+    """The rows of the index in blocks."""
     for start in range(0, len(index), BLOCK):
         yield index.iloc[start : start + BLOCK].to_dict("records")
 
 
 def backend(name: str, stack: ExitStack) -> str:
-    """Get a joblib backend ready.
+    """Prepare a joblib backend, and return its name.
 
     Raises:
-        UserError: if it is dask, and dask is not installed.
+        UserError: if it is dask and dask is not installed.
     """
     if name == "dask":
         try:
@@ -62,6 +62,6 @@ def backend(name: str, stack: ExitStack) -> str:
             raise UserError(
                 "params.yaml: prepare.backend: dask is not installed: pip install distributed"
             ) from error
-        # joblib works for the current client. Without an address it starts a cluster here.
+        # joblib uses the current client. Without an address, dask starts a cluster on this machine.
         stack.enter_context(Client(os.environ.get("DASK_SCHEDULER_ADDRESS")))
     return name

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from cxr.images import process
-from cxr.images.cache import KEEP, Fitted, Store, place
+from cxr.images.cache import KEEP, PreparedImage, Store, store_path
 from stages.prepare import outcomes as module
 from tests.helpers.prepare_settings import SETTINGS, index
 
@@ -88,7 +88,7 @@ def test_a_damaged_entry_is_decoded_again(raw: Path, decoded: list[bytes]) -> No
     first = run(raw)
     decoded.clear()
     with sqlite3.connect(raw.parent / "store/a.sqlite") as connection:
-        connection.execute("UPDATE fitted SET pixels = zeroblob(4096) WHERE rowid = 5")
+        connection.execute("UPDATE images SET pixels = zeroblob(4096) WHERE rowid = 5")
     second = run(raw)
     assert len(decoded) == 1
     assert all((a.pixels == b.pixels).all() for a, b in zip(first, second, strict=True))
@@ -116,10 +116,10 @@ def test_pages_overwritten_cost_time_only(raw: Path, decoded: list[bytes]) -> No
 
 
 def test_it_holds_what_the_last_run_used_and_few_settings(tmp_path: Path) -> None:
-    fitted = Fitted(*np.zeros((2, 64, 64), np.uint8), FACTS)
+    image = PreparedImage(*np.zeros((2, 64, 64), np.uint8), FACTS)
     for number in range(KEEP + 2):
         with Store(tmp_path / f"{number}.sqlite", 64) as store:
-            store.add({"aa": fitted, "bb": fitted})
+            store.add({"aa": image, "bb": image})
             store.prune(["bb"])
             assert store.find("aa") is None
             assert store.find("bb") is not None
@@ -128,19 +128,21 @@ def test_it_holds_what_the_last_run_used_and_few_settings(tmp_path: Path) -> Non
 
 
 def test_other_settings_are_another_store(tmp_path: Path) -> None:
-    here = place(tmp_path, SETTINGS)
-    assert place(tmp_path, SETTINGS.model_copy(update={"views": [], "backend": "dask"})) == here
+    here = store_path(tmp_path, SETTINGS)
+    assert (
+        store_path(tmp_path, SETTINGS.model_copy(update={"views": [], "backend": "dask"})) == here
+    )
     for change in (
         {"image_size": 65},
         {"resize_mode": "pad"},
         {"min_side": 1},
         {"max_megapixels": 1.0},
     ):
-        assert place(tmp_path, SETTINGS.model_copy(update=change)) != here
+        assert store_path(tmp_path, SETTINGS.model_copy(update=change)) != here
 
 
 def test_a_queued_experiment_shares_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     queued = tmp_path / ".dvc/tmp/exps/tmpabc"
     queued.mkdir(parents=True)
     monkeypatch.chdir(queued)
-    assert place(Path(".dvc/tmp/prepare"), SETTINGS).parent == tmp_path / ".dvc/tmp/prepare"
+    assert store_path(Path(".dvc/tmp/prepare"), SETTINGS).parent == tmp_path / ".dvc/tmp/prepare"
