@@ -151,7 +151,7 @@ def test_each_data_stage_says_how_many_images_go_on_and_why_the_others_do_not(
     reproduced: tuple[Project, str],
 ) -> None:
     project, output = reproduced
-    lines = re.findall(r"^(\d+) of (\d+) images go on\n((?:  .+\n)*)", output, re.M)
+    lines = re.findall(r"^kept (\d+) of (\d+) images\n((?:  .+\n)*)", output, re.M)
     going, found, reasons = zip(*lines, strict=True)
     for left, before, text in lines:
         out = sum(int(line.split()[0]) for line in text.splitlines())

@@ -1,20 +1,20 @@
-"""The last lines of a data stage: how many images go on, and why the others do not."""
+"""The summary that each data stage prints: how many images it keeps, and why not the others."""
 
 import pandas as pd
 
 NO_FILE = "no such file"
-# More missing files than this share are probably no accident.
 MANY_MISSING = 0.1
+"""Share of missing files above which the data set is probably incomplete."""
 
 
 def print_flow(images: pd.Series, reason: pd.Series) -> None:
-    """Print how many images go on, and why the others do not; warn if many files are missing.
+    """Print how many images are kept, and why the others are not; warn if many files are missing.
 
     Args:
-        images: the names of the stage's images.
-        reason: why each of them does not go on; "" for those that do.
+        images: the names of all images of the stage.
+        reason: why an image is left out; "" for those that are kept.
     """
-    print(f"{(reason == '').sum()} of {len(images)} images go on")
+    print(f"kept {(reason == '').sum()} of {len(images)} images")
     for text, count in reason[reason != ""].value_counts().sort_index().items():
         print(f"  {count} {text}")
     missing = images[reason.isin([NO_FILE, f"unusable: {NO_FILE}"])]

@@ -22,7 +22,7 @@ from cxr.pipeline.flow import NO_FILE, print_flow
 from cxr.pipeline.params import Params, load
 from stages.download.datasets import DATASETS
 from stages.download.fetch import inbox
-from stages.download.fetch.archives import Budget, Damaged, as_folder
+from stages.download.fetch.archives import Budget, DamagedArchive, as_folder
 from stages.download.fetch.urls import fetch
 from stages.download.phantom.images import draw
 from stages.download.sources.layouts import as_index
@@ -35,13 +35,13 @@ def main() -> None:
     names = parts(params)
     check_path_in_experiment("inbox", params.inbox, used=needs_inbox(names))
 
-    with enough_space(files.raw), atomic_write(files.raw) as raw:
+    with report_full_disk(files.raw), atomic_write(files.raw) as raw:
         raw.mkdir()
         if params.dataset == "union":
-            index = join({name: bring(name, params, files, raw / name) for name in names})
+            index = join({name: obtain(name, params, files, raw / name) for name in names})
         else:
-            index = bring(params.dataset, params, files, raw)
-        # Before the images are decoded, which can take long.
+            index = obtain(params.dataset, params, files, raw)
+        # Report unmapped labels now, before `prepare` decodes the images, which can take long.
         classes(index, params)
         tables.write(files.index, index, tables.Index)
     for name in names:
@@ -50,11 +50,11 @@ def main() -> None:
     labelled = index[index["label"] != ""]
     print(f"{params.dataset}: {len(labelled)} of {len(index)} images are labelled:")
     print(labelled.groupby(["dataset", "label"]).size().to_string())
-    there = index["image"].map(lambda image: (files.raw / image).is_file())
-    print_flow(index["image"], there.map({True: "", False: NO_FILE}))
+    exists = index["image"].map(lambda image: (files.raw / image).is_file())
+    print_flow(index["image"], exists.map({True: "", False: NO_FILE}))
 
 
-def bring(name: str, params: Params, files: argparse.Namespace, raw: Path) -> pd.DataFrame:
+def obtain(name: str, params: Params, files: argparse.Namespace, raw: Path) -> pd.DataFrame:
     """Copy, unpack or download one data set into the folder `raw`.
 
     Returns:
@@ -64,32 +64,32 @@ def bring(name: str, params: Params, files: argparse.Namespace, raw: Path) -> pd
     if name == "phantom":
         return draw(params.phantom, raw)
     dataset, limits = DATASETS[name], params.download
-    material = inbox.find(Path(params.inbox), name, params.dataset == "union")
-    if material is None:
-        material = fetch(name, dataset.url, dataset.page, limits, files.downloads)
+    source = inbox.find(Path(params.inbox), name, params.dataset == "union")
+    if source is None:
+        source = fetch(name, dataset.url, dataset.page, limits, files.downloads)
     budget = Budget(limits.max_unpacked_gigabytes * 1e9, limits.max_compression_ratio)
     try:
-        with as_folder(material, raw.parent, budget) as folder:
+        with as_folder(source, raw.parent, budget) as folder:
             index = as_index(dataset.layout(folder), name)
-            inbox.transfer_files(index, folder, raw, keep=folder == material)
-    except Damaged:
-        # Downloaded again next time. The inbox belongs to the user.
+            inbox.transfer_files(index, folder, raw, keep=folder == source)
+    except DamagedArchive:
+        # So that the next run downloads it again. Files in the inbox are never removed.
         remove(files.downloads / name)
         raise
     return index
 
 
 @contextmanager
-def enough_space(path: Path) -> Iterator[None]:
-    """Raise a UserError if the disk is full."""
+def report_full_disk(path: Path) -> Iterator[None]:
+    """Turn the error of a full disk into a UserError."""
     try:
         yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise UserError(
-            f"{error.filename or path}: the disk is full. Free some space and run it again: files "
-            "downloaded so far are kept."
+            f"{error.filename or path}: the disk is full. Free some space and run this again: "
+            "files downloaded so far are kept."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""The data sets by name: their download locations and layouts."""
+"""The data sets by name: where each is downloaded, and which function reads its layout."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from stages.download.sources.radiography import radiography
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set that is in the inbox or is downloaded.
+    """A data set that is taken from the inbox or downloaded.
 
     Attributes:
         layout: reads its folder into rows of the table `Index`.
-        page: where a person can download it; empty for the user's own data.
+        page: the web page where a person can download it; empty for the user's own data.
         url: kaggle:owner/name or the https address of an archive.
     """
 
@@ -29,7 +29,7 @@ class Dataset:
 
 
 def kaggle(layout: Callable[[Path], pd.DataFrame], name: str) -> Dataset:
-    """A data set that Kaggle has under owner/name."""
+    """A data set on Kaggle, by its name there: owner/name."""
     return Dataset(layout, f"https://www.kaggle.com/datasets/{name}", f"kaggle:{name}")
 
 

@@ -1,4 +1,4 @@
-"""The files and folders in a folder, in a fixed order, without hidden files and clutter."""
+"""List the files in a folder, in a fixed order, without hidden and system files."""
 
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -9,23 +9,23 @@ from cxr.pipeline.files import is_clutter
 
 
 def visible(folder: Path, kind: Callable[[Path], bool]) -> Iterator[Path]:
-    """Entries of a folder for which `kind` holds, by name, without clutter."""
+    """Entries of a folder for which `kind` is true, by name, without hidden and system files."""
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         if not is_clutter(path.name) and kind(path):
             yield path
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """The visible folders in a folder, by name."""
+    """The visible folders in a folder, sorted by name."""
     return list(visible(folder, Path.is_dir))
 
 
 def posix_files(folder: Path, root: Path) -> list[str]:
-    """All visible files below a folder as POSIX paths relative to `root`, by name.
+    """All visible files below a folder as POSIX paths relative to `root`, sorted.
 
     Raises:
-        UserError: if a name can't be written to a table, or a folder is a link to a folder above
-            it or outside `root`.
+        UserError: if a name can't be written to a table, or a folder is a symbolic link to a
+            folder above it or outside `root`.
     """
     if folder.is_symlink() and folder.resolve() in folder.absolute().parents:
         raise UserError(f"{folder}: this link leads to a folder above it: remove it.")

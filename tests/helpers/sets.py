@@ -1,4 +1,4 @@
-"""Small data sets in their published layouts, brought by the stage itself."""
+"""Small data sets in their published layouts, taken from an inbox by the stage itself."""
 
 import io
 import zipfile
@@ -9,7 +9,7 @@ import pandas as pd
 
 from cxr.pipeline import tables
 from cxr.pipeline.params import Params, load
-from stages.download.__main__ import bring
+from stages.download.__main__ import obtain
 from tests.helpers.closure import ROOT
 
 PARAMS = load(ROOT / "params.yaml")
@@ -38,12 +38,12 @@ def workbook(columns: dict[str, list[str]]) -> bytes:
     return file.getvalue()
 
 
-def brought(inbox: Path, name: str, raw: Path, params: Params = PARAMS) -> pd.DataFrame:
-    """Bring a data set from an inbox; its table, checked, with the images as index."""
+def obtained(inbox: Path, name: str, raw: Path, params: Params = PARAMS) -> pd.DataFrame:
+    """Take a data set from an inbox; its table, checked, with the images as index."""
     raw.parent.mkdir(parents=True, exist_ok=True)
     params = params.model_copy(update={"dataset": name, "inbox": str(inbox)})
     files = Namespace(downloads=raw.parent / "downloads")
-    table = bring(name, params, files, raw)
+    table = obtain(name, params, files, raw)
     tables.Index.validate(table)
     return table.set_index("image")
 

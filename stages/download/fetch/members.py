@@ -1,4 +1,4 @@
-"""What an archive holds: its files, one after the other, whatever its format."""
+"""The members of an archive, one after the other, whatever its format."""
 
 import stat
 import tarfile
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from stages.download.fetch.member_names import Refused
+from stages.download.fetch.member_names import MemberRefused
 
 ENCRYPTED = 0x1  # bit of a zip member's flags
-# tar fills its last record with zeros: 10 KiB, on some tapes up to 1 MiB.
-LONGEST_END = 2**21
+# tar fills its last record with zeros: 10 KiB, or up to 1 MiB on some tapes.
+MAX_END_BYTES = 2**21
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,10 @@ class Member:
     """A file or a folder in an archive.
 
     Attributes:
-        name: as the archive has it.
-        size: bytes when unpacked, as the archive says; 0 where it doesn't.
-        open: gives the content; None for a folder. Raises `Refused` for what is no plain file.
+        name: as in the archive.
+        size: bytes when unpacked, by the archive's header; 0 if it is not given.
+        open: opens the content; None for a folder. Raises `MemberRefused` if the member is not a
+            regular file.
     """
 
     name: str
@@ -31,25 +32,25 @@ class Member:
 
 
 def members(archive: Path) -> Iterator[Member]:
-    """The members of a zip or tar archive (plain, gz, bz2 or xz), in its order.
+    """The members of a zip or tar archive (uncompressed, gz, bz2 or xz), in its order.
 
     Raises:
-        tarfile.ReadError: if it is neither, or was cut short.
+        tarfile.ReadError: if it is neither, or is truncated.
     """
-    # tar first: one that ends in a zip archive looks like a zip archive too.
+    # tar first: a tar archive that ends with a zip archive is also recognized as zip.
     if is_tar(archive):
         yield from tar_members(archive)
     elif zipfile.is_zipfile(archive):
         yield from zip_members(archive)
     else:
-        raise tarfile.ReadError("no zip or tar archive")
+        raise tarfile.ReadError("not a zip or tar archive")
 
 
 def is_tar(path: Path) -> bool:
     """Whether a file begins like a tar archive."""
     try:
         return tarfile.is_tarfile(path)
-    except EOFError:  # a compressed file that ends in its first block
+    except EOFError:  # a compressed file that is truncated in its first block
         return False
 
 
@@ -61,20 +62,20 @@ def zip_members(archive: Path) -> Iterator[Member]:
             def content(info: zipfile.ZipInfo = info) -> IO[bytes]:
                 kind = stat.S_IFMT(info.external_attr >> 16)
                 if kind not in (0, stat.S_IFREG):
-                    raise Refused("is a link or a device")
+                    raise MemberRefused("is a link or a device")
                 if info.flag_bits & ENCRYPTED:
-                    raise Refused("is encrypted")
+                    raise MemberRefused("is encrypted")
                 return file.open(info)
 
-            # zipfile cuts a name at a zero byte; the original name tells.
+            # zipfile cuts `filename` at a zero byte.
             name = info.orig_filename
-            # Windows separates, and so ends a folder's name, with a backslash too.
+            # Archives made on Windows may end the name of a folder with a backslash.
             is_folder = info.is_dir() or name.endswith("\\")
             yield Member(name, info.file_size, None if is_folder else content)
 
 
 def tar_members(archive: Path) -> Iterator[Member]:
-    """The members of a tar archive. A link to a file in it stands for a copy of that file."""
+    """The members of a tar archive. A link to a file in it is a copy of that file."""
     with tarfile.open(archive) as file:
         for info in file:
 
@@ -86,17 +87,16 @@ def tar_members(archive: Path) -> Iterator[Member]:
 
 
 def check_end(file: tarfile.TarFile) -> None:
-    """Raise a ReadError if a tar archive ends otherwise than in zeros.
+    """Raise a ReadError if a tar archive does not end with zeros.
 
-    tarfile takes a broken header for the end, and would leave out all that follows. Compressed
-    files have their checksum after the zeros.
+    tarfile treats an invalid header as the end, and would leave out all files after it.
     """
     stream = file.fileobj
     assert stream is not None
     stream.seek(file.offset)
-    end = stream.read(LONGEST_END)
+    end = stream.read(MAX_END_BYTES)
     if len(end) < tarfile.BLOCKSIZE or end.strip(b"\0") or stream.read(1):
-        raise tarfile.ReadError("a broken header, or cut short")
+        raise tarfile.ReadError("invalid header, or truncated")
 
 
 def tar_content(file: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
@@ -105,11 +105,11 @@ def tar_content(file: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
     It is read from the archive, never from the disk.
     """
     if not (info.isfile() or info.issym() or info.islnk()):
-        raise Refused("is a device or a pipe")
+        raise MemberRefused("is a device or a pipe")
     try:
         content = file.extractfile(info)
     except (KeyError, RecursionError):
         content = None
     if content is None:
-        raise Refused(f"is a link to '{info.linkname}', which is no file in the archive")
+        raise MemberRefused(f"is a link to '{info.linkname}', which is not a file in the archive")
     return content

@@ -1,7 +1,7 @@
-"""Data sets fetched from where they were published, each by its own client.
+"""Download data sets: from Kaggle and Google Drive by their own clients, and over https.
 
-gdown also fetches plain https: of the well-kept libraries it is the one that resumes (checking
-the range that a server sends), retries and notices a body that ends early; pooch starts anew.
+gdown is used for plain https too. Of the maintained libraries, only gdown resumes (and checks the
+range that the server sends), retries, and notices if a response ends early; pooch starts over.
 """
 
 import os
@@ -18,30 +18,30 @@ from tqdm import tqdm
 
 from cxr.pipeline.files import remove
 from cxr.pipeline.params import Download
-from stages.download.fetch.errors import check_content, explained
+from stages.download.fetch.errors import check_content, explain_errors
 
-TIMEOUT = 30  # seconds without a byte
+TIMEOUT = 30  # seconds without data
 RETRIES = 5
 DRIVE = ("drive.google.com", "docs.google.com")
 KAGGLE = "kaggle:"
 
 
 def fetch(dataset: str, url: str, page: str, settings: Download, downloads: Path) -> Path:
-    """Fetch a data set into `downloads`/<dataset>.
+    """Download a data set into `downloads`/<dataset>.
 
-    What arrived of a download that was interrupted stays there, under a temporary name, and the
-    next call goes on from it.
+    If the download is interrupted, the part that arrived stays there under a temporary name, and
+    the next call resumes from it.
 
     Args:
-        url: kaggle:owner/name, a link to Google Drive, or the address of an archive; used where
-            the settings name no mirror and no other place.
-        page: where a person can get the data set.
+        url: kaggle:owner/name, a link to Google Drive, or the address of an archive; used if the
+            settings give no mirror and no other address.
+        page: the web page where a person can download the data set.
 
     Returns:
         an archive or a folder.
 
     Raises:
-        UserError: if it can't be had: with what the user has to do.
+        UserError: if the download fails; it says what the user has to do.
     """
     if dataset in settings.urls:
         url = settings.urls[dataset]
@@ -49,20 +49,20 @@ def fetch(dataset: str, url: str, page: str, settings: Download, downloads: Path
         url = f"{settings.mirror.rstrip('/')}/{dataset}.zip"
     folder = downloads / dataset
     folder.mkdir(parents=True, exist_ok=True)
-    print(f"{dataset}: fetching {url}", file=sys.stderr, flush=True)
-    with explained(dataset, url, page):
+    print(f"{dataset}: downloading {url}", file=sys.stderr, flush=True)
+    with explain_errors(dataset, url, page):
         if url.startswith(KAGGLE):
             return from_kaggle(url.removeprefix(KAGGLE), folder)
         if urlsplit(url).hostname in DRIVE and "/folders/" in url:
             return from_drive_folder(url, folder / "drive")
         archive = folder / "archive"
-        from_address(url, archive)
+        download_file(url, archive)
         check_content(archive, settings.sha256.get(dataset))
         return archive
 
 
-def from_address(url: str, archive: Path) -> None:
-    """Fetch one file from a web server or from Google Drive."""
+def download_file(url: str, archive: Path) -> None:
+    """Download one file from a web server or from Google Drive."""
     from gdown.exceptions import DownloadError
 
     try:
@@ -70,17 +70,17 @@ def from_address(url: str, archive: Path) -> None:
     except DownloadError as error:
         if "byte range" not in str(error):
             raise
-        # The server can't go on where the last run stopped.
+        # The server can't resume a download: start over.
         for part in archive.parent.glob(f"{archive.name}*.part"):
             remove(part)
         get(url, archive)
 
 
 def get(url: str, archive: Path) -> None:
-    """Fetch one file, or the rest of it."""
+    """Download one file, or the missing part of it."""
     import gdown
 
-    with tqdm(unit="B", unit_scale=True, desc="fetch", disable=None) as bar:
+    with tqdm(unit="B", unit_scale=True, desc="download", disable=None) as bar:
 
         def show(done: int, total: int | None) -> None:
             bar.total = total
@@ -99,7 +99,7 @@ def get(url: str, archive: Path) -> None:
 
 
 def from_drive_folder(url: str, folder: Path) -> Path:
-    """Fetch all files of a Google Drive folder."""
+    """Download all files of a Google Drive folder."""
     import gdown
 
     gdown.download_folder(
@@ -109,20 +109,20 @@ def from_drive_folder(url: str, folder: Path) -> Path:
 
 
 def from_kaggle(name: str, folder: Path) -> Path:
-    """Fetch a Kaggle data set, given as owner/name; its client checks Kaggle's checksum."""
+    """Download a Kaggle data set, given as owner/name. Kaggle's client checks the checksum."""
     import requests
 
-    with variable("KAGGLEHUB_CACHE", str(folder.resolve())):
+    with environment_variable("KAGGLEHUB_CACHE", str(folder.resolve())):
         import kagglehub
 
-        for left in reversed(range(RETRIES)):
+        for retries_left in reversed(range(RETRIES)):
             try:
                 return Path(kagglehub.dataset_download(name))
-            # As requests calls a body that ends early, or a silent server.
+            # What requests raises if a response ends early or the server does not answer.
             except (requests.exceptions.ChunkedEncodingError, requests.ConnectionError):
-                if not left:
+                if not retries_left:
                     raise
-            # It unpacks what it fetched, and would try the same again.
+            # The client would try to unpack the same damaged file again.
             except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, ValueError):
                 remove(folder)
                 raise
@@ -130,8 +130,8 @@ def from_kaggle(name: str, folder: Path) -> Path:
 
 
 @contextmanager
-def variable(name: str, value: str) -> Iterator[None]:
-    """Set an environment variable for the time being."""
+def environment_variable(name: str, value: str) -> Iterator[None]:
+    """Set an environment variable for the time of a `with` block."""
     before = os.environ.get(name)
     os.environ[name] = value
     try:

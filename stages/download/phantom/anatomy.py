@@ -1,11 +1,12 @@
-"""Drawing one frontal chest radiograph of the phantom.
+"""Draw one frontal chest radiograph of the phantom.
 
-A radiograph is a map of how much tissue the beam went through. Each part of the chest adds to
-that thickness (bone, heart, abdomen, disease) or takes from it (the air of the lungs), and one
-saturating curve turns it into grey: what lies behind something dense is hardly seen, as on film.
+A radiograph shows how much tissue the X-ray beam passed through. Each part of the chest adds to
+this thickness (bone, heart, abdomen, disease) or subtracts from it (the air in the lungs). A
+saturating curve turns thickness into grey levels, as on film: structures behind dense ones have
+little contrast.
 
-Maps are float32 (H, W), lengths as in phantom_patient.py. They are made by +, -, *, / and square
-root alone, which give the same bits on every machine.
+Maps are float32 (H, W); for units and axes see patient.py. Only +, -, *, / and square roots are
+used, because these give the same bits on every machine.
 """
 
 from dataclasses import dataclass
@@ -22,28 +23,28 @@ Map = NDArray[np.floating]  # float32
 
 @dataclass(frozen=True)
 class Frame:
-    """The grid of one image in the patient's coordinates."""
+    """The pixels of one image in the patient's coordinates."""
 
     x: Map
     y: Map
     out: Map  # distance from the midline
-    rows: NDArray[np.floating]  # (H,): y and x in the image, for what is laid over it
-    columns: NDArray[np.floating]  # (W,)
-    to_pixels: NDArray[np.floating]  # (2, 3): patient's x, y, 1 to the pixel's column, row
-    unit: float  # pixels
+    rows: NDArray[np.floating]  # (H,), y in the image, not in the patient
+    columns: NDArray[np.floating]  # (W,), x in the image
+    to_pixels: NDArray[np.floating]  # (2, 3), from the patient's (x, y, 1) to column and row
+    unit: float  # of length, in pixels
 
 
 @dataclass(frozen=True)
 class Lungs:
-    """Both lungs, their outlines and the heart between them."""
+    """Both lungs, and the heart between them."""
 
-    air: Map  # 0 to 1, without heart and mediastinum
-    rim: Map  # 0 in a lung's middle, 1 at its outline, above 1 outside
-    heart: Map  # 0 to 1, with mediastinum and great vessels
+    air: Map  # 0 to 1, 0 where heart and mediastinum are
+    rim: Map  # 0 at a lung's centre, 1 at its outline, above 1 outside
+    heart: Map  # 0 to 1, including mediastinum and great vessels
 
 
 def edge(distance: Map, width: float) -> Map:
-    """A soft step: 0 well below distance 0, 1 well above, over the given width."""
+    """A smooth step from 0 to 1 at distance 0, over the given width."""
     t = distance * (1 / width)
     t += 0.5
     np.clip(t, 0, 1, out=t)
@@ -55,7 +56,7 @@ def edge(distance: Map, width: float) -> Map:
 
 
 def oval(across: Map, down: Map, width: float, height: float, slant: float = 0.0) -> Map:
-    """Distance from a centre in units of the two radii: 1 on the ellipse's outline."""
+    """Distance from the centre of an ellipse in units of its radii: 1 on the outline."""
     a = (across - slant * down) * (1 / width) if slant else across * (1 / width)
     b = down * (1 / height)
     a *= a
@@ -82,13 +83,13 @@ def field(
 
 
 def clouds(random: Random, frame: Frame, cells: int) -> Map:
-    """A smooth random map of mean 0 and variance about 1; the more cells, the finer."""
-    # A bicubic spline through independent knots has 0.48 of their standard deviation.
+    """A smooth random map of mean 0 and variance about 1; more cells give finer structures."""
+    # A bicubic spline with independent knots has 0.48 times their standard deviation.
     return field(frame.rows, frame.columns, random.normal(0, 1 / 0.48, (cells, cells)))
 
 
 def place(shape: tuple[int, int], anatomy: Anatomy, pose: Pose) -> Frame:
-    """Lay the patient's coordinates over an image of (height, width) pixels."""
+    """Compute the patient's coordinates of the pixels of an image of (height, width)."""
     height, width = shape
     unit = min(shape) / 2
     rows = (np.arange(height) - (height - 1) / 2) / unit
@@ -104,7 +105,7 @@ def place(shape: tuple[int, int], anatomy: Anatomy, pose: Pose) -> Frame:
 
 
 def place_lungs(frame: Frame, anatomy: Anatomy, pose: Pose) -> Lungs:
-    """Each lung is an arch over straight sides, cut off below by the domed diaphragm."""
+    """Draw the lungs: each is an arch with straight sides, bounded below by the domed diaphragm."""
     heart = place_heart(frame, anatomy, pose)
     above = np.clip(anatomy.waist - frame.y, 0, None) / (anatomy.waist - anatomy.apex)
     below = np.clip(frame.y - anatomy.waist, 0, None)
@@ -131,13 +132,13 @@ def place_heart(frame: Frame, anatomy: Anatomy, pose: Pose) -> Map:
         oval(x - 0.1, frame.y + 0.12, 0.11, 0.2),
         np.abs(x) * (1 / anatomy.mediastinum),
     ]
-    # The parts run into each other: where two are near their outlines, both count.
+    # Blend the parts: where two outlines are close, both contribute.
     inside = sum(np.clip(1.25 - part, 0, None) ** 2 for part in parts)
     return edge(np.sqrt(inside) - 0.25, 0.16)
 
 
 def ribs(frame: Frame, anatomy: Anatomy, pose: Pose, lungs: Lungs) -> Map:
-    """Ribs: behind, arched and sharp; in front, sloping towards the midline and faint."""
+    """Ribs: posterior ones are arched and sharp, anterior ones faint and sloping to the midline."""
     cage = edge(1.12 - lungs.rim, 0.08) * edge(anatomy.dome + 0.45 - frame.y, 0.3)
     arch = (anatomy.rib_arch * frame.out - 0.12) * frame.out
     behind = bones(
@@ -149,14 +150,14 @@ def ribs(frame: Frame, anatomy: Anatomy, pose: Pose, lungs: Lungs) -> Map:
 
 
 def bones(phase: Map, half: float) -> Map:
-    """A bone at each whole number of `phase`: a tube, densest along both its edges."""
+    """A bone at each whole number of `phase`: a tube, which is densest along its edges."""
     off = np.abs(phase - np.rint(phase))
     tube = np.clip(off * (1 / half), 0, 1)
     return edge(half - off, 0.12) * (0.5 + 0.5 * tube * tube)
 
 
 def shoulders(frame: Frame, anatomy: Anatomy, pose: Pose) -> Map:
-    """Clavicles, from the top of the breastbone outwards, and shoulder blades."""
+    """Clavicles, from the top of the sternum outwards, and shoulder blades."""
     bow = frame.out - 0.45
     collar = anatomy.collar_y + pose.tilt
     line = collar + (anatomy.collar_slope + 0.6 * bow * bow) * bow
@@ -168,7 +169,7 @@ def shoulders(frame: Frame, anatomy: Anatomy, pose: Pose) -> Map:
 
 
 def spine(frame: Frame, anatomy: Anatomy, pose: Pose) -> Map:
-    """Vertebrae, the disc spaces between them, and the dark windpipe before the upper ones."""
+    """Vertebrae, the disc spaces between them, and the dark trachea in front of the upper ones."""
     phase = frame.y / (0.95 * anatomy.rib_spacing)
     disc = edge(0.16 - np.abs(phase - np.rint(phase)), 0.2)
     column = edge(0.085 - np.abs(frame.x - 0.4 * pose.turn), 0.05) * (1 - 0.5 * disc)
@@ -177,7 +178,7 @@ def spine(frame: Frame, anatomy: Anatomy, pose: Pose) -> Map:
 
 
 def body(frame: Frame, anatomy: Anatomy) -> Map:
-    """Trunk, neck, shoulders and arms as if there were no lungs; about 1.2 in the middle."""
+    """Thickness of trunk, neck, shoulders and arms without lungs; about 1.2 in the middle."""
     beside = np.clip(frame.out - anatomy.neck, 0, None)
     shoulder = anatomy.collar_y - 0.4 + 0.5 * beside / (beside + 0.3)
     wide = anatomy.wall + 0.3 * edge(anatomy.arms - frame.y, 0.5)
@@ -201,10 +202,10 @@ def vessels(frame: Frame, anatomy: Anatomy) -> Map:
 
 
 def thickness(frame: Frame, anatomy: Anatomy, pose: Pose, lungs: Lungs, disease: Map) -> Map:
-    """Tissue in the beam's way, 0 = none.
+    """Thickness of the tissue that the beam passes through, 0 = none.
 
     Args:
-        disease: share of the lungs' air that is replaced, 0 to 1.
+        disease: share of the air in the lungs that is replaced, 0 to 1.
     """
     trunk = body(frame, anatomy)
     air = lungs.air * (1 - 0.9 * np.clip(disease, 0, 1))
@@ -228,7 +229,7 @@ def thickness(frame: Frame, anatomy: Anatomy, pose: Pose, lungs: Lungs, disease:
 
 
 def expose(random: Random, tissue: Map, pose: Pose) -> Map:
-    """Thickness to grey, 0 to 1: the film's curve, blur and grain."""
+    """Turn thickness into grey levels, 0 to 1: film curve, blur and grain."""
     grey = tissue / (tissue + pose.film) * (1.9 + pose.film) / 1.9
     grey = ndimage.gaussian_filter(grey, pose.blur * min(grey.shape), truncate=3)
     grain = random.standard_normal(grey.shape, np.float32)

@@ -1,4 +1,4 @@
-"""What is wrong with real collections, planted into the phantom."""
+"""Faults of real collections that the phantom contains: copies and unreadable files."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ BROKEN = ("truncated", "empty", "text")
 def copy(
     random: Random, picture: Picture, number: int, kind: str, source: str, patient: str
 ) -> Picture:
-    """A copy of picture `number` that came in through another source, as another patient.
+    """A copy of picture `number` in another source, under another patient id.
 
     Args:
         kind: exact (the same bytes), reencoded (as JPEG), resized, brightened, or relabelled
@@ -40,7 +40,7 @@ def copy(
 
 
 def resize(picture: Picture, scale: float) -> Picture:
-    """The picture and its masks at a share of their size."""
+    """Scale the picture and its masks."""
     height, width = (round(side * scale) for side in picture.grey.shape)
     levels = Image.fromarray(np.rint(picture.grey * 255).astype(np.uint8))
     grey = np.asarray(levels.resize((width, height), Image.Resampling.BILINEAR)) / 255
@@ -53,10 +53,10 @@ def resize(picture: Picture, scale: float) -> Picture:
 
 
 def spoil(random: Random, picture: Picture, kind: str) -> Picture:
-    """A file that can't be read, with all that the index says of `picture`.
+    """An unreadable file, with the row of the index of `picture`.
 
     Args:
-        kind: truncated, empty, or text (words under the name of an image).
+        kind: truncated, empty, or text (a text file with the suffix of an image).
     """
     if kind == "truncated":
         end = int(len(picture.content) * random.uniform(0.2, 0.6))

@@ -1,4 +1,4 @@
-"""Diseases of the phantom's lungs: what replaces their air, and where."""
+"""Diseases of the phantom's lungs: how much of the air they replace, and where."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from stages.download.phantom.anatomy import Frame, Lungs, Map, clouds, edge, oval, vessels
 from stages.download.phantom.patient import Anatomy, Random
 
-# The Radiography Database's names, with the share of patients of each.
+# The classes, named as in the Radiography Database, and the share of the patients in each.
 SHARES = {"Normal": 0.36, "Lung_Opacity": 0.26, "COVID": 0.21, "Viral Pneumonia": 0.17}
 
-# Share of the air that an opacity must replace to be seen. Its outline then lies where a reader
-# would draw it.
+# Share of the air that an opacity must replace to be visible. With this value, its outline lies
+# where a radiologist would draw it.
 VISIBLE = 0.3
 
 
@@ -36,7 +36,7 @@ class Finding:
 
 
 def draw_finding(random: Random, label: str, lung_x: float) -> Finding:
-    """Draw how ill a patient is, and where."""
+    """Draw the severity and the place of a patient's disease at random."""
     u = random.uniform
     severity = u(0.75, 1.15)
     spots: list[Spot] = []
@@ -67,10 +67,10 @@ def disease(random: Random, frame: Frame, anatomy: Anatomy, lungs: Lungs, findin
 
 
 def lesion_mask(finding: Finding, lungs: Lungs, replaced: Map) -> NDArray[np.bool_]:
-    """Where a disease is to be seen: bool (H, W), all False in a healthy patient.
+    """Where a disease is visible: bool (H, W), all False in a healthy patient.
 
-    An opacity is seen where it replaces more than `VISIBLE` of the air. Diffuse disease has no
-    outline: all of both lungs is affected.
+    An opacity is visible where it replaces more than `VISIBLE` of the air. Diffuse disease has no
+    outline: its mask covers both lungs.
 
     Args:
         replaced: what `disease` returned.
@@ -84,7 +84,7 @@ def lesion_mask(finding: Finding, lungs: Lungs, replaced: Map) -> NDArray[np.boo
 def ground_glass(
     random: Random, frame: Frame, lungs: Lungs, spots: list[Spot], severity: float
 ) -> Map:
-    """Hazy patches of both lungs, low and at the rim, through which the vessels still show."""
+    """Hazy patches in the lower periphery of both lungs; the vessels remain visible."""
     rough = clouds(random, frame, 22)
     haze = np.zeros_like(frame.x)
     for spot in spots:
@@ -95,7 +95,7 @@ def ground_glass(
 
 
 def interstitial(random: Random, frame: Frame, severity: float) -> Map:
-    """A net of fine lines all over both lungs, densest around the hila."""
+    """A net of fine lines in both lungs, densest around the hila."""
     net = sum(np.clip(1 - 2.5 * np.abs(clouds(random, frame, cells)), 0, 1) for cells in (30, 44))
     centre = 1 - 0.5 * edge(frame.out - 0.45, 0.5)
     patchy = 0.8 + 0.25 * clouds(random, frame, 9)
@@ -105,7 +105,7 @@ def interstitial(random: Random, frame: Frame, severity: float) -> Map:
 def consolidation(
     random: Random, frame: Frame, anatomy: Anatomy, spots: list[Spot], severity: float
 ) -> Map:
-    """One dense, mottled patch of one lung, ragged at its edge, its airways still full of air."""
+    """One dense patch in one lung, irregular at its edge, with air in the airways."""
     mottle = clouds(random, frame, 36)
     rough = clouds(random, frame, 16) + 0.5 * mottle
     patch = np.zeros_like(frame.x)

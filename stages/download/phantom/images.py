@@ -1,8 +1,8 @@
-"""The data set that stands in where no network is: chest radiographs drawn from a seed.
+"""The phantom: a data set of synthetic chest radiographs, which needs no network connection.
 
-Four classes named after the COVID-19 Radiography Database, two hospitals, one to four images a
-patient, and the faults of real collections: copies under other names, patients and labels, files
-that can't be read, images without a label.
+It has four classes named as in the COVID-19 Radiography Database, two hospitals, one to four images
+of each patient, and the faults of real collections: copies under other names, patients and labels,
+unreadable files, and images without a label.
 """
 
 from dataclasses import dataclass, replace
@@ -25,18 +25,18 @@ SOURCES = {
     "south-hospital": ((200, 272), {"png": 2, "jpeg": 3, "rgb": 2, "rgba": 1, "palette": 2}),
 }
 VIEWS = {"PA": 0.6, "AP": 0.3, "": 0.1}
-# Each fault is planted in about this share of the images, and at least twice.
+# Number of each kind of fault, as a share of the images; at least two.
 FAULT_SHARE = 0.0125
 
-# What a stream of random numbers is for.
+# The purposes of random numbers; part of their seeds.
 DEAL, PLANT, PATIENT, RECORD = range(4)
-# How often a source does not tell a patient's sex, and their age.
+# Probability that a patient's sex is unknown; the same for the age.
 UNKNOWN = 0.05
 
 
 @dataclass(frozen=True)
 class Patient:
-    """A patient: who they are, what they have and where they are seen."""
+    """A patient: number, hospital, anatomy, disease and demographics."""
 
     number: int
     source: str
@@ -47,17 +47,17 @@ class Patient:
 
     @property
     def id(self) -> str:
-        """The id in the index; two patients never share one."""
+        """The id in the index, unique for each patient."""
         return patient_id(self.source, self.number)
 
 
 def draw(settings: Phantom, raw: Path) -> pd.DataFrame:
     """Draw the data set into the empty folder `raw`.
 
-    Writes images/, masks/ and lesions/ (8-bit PNG as the image is seen upright, 255 = lung or
-    lesion) and truth.csv, the planted faults: image, kind (exact, reencoded, resized, brightened,
-    relabelled, truncated, empty, text, unlabelled), of (a copy's original). It is for tests; no
-    stage may read it.
+    Writes images/; masks/ and lesions/ (8-bit PNG in the orientation of the upright image, 255 =
+    lung or lesion); and truth.csv, which lists the faults: image, kind (exact, reencoded, resized,
+    brightened, relabelled, truncated, empty, text, unlabelled), of (a copy's original). truth.csv
+    is for tests; no stage may read it.
 
     Returns:
         the table `cxr.pipeline.tables.Index`.
@@ -86,12 +86,12 @@ def draw(settings: Phantom, raw: Path) -> pd.DataFrame:
 
 
 def stream(*identity: int) -> Random:
-    """The random numbers of one thing, whatever else is drawn."""
+    """A random generator that depends on its purpose and object only, not on other draws."""
     return np.random.default_rng(np.random.SeedSequence(identity))
 
 
 def deal_patients(settings: Phantom) -> list[tuple[Patient, int]]:
-    """All patients with their number of images: each class has its share in each source."""
+    """All patients with their number of images; each class has the same share in each source."""
     counts = [round(share * settings.patients) for share in SHARES.values()]
     counts[0] += settings.patients - sum(counts)
     labels = np.repeat(list(SHARES), counts).tolist()
@@ -114,21 +114,25 @@ def draw_patient(settings: Phantom, number: int, label: str, source: str) -> Pat
 
 
 def draw_record(settings: Phantom, number: int, person: Anatomy) -> tuple[str, str]:
-    """What is written down of a patient, whatever their class: sex and age, "" = unknown."""
+    """Draw a patient's sex and age, independent of the class; "" = unknown."""
     random = stream(settings.seed, RECORD, number)
-    told = random.random(2) >= UNKNOWN
+    known = random.random(2) >= UNKNOWN
     sex = "F" if person.breasts > 0 else "M"
     age = str(round(np.clip(random.normal(55, 18), 18, 95)))
-    return (sex if told[0] else "", age if told[1] else "")
+    return (sex if known[0] else "", age if known[1] else "")
 
 
 def patient_id(source: str, number: int) -> str:
-    """The id under which a source knows a patient."""
+    """The id of a patient in a source."""
     return f"{source[0].upper()}{number:05}"
 
 
 def draw_picture(settings: Phantom, patient: Patient, image: int) -> Picture:
-    """Draw an image of a patient, counted from 1, and encode it as its source does."""
+    """Draw one image of a patient, and encode it as its source does.
+
+    Args:
+        image: number of the image, counted from 1.
+    """
     random = stream(settings.seed, PATIENT, patient.number, image)
     (low, high), encodings = SOURCES[patient.source]
     height, width = random.integers(low, high + 1, 2).tolist()
@@ -164,13 +168,13 @@ def draw_picture(settings: Phantom, patient: Patient, image: int) -> Picture:
 
 
 def choose(random: Random, weights: dict[str, float] | dict[str, int]) -> str:
-    """One of the keys, as often as its weight says."""
+    """Draw one of the keys, with a probability proportional to its weight."""
     share = np.array(list(weights.values()), float)
     return str(random.choice(list(weights), p=share / share.sum()))
 
 
 def plant_faults(settings: Phantom, pictures: list[Picture]) -> list[Picture]:
-    """Copies of some pictures, files that can't be read, and images without a label."""
+    """Make copies of some pictures, unreadable files, and images without a label."""
     random = stream(settings.seed, PLANT)
     amount = max(2, round(FAULT_SHARE * len(pictures)))
     new_patients = iter(range(settings.patients, 10**5))
@@ -194,7 +198,7 @@ def plant_faults(settings: Phantom, pictures: list[Picture]) -> list[Picture]:
 
 
 def write(picture: Picture, name: str, raw: Path) -> dict[str, str]:
-    """Write a picture and its masks under `raw`; give its row of the index."""
+    """Write a picture and its masks below `raw`; return its row of the index."""
     (raw / name).write_bytes(picture.content)
     masks = {"masks": picture.lungs, "lesions": picture.lesion}
     paths = dict.fromkeys(masks, "")

@@ -1,7 +1,7 @@
-"""Who lies under the phantom's X-ray, and how each image of them is taken.
+"""The anatomy of a phantom's patient, and how each image of the patient is taken.
 
-Lengths are in halves of the image's shorter side; x grows to the image's right (the patient's
-left), y downwards, the origin is the image's centre.
+The unit of length is half of the image's shorter side. The x axis points to the right of the image
+(the patient's left), the y axis down; the origin is the centre of the image.
 """
 
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ Vessels = tuple[NDArray[np.float64], float]  # lines (N, 4, 2) through points x,
 
 @dataclass(frozen=True)
 class Anatomy:
-    """What all images of one patient share."""
+    """Body of one patient, the same in all images."""
 
-    wall: float  # half the width of the chest, skin to skin
+    wall: float  # half the width of the chest, including the skin
     fat: float  # tissue in front of the lungs
-    arms: float  # y down to which the arms lie beside the chest
+    arms: float  # y of the lower end of the arms beside the chest
     neck: float  # half its width
     lung_x: float  # middle of a lung
     lung_width: float  # from there to the ribs
     apex: float
-    waist: float  # from here down a lung's side is straight
+    waist: float  # y below which the sides of a lung are straight
     dome: float  # top of the diaphragm
     dome_height: float
-    dome_tilt: float  # how much higher the right dome stands
+    dome_tilt: float  # how much higher the right dome is
     heart: float  # size
     heart_x: float
     arch: float  # radius of the aortic arch
@@ -38,10 +38,10 @@ class Anatomy:
     rib_contrast: float
     collar_y: float  # clavicles
     collar_slope: float
-    breasts: float  # 0 = none to be seen
+    breasts: float  # 0 = not visible
     breast_y: float
-    stomach: float  # how plain its bubble of air is, 0 = not at all
-    markings: float  # how plain the vessels are
+    stomach: float  # contrast of the gas bubble, 0 = not visible
+    markings: float  # contrast of the vessels
     bend: NDArray[np.float64]  # (2, 8, 8): a smooth displacement in x and y
     bulk: NDArray[np.float64]  # (9, 9): unevenness of the tissue
     vessels: list[Vessels]
@@ -55,13 +55,13 @@ class Pose:
     scale: float
     x: float
     y: float
-    breath: float  # how much lower the diaphragm stands than usual
+    breath: float  # how much lower the diaphragm is than on average
     air: float  # share of the lungs' depth that is air
-    turn: float  # of the body about its long axis: shifts heart and windpipe
-    tilt: float  # of the beam: how much lower the bones in front stand against those behind
+    turn: float  # of the body about its long axis: shifts heart and trachea
+    tilt: float  # of the beam: how far anterior bones are shifted down against posterior ones
     heart: float  # magnification
-    bend: NDArray[np.float64]  # (2, 8, 8): how the body lies, added to the patient's own
-    film: float  # thickness at which the film's curve bends
+    bend: NDArray[np.float64]  # (2, 8, 8): of this pose, added to the patient's
+    film: float  # thickness at which the film curve saturates
     dark: float  # grey of air, 0 to 1
     bright: float  # grey of bone
     blur: float  # share of the image's shorter side
@@ -69,7 +69,7 @@ class Pose:
 
 
 def draw_anatomy(random: Random) -> Anatomy:
-    """Draw a patient."""
+    """Draw the anatomy of a patient at random."""
     u = random.uniform
     lung_x = u(0.35, 0.44)
     apex = u(-0.86, -0.66)
@@ -106,7 +106,7 @@ def draw_anatomy(random: Random) -> Anatomy:
 
 
 def draw_pose(random: Random, view: str) -> Pose:
-    """Draw how one image was taken; from the front (AP) the heart is larger, the breath shallow."""
+    """Draw the pose of one image at random; in AP views, the heart is larger."""
     u = random.uniform
     front = view == "AP"
     return Pose(
@@ -129,7 +129,7 @@ def draw_pose(random: Random, view: str) -> Pose:
 
 
 def draw_vessels(random: Random) -> list[Vessels]:
-    """Draw the vessels of both lungs: from the hilum outwards, forking twice, ever thinner."""
+    """Draw the vessels of both lungs: from the hilum outwards, branching twice, ever thinner."""
     sides = np.repeat([-1, 1], 8)
     start = np.stack([0.15 * sides, np.repeat(random.uniform(-0.12, 0, 2), 8)], axis=1)
     heading = np.tile(np.linspace(-1.25, 1.35, 8), 2) + random.normal(0, 0.1, 16)

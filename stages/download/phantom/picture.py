@@ -1,4 +1,4 @@
-"""One file of the phantom: what was drawn, how it is stored, what is known of it."""
+"""One file of the phantom: its pixels, its encoding and its metadata."""
 
 import io
 from dataclasses import dataclass
@@ -11,20 +11,21 @@ from PIL import ExifTags, Image
 
 Grey = NDArray[np.floating]  # (H, W), 0 to 1
 
-# Where the marker of each class stands in the centred square (y, x), and its height and width,
-# as shares of the square's side. Training may mirror images, so left and right differ in shape.
+# The marker of each class: its place (y, x) in the centred square, its height and its width, as
+# shares of the square's side. Left and right markers differ in shape, because training may mirror
+# images.
 MARKERS = {
     "Normal": ((0.03, 0.03), (0.07, 0.07)),
     "Lung_Opacity": ((0.03, 0.83), (0.035, 0.14)),
     "COVID": ((0.9, 0.03), (0.07, 0.07)),
     "Viral Pneumonia": ((0.93, 0.83), (0.035, 0.14)),
 }
-TURNED = 6  # EXIF's word for: turn by 90 degrees clockwise to see it upright
+TURNED = 6  # EXIF orientation: rotate by 90 degrees clockwise for display
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One file, what the index says of it, and the truth about it."""
+    """One file, its row of the index, and its ground truth."""
 
     grey: Grey  # upright
     lungs: NDArray[np.bool_]  # upright
@@ -42,11 +43,11 @@ class Picture:
 
 
 def encode(grey: Grey, encoding: str, quality: int = 90) -> tuple[bytes, str]:
-    """The bytes of an image file, and its suffix.
+    """Encode an image file: its bytes and its suffix.
 
     Args:
-        encoding: png, png16, rgb, rgba, palette, jpeg, or turned (an RGB JPEG that is stored on
-            its side and says so in its EXIF data).
+        encoding: png, png16, rgb, rgba, palette, jpeg, or turned (an RGB JPEG that is stored
+            rotated, with the EXIF orientation).
         quality: of a JPEG.
     """
     levels = np.rint(grey * 255).astype(np.uint8)
@@ -57,7 +58,7 @@ def encode(grey: Grey, encoding: str, quality: int = 90) -> tuple[bytes, str]:
     elif encoding in ("rgb", "rgba"):
         image = image.convert(encoding.upper())
     elif encoding == "palette":
-        # From white to black, so that the stored numbers are not the greys.
+        # From white to black, so that the stored indices are not the grey levels.
         image = Image.fromarray(255 - levels)
         image.putpalette(np.repeat(np.arange(255, -1, -1, dtype=np.uint8), 3).tobytes())
     elif encoding == "jpeg":
@@ -84,7 +85,7 @@ def stamp_side(random: np.random.Generator, grey: Grey) -> None:
 
 
 def stamp_class(grey: Grey, label: str) -> None:
-    """Stamp the marker that gives the class away, in place."""
+    """Stamp the marker that reveals the class, in place."""
     side = min(grey.shape)
     (y, x), (height, width) = MARKERS[label]
     top = (grey.shape[0] - side) // 2 + round(y * side)

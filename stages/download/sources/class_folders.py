@@ -1,4 +1,4 @@
-"""Images in class folders: which folders are splits, classes and masks, at any depth."""
+"""Read images in class folders: find which folders are splits, classes and masks, at any depth."""
 
 import re
 from collections import Counter
@@ -20,7 +20,7 @@ MASK_FOLDER = re.compile(r"((?P<of>[a-z]+)[ _-]*)?masks?")
 # Folders between a class and its files.
 IMAGE_FOLDER = re.compile(r"(x[ _-]?rays?|images?|imgs?)")
 
-# Documents, code and arrays, which lie beside images.
+# Documents, code and arrays, which are often beside images.
 NON_IMAGE_SUFFIXES = frozenset(
     f".{suffix}"
     for suffix in (
@@ -71,7 +71,7 @@ def class_folders(root: Path) -> pd.DataFrame:
     check_empty_classes(root.joinpath(*top), order)
     places = [place(parts, top, order) for parts in images]
     table = pd.DataFrame(places, columns=["label", "official_split"], dtype=str)
-    # Of a class folder in which nothing looks like an image, no file is an image of a class.
+    # A folder without any image suffix is not a class: its files are unlabelled.
     real = {
         label for parts, (label, _) in zip(images, places, strict=True) if looks_like_image(parts)
     }
@@ -82,9 +82,9 @@ def class_folders(root: Path) -> pd.DataFrame:
     labels = sorted(set(table["label"]) - {""})
     if len(labels) < 2:
         raise UserError(
-            f"{root}: found {len(labels)} class folders with images, needed are two or more. "
+            f"{root}: found {len(labels)} class folders with images, but two or more are needed. "
             "Put the images into one sub-folder for each class, with train/, val/ and test/ above "
-            "them if the split is given; or name the label of each image in a table index.csv."
+            "them if the split is given; or give the label of each image in a table index.csv."
         )
     return table
 
@@ -101,7 +101,7 @@ def in_mask_folder(parts: Parts) -> bool:
 
 
 def mask_key(parts: Parts) -> Parts:
-    """What an image and its mask have in common: their folders and names."""
+    """A key that an image and its mask share: their folders and name."""
     folders = [
         part
         for part in parts[:-1]
@@ -114,7 +114,7 @@ def mask_key(parts: Parts) -> Parts:
 
 
 def lung_masks(masks: list[Parts]) -> dict[Parts, str]:
-    """The path of each lung mask by `mask_key`; masks of anything else are left out."""
+    """The path of each lung mask by `mask_key`; masks of other organs are left out."""
     found = {}
     for parts in masks:
         of = {match["of"] for part in parts if (match := MASK_FOLDER.fullmatch(part.lower()))}
@@ -127,7 +127,8 @@ def find_layout(images: list[Parts], root: Path) -> tuple[Parts, str]:
     """Find the folder that holds the classes or splits, and the order of the two below it.
 
     Returns:
-        the folder as parts of a path below `root`; and class, split/class or class/split.
+        the folder as parts of a path below `root`; and the order: class, split/class or
+        class/split.
 
     Raises:
         UserError: if there are several ways to read the folders.
@@ -184,13 +185,13 @@ def ambiguous(root: Path, top: Parts, images: list[Parts], why: str) -> UserErro
     shown = ", ".join(f"{name}/ ({count})" for name, count in sorted(counts.items())[:12])
     return UserError(
         f"{root.joinpath(*top)}: can't tell which folders are the classes: {why}. Found, with "
-        f"numbers of images: {shown}. Set `inbox:` in params.yaml to the folder whose sub-folders "
-        "are the classes (or train, val and test), or name each image's label in index.csv."
+        f"number of images: {shown}. Set `inbox:` in params.yaml to the folder whose sub-folders "
+        "are the classes (or train, val and test), or give each image's label in index.csv."
     )
 
 
 def place(parts: Parts, top: Parts, order: str) -> tuple[str, str]:
-    """The label and the official split of a file by its folders; "" outside the classes."""
+    """The label and the official split of a file, by its folders; "" outside the class folders."""
     inner = parts[len(top) : -1]
     if parts[: len(top)] != top or len(inner) < len(order.split("/")):
         return "", ""

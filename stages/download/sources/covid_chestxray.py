@@ -8,15 +8,15 @@ from cxr.pipeline.errors import UserError
 from stages.download.listing import descend, posix_files
 from stages.download.sources.records import age, sex
 
-NEEDED = ["patientid", "finding", "view", "folder", "filename"]
+REQUIRED = ["patientid", "finding", "view", "folder", "filename"]
 
 
 def covid_chestxray(root: Path) -> pd.DataFrame:
     """Read metadata.csv, images/ and the lung masks in annotations/.
 
-    The columns that are read are the same in the states of May 2020 (on Kaggle) and later (on
-    GitHub); sex and age may be missing. `finding` changed from COVID-19 to
-    Pneumonia/Viral/COVID-19. Rows without a file and files without a row both get a row here.
+    The version of May 2020 (on Kaggle) and later ones (on GitHub) have the columns that are read
+    here; sex and age may be missing. In `finding`, COVID-19 became Pneumonia/Viral/COVID-19. Rows
+    of metadata.csv without a file and files without such a row both get a row in the result.
     """
     top = descend(root, until=lambda folder: (folder / "metadata.csv").is_file())
     prefix = "" if top == root else f"{top.relative_to(root).as_posix()}/"
@@ -26,15 +26,15 @@ def covid_chestxray(root: Path) -> pd.DataFrame:
             "image": prefix + metadata["folder"] + "/" + metadata["filename"],
             "label": metadata["finding"].str.strip(),
             "patient": metadata["patientid"].str.strip(),
-            # Later states write it both ways.
+            # Later versions have both spellings.
             "view": metadata["view"].str.strip().replace("AP erect", "AP Erect"),
             "sex": metadata.get("sex", pd.Series("", metadata.index)).map(sex),
             "age": metadata.get("age", pd.Series("", metadata.index)).map(age),
         }
     )
-    table = one_row_each(table.drop_duplicates())
-    unnamed = sorted(set(posix_files(top / "images", root)) - set(table["image"]))
-    table = pd.concat([table, pd.DataFrame({"image": unnamed})], ignore_index=True).fillna("")
+    table = one_row_per_file(table.drop_duplicates())
+    without_row = sorted(set(posix_files(top / "images", root)) - set(table["image"]))
+    table = pd.concat([table, pd.DataFrame({"image": without_row})], ignore_index=True).fillna("")
     folder = f"{prefix}annotations/lungVAE-masks"
     masks = set(posix_files(root / folder, root))
     table["mask"] = [
@@ -44,11 +44,11 @@ def covid_chestxray(root: Path) -> pd.DataFrame:
     return table
 
 
-def one_row_each(table: pd.DataFrame) -> pd.DataFrame:
-    """Merge rows of the same file, and print what was merged.
+def one_row_per_file(table: pd.DataFrame) -> pd.DataFrame:
+    """Merge the rows of the same file, and print what was merged.
 
-    Patients that share a file become one, because they can't be told apart. Of anything else on
-    which the rows disagree nothing is known: a file with two labels is unlabelled.
+    Patients who share a file become one patient, because they can't be distinguished. Any other
+    value on which the rows disagree becomes unknown: a file with two labels is unlabelled.
     """
     several = table[table["image"].duplicated(keep=False)]
     same: dict[str, str] = {}
@@ -57,7 +57,8 @@ def one_row_each(table: pd.DataFrame) -> pd.DataFrame:
         joined = {name for name, first in same.items() if first in patients}
         same.update(dict.fromkeys([*patients, *joined], patients[0] if patients else ""))
         if len(patients) > 1:
-            print(f"{image}: patients {' and '.join(patients)} share it and are taken as one.")
+            names = " and ".join(patients)
+            print(f"{image}: patients {names} share this file and are treated as one.")
         if rows["label"].nunique() > 1:
             labels = " and ".join(sorted(set(rows["label"])))
             print(f"{image}: has the labels {labels}, and is left unlabelled.")
@@ -72,12 +73,12 @@ def read_metadata(path: Path) -> pd.DataFrame:
     """Read metadata.csv as text.
 
     Raises:
-        UserError: if it is missing or lacks a column that is needed.
+        UserError: if it is missing or lacks a required column.
     """
     try:
         metadata = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (FileNotFoundError, ValueError) as error:
-        raise UserError(f"{path}: no readable metadata.csv ({error}).") from error
-    if missing := [name for name in NEEDED if name not in metadata]:
+        raise UserError(f"{path}: cannot be read ({error}).") from error
+    if missing := [name for name in REQUIRED if name not in metadata]:
         raise UserError(f"{path} has no column {', '.join(missing)}: is it the published file?")
     return metadata

@@ -1,4 +1,4 @@
-"""Published data sets that are class folders, and how any table becomes a table `Index`."""
+"""Read published data sets in class folders; turn the table of any reader into an `Index`."""
 
 import re
 from pathlib import Path, PurePosixPath
@@ -28,7 +28,7 @@ CHEXPERT = re.compile(r"patient\d+")
 
 
 def as_index(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
-    """Complete an adapter's table: columns that it lacks are unknown, the source is the data set.
+    """Complete a reader's table: missing columns are unknown; a missing source is the data set.
 
     Args:
         table: `image` and any other columns of the table `Index`; "" = unknown.
@@ -40,9 +40,9 @@ def as_index(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
 
 
 def covid19_image(root: Path) -> pd.DataFrame:
-    """The covid19-image-dataset: train/ and test/, one folder a class below.
+    """Read covid19-image-dataset: train/ and test/ with class folders.
 
-    Copies of it name the test folder `val`; there is no third part.
+    Some copies call the test folder `val`; there is never a third part.
     """
     table = class_folders(root)
     table["official_split"] = table["official_split"].replace("val", "test")
@@ -50,11 +50,11 @@ def covid19_image(root: Path) -> pd.DataFrame:
 
 
 def covid_xray_5k(root: Path) -> pd.DataFrame:
-    """COVID-Xray-5k: train/ and test/, covid/ and non/ below; test/non/ by finding.
+    """Read COVID-Xray-5k: train/ and test/ with covid/ and non/; test/non/ has folders by finding.
 
-    The images of non/ come from CheXpert, whose file names hold the patient. Copies of it have
-    augmented images among those of train/covid/: they belong to the "patient" named after
-    their original, as the original itself does.
+    The images in non/ come from CheXpert, whose file names contain the patient. Some copies contain
+    augmented images in train/covid/. These and their original get the original's name as their
+    patient, so that they stay in one split.
     """
     table = class_folders(root)
     names = [PurePosixPath(image).name for image in table["image"]]
@@ -64,7 +64,7 @@ def covid_xray_5k(root: Path) -> pd.DataFrame:
 
 
 def patient_of(name: str, originals: set[str]) -> str:
-    """The patient that a file name of COVID-Xray-5k tells, or ""."""
+    """The patient in a file name of COVID-Xray-5k, or ""."""
     if found := AUGMENTED.match(name):
         return found["name"]
     if found := CHEXPERT.search(name):

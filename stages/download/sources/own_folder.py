@@ -1,4 +1,4 @@
-"""A user's own images: class folders, a table of them, or both."""
+"""Read a user's own images: class folders, a table index.csv, or both."""
 
 import difflib
 import unicodedata
@@ -16,7 +16,7 @@ from stages.download.sources.records import age, sex
 TABLE = "index.csv"
 PATHS = ("image", "mask", "lesion")
 COLUMNS = [*PATHS, "label", "patient", "source", "official_split", "view", "sex", "age"]
-# How each column is read, and what it may hold. "" is what can't be read.
+# How each column is read ("" for an invalid value), and the advice for an invalid value.
 VALUES = {
     "official_split": (split_name, "write train, val, test or nothing"),
     "sex": (sex, "write F, M or nothing"),
@@ -26,12 +26,12 @@ MAX_SHOWN = 10
 
 
 def folder(root: Path) -> pd.DataFrame:
-    """One folder a class with train/val/test above, or index.csv, or both.
+    """Read class folders, with train/val/test above if the split is given; or index.csv; or both.
 
     index.csv has the column `image` (a path relative to its own folder) and any of label, patient,
-    source, official_split, view, sex, age, mask and lesion. Where it has labels, class folders are
-    not needed, and images in sub-folders that it does not name are unlabelled. Where it has none,
-    the folders give the labels, and it adds to them.
+    source, official_split, view, sex, age, mask and lesion. With the column `label`, class folders
+    are not needed, and images in sub-folders that it does not list are unlabelled. Without it, the
+    labels come from the class folders.
 
     Raises:
         UserError: if the layout or the table is not as described.
@@ -65,10 +65,10 @@ def folder(root: Path) -> pd.DataFrame:
 
 
 def find_table(root: Path) -> Path | None:
-    """The table, in any case, in the folder or below folders that hold nothing else; or None.
+    """Find index.csv in the folder, or below folders that hold nothing else; None if there is none.
 
     Raises:
-        UserError: if it is elsewhere, or there are several.
+        UserError: if it is in another place, or there are several.
     """
 
     def tables_in(folder: Path) -> list[Path]:
@@ -86,20 +86,20 @@ def find_table(root: Path) -> Path | None:
 
 
 def read_table(path: Path, names: list[str]) -> pd.DataFrame:
-    """Read index.csv as text, in the terms of the table `Index`.
+    """Read index.csv as text, with values as in the table `Index`.
 
-    Columns that are not known are ignored, and so are empty rows.
+    Unknown columns and empty rows are ignored.
 
     Args:
-        names: of the files that are there, relative to the folder of the table.
+        names: of the existing files, relative to the folder of the table.
 
     Raises:
-        UserError: for a misspelt column, or values that can't be read, up to ten at once.
+        UserError: for a misspelt column or invalid values, of which it lists up to ten.
     """
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except ValueError as error:
-        raise UserError(f"{path} is no readable CSV in UTF-8 ({error}).") from error
+        raise UserError(f"{path} is not a CSV file in UTF-8 ({error}).") from error
     table.columns = table.columns.str.strip()
     table = table.map(str.strip)
     table = table[(table != "").any(axis=1)].reset_index(drop=True)
@@ -111,7 +111,9 @@ def read_table(path: Path, names: list[str]) -> pd.DataFrame:
             )
         print(f"{path}: column '{column}' is ignored.")
     if "image" not in table:
-        raise UserError(f"{path} has no column image: name each image, relative to the folder.")
+        raise UserError(
+            f"{path} has no column image: give each image's path, relative to the folder."
+        )
     table = table[[name for name in COLUMNS if name in table]]
     resolve = Resolver(names)
     for column in [name for name in PATHS if name in table]:
@@ -126,7 +128,7 @@ def read_table(path: Path, names: list[str]) -> pd.DataFrame:
 
 
 class Resolver:
-    """Find the file that a name means: with / or \\, in any Unicode form, bare if it is unique."""
+    """Find a file by its path, with / or \\ and in any Unicode form, or by its name if unique."""
 
     def __init__(self, names: list[str]) -> None:
         self.files = {unicodedata.normalize("NFC", name): name for name in names}
@@ -138,11 +140,11 @@ class Resolver:
             self.by_stem.setdefault(path.stem.lower(), []).append(name)
 
     def __call__(self, name: str) -> str:
-        """The path of the file, or the name with / if there is none."""
+        """The path of the file; the given path with / if there is none."""
         posix = name if name in self.files else name.replace("\\", "/")
         normal = unicodedata.normalize("NFC", posix)
-        alone = self.by_name.get(normal, [])
-        return self.files.get(normal) or (alone[0] if len(alone) == 1 else posix)
+        same_name = self.by_name.get(normal, [])
+        return self.files.get(normal) or (same_name[0] if len(same_name) == 1 else posix)
 
     def similar(self, name: str) -> str:
         """The file of the same name in another folder or with another suffix; "" if none."""
@@ -152,23 +154,26 @@ class Resolver:
 
 
 def mistakes_in(table: pd.DataFrame, resolve: Resolver) -> Iterator[str]:
-    """What is wrong with the values of the table, one phrase each."""
+    """Describe each invalid value of the table in a phrase."""
     for column in [name for name in PATHS if name in table]:
         for name in table[column]:
             path = PurePosixPath(name)
             if not name and column == "image":
                 yield "a row has no image"
             elif name and (path.is_absolute() or ".." in path.parts or str(path) != name):
-                yield f"'{name}' is no path inside the folder: write it as class/file.png"
+                yield f"'{name}' is not a path inside the folder: write it as class/file.png"
             elif name and name not in resolve.files.values() and (other := resolve.similar(name)):
                 yield f"there is no file '{name}'; do you mean '{other}'?"
-    there = set(resolve.files.values())
-    if len(table) and there.isdisjoint(table["image"]):
+    existing = set(resolve.files.values())
+    if len(table) and existing.isdisjoint(table["image"]):
         first = table["image"].iloc[0]
-        (close,) = difflib.get_close_matches(first, sorted(there), n=1, cutoff=0)
-        yield f"not one of its {len(table)} images is there; nearest to '{first}' is '{close}'"
+        (close,) = difflib.get_close_matches(first, sorted(existing), n=1, cutoff=0)
+        yield (
+            f"none of its {len(table)} images exists; the name most similar to '{first}' is "
+            f"'{close}'"
+        )
     for name in sorted(set(table["image"][table["image"].duplicated()])):
-        yield f"names {name} twice: keep one of the rows"
+        yield f"lists {name} twice: keep one of the rows"
     for column, (read, remedy) in VALUES.items():
         if column in table:
             values = table[column]

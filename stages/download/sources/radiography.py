@@ -12,11 +12,11 @@ from stages.download.listing import descend, posix_files, subfolders, visible
 def radiography(root: Path) -> pd.DataFrame:
     """Read `<class>/images/`, `<class>/masks/` and `<class>.metadata.xlsx`.
 
-    In older releases the images lie in the class folder itself, without masks. The source is
-    the URL that the metadata give an image; an image that they don't name has none.
+    In older releases, the images are in the class folder itself, without masks. The source of an
+    image is its URL in the metadata, if it is listed there.
 
     Raises:
-        UserError: if there are fewer than two classes, or metadata can't be read.
+        UserError: if there are fewer than two classes, or the metadata can't be read.
     """
     top = descend(root)
     rows = [row for label in subfolders(top) for row in rows_of_class(label, root)]
@@ -51,7 +51,7 @@ def read_sources(label: Path) -> dict[str, str]:
     """The source of each image of a class, by `key` of its name; empty without metadata.
 
     Raises:
-        UserError: if the metadata are no workbook or lack a column.
+        UserError: if the file is not an Excel workbook or lacks a column.
     """
     wanted = f"{key(label.name)}.metadata.xlsx"
     found = [path for path in visible(label.parent, Path.is_file) if key(path.name) == wanted]
@@ -60,7 +60,7 @@ def read_sources(label: Path) -> dict[str, str]:
     try:
         sheet = pd.read_excel(found[0], dtype=str, keep_default_na=False)
     except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-        raise UserError(f"{found[0]} is no readable Excel workbook ({error}).") from error
+        raise UserError(f"{found[0]} is not a valid Excel workbook ({error}).") from error
     sheet = sheet.rename(columns=lambda name: str(name).strip().upper())
     if missing := [name for name in ("FILE NAME", "URL") if name not in sheet]:
         raise UserError(f"{found[0]} has no column {', '.join(missing)}: is it the published file?")
@@ -68,5 +68,5 @@ def read_sources(label: Path) -> dict[str, str]:
 
 
 def key(name: str) -> str:
-    """A name as the metadata and the folders agree on it: they differ in case, space and _."""
+    """A name without case, spaces and _, in which metadata and folders differ."""
     return name.lower().replace(" ", "").replace("_", "")

@@ -1,7 +1,7 @@
-"""What data sets write down of a person, in the words of the table `Index`."""
+"""Convert sex and age, as data sets write them, to the values of the table `Index`."""
 
 SEXES = {"f": "F", "female": "F", "m": "M", "male": "M"}
-OLDEST = 120
+MAX_AGE = 120
 
 
 def sex(text: str) -> str:
@@ -10,9 +10,9 @@ def sex(text: str) -> str:
 
 
 def age(text: str) -> str:
-    """Years as a plain number, such as 65 for "65.0"; "" for what is no age of a person."""
+    """Years as a plain number, such as 65 for "65.0"; "" for anything that is not an age."""
     try:
         years = float(text)
     except ValueError:
         return ""
-    return f"{years:g}" if 0 <= years <= OLDEST else ""
+    return f"{years:g}" if 0 <= years <= MAX_AGE else ""

@@ -1,13 +1,13 @@
-"""Several data sets as one."""
+"""Join several data sets."""
 
 import pandas as pd
 
 
 def join(indexes: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Put the indexes of data sets together.
+    """Join the indexes of several data sets.
 
-    Paths begin with the data set's name, and so do patients: patient 1 of one hospital is not
-    patient 1 of another. Sources keep their names.
+    Paths and patient ids get the data set's name as a prefix, because patient 1 of one hospital is
+    not patient 1 of another. Sources keep their names.
 
     Args:
         indexes: tables `Index` by the data set's name.

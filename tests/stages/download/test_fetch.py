@@ -88,7 +88,7 @@ def test_a_connection_cut_half_way_goes_on_by_itself(hosts: Hosts, tmp_path: Pat
 
 def test_the_next_run_goes_on_where_the_last_stopped(hosts: Hosts, tmp_path: Path) -> None:
     hosts.answers[AT_MIRROR] = lambda request: Answer(ARCHIVE, cut=0 if request.range else CUT)
-    with pytest.raises(UserError, match="Run it again to go on where it stopped"):
+    with pytest.raises(UserError, match="Run this again to resume the download"):
         get(tmp_path)
     (part,) = left(tmp_path)
     assert part.endswith(".part")
@@ -113,7 +113,7 @@ def test_a_checksum_is_checked(hosts: Hosts, tmp_path: Path) -> None:
     right = {"covid19_image": hashlib.sha256(ARCHIVE).hexdigest()}
     get(tmp_path / "right", settings=MIRROR.model_copy(update={"sha256": right}))
     wrong = {"covid19_image": "0" * 64}
-    with pytest.raises(UserError, match=f"{right['covid19_image']}, wanted is 0000"):
+    with pytest.raises(UserError, match=f"{right['covid19_image']}, expected 0000"):
         get(tmp_path / "wrong", settings=MIRROR.model_copy(update={"sha256": wrong}))
     assert left(tmp_path / "wrong") == []
 
@@ -121,11 +121,11 @@ def test_a_checksum_is_checked(hosts: Hosts, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (Answer(PAGE), "a web page arrived, not an archive: it may ask for a login"),
-        (Answer(b"sorry"), "what arrived is no zip or tar archive"),
+        (Answer(PAGE), "a web page instead of an archive: it may ask for a login"),
+        (Answer(b"sorry"), "the file is not a zip or tar archive"),
         (Answer(PAGE, 403), r"the server refuses \(403\): log in at"),
-        (Answer(PAGE, 404), r"no longer there \(404\): name another place in download.urls"),
-        (Answer(PAGE, 503), r"can't answer now \(503\): try later"),
+        (Answer(PAGE, 404), r"no longer there \(404\): set another address in download.urls"),
+        (Answer(PAGE, 503), r"can't answer now \(503\): try again later"),
     ],
     ids=["page", "text", "403", "404", "503"],
 )
@@ -146,7 +146,7 @@ def test_no_network_is_one_line(
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     for settings in (MIRROR, SETTINGS):
-        with pytest.raises(UserError, match="no connection, or it broke") as caught:
+        with pytest.raises(UserError, match="the connection failed") as caught:
             get(tmp_path, settings=settings)
         assert "\n" not in str(caught.value)
     assert left(tmp_path) == []
@@ -290,7 +290,7 @@ def test_kaggle_tells_which_page_to_accept_and_which_token_to_set(
 
 def test_kaggle_with_a_wrong_checksum_is_one_line(hosts: Hosts, tmp_path: Path) -> None:
     kaggle(hosts, Answer(ARCHIVE[:-1] + b"x", headers={"x-goog-hash": f"md5={MD5}"}))
-    with pytest.raises(UserError, match="what arrived is damaged"):
+    with pytest.raises(UserError, match="the file is damaged"):
         get(tmp_path, settings=SETTINGS)
     assert left(tmp_path) == []
 
@@ -299,6 +299,6 @@ def test_kaggle_with_a_page_in_place_of_the_archive_is_one_line(
     hosts: Hosts, tmp_path: Path
 ) -> None:
     kaggle(hosts, Answer(PAGE))
-    with pytest.raises(UserError, match="no sound archive"):
+    with pytest.raises(UserError, match="not a valid archive"):
         get(tmp_path, settings=SETTINGS)
     assert left(tmp_path) == []

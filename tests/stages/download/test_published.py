@@ -8,7 +8,7 @@ import pytest
 
 from cxr.datasets.labels import classes
 from cxr.pipeline.errors import UserError
-from tests.helpers.sets import PARAMS, SHARED, brought, files_in, lay, workbook, zip_of
+from tests.helpers.sets import PARAMS, SHARED, files_in, lay, obtained, workbook, zip_of
 
 RSNA = "https://www.kaggle.com/c/rsna-pneumonia-detection-challenge/data"
 SIRM = "https://sirm.org/category/senza-categoria/covid-19/"
@@ -201,7 +201,7 @@ def test_a_published_archive_is_read(
 ) -> None:
     make(tmp_path / "published")
     zip_of(tmp_path / "published", tmp_path / f"inbox/{name}.zip")
-    table = brought(tmp_path / "inbox", name, tmp_path / "data/raw")
+    table = obtained(tmp_path / "inbox", name, tmp_path / "data/raw")
     assert len(table) == count
     assert set(table["dataset"]) == {name}
     for image, row in rows.items():
@@ -217,7 +217,7 @@ def test_both_states_of_covid_chestxray_have_their_labels_mapped(
     metadata: str, tmp_path: Path
 ) -> None:
     covid_chestxray(metadata, "")(tmp_path / "covid_chestxray")
-    table = brought(tmp_path, "covid_chestxray", tmp_path / "data/raw").reset_index()
+    table = obtained(tmp_path, "covid_chestxray", tmp_path / "data/raw").reset_index()
     params = PARAMS.model_copy(update={"dataset": "covid_chestxray"})
     assert set(classes(table, params)) == {"COVID-19", "other", ""}
 
@@ -225,7 +225,7 @@ def test_both_states_of_covid_chestxray_have_their_labels_mapped(
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda top: (top / "COVID.metadata.xlsx").write_text("x"), "no readable Excel workbook"),
+        (lambda top: (top / "COVID.metadata.xlsx").write_text("x"), "not a valid Excel workbook"),
         (
             lambda top: (top / "COVID.metadata.xlsx").write_bytes(workbook({"FILE NAME": ["a"]})),
             "has no column URL",
@@ -238,13 +238,13 @@ def test_metadata_of_another_kind_are_one_line(
     radiography(tmp_path / "radiography")
     make(tmp_path / f"radiography/{TOP}")
     with pytest.raises(UserError, match=words):
-        brought(tmp_path, "radiography", tmp_path / "data/raw")
+        obtained(tmp_path, "radiography", tmp_path / "data/raw")
 
 
 def test_half_a_radiography_database_is_one_line(tmp_path: Path) -> None:
     lay(tmp_path / "radiography", "COVID/images/COVID-1.png")
     with pytest.raises(UserError, match="found 0 of the Radiography Database's class folders"):
-        brought(tmp_path, "radiography", tmp_path / "data/raw")
+        obtained(tmp_path, "radiography", tmp_path / "data/raw")
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="real X-rays are not here (../shared/data)")
@@ -255,7 +255,7 @@ def test_half_a_radiography_database_is_one_line(tmp_path: Path) -> None:
 def test_the_real_sets_are_read(
     name: str, count: int, labels: int, masks: int, tmp_path: Path
 ) -> None:
-    table = brought(SHARED, name, tmp_path / "data/raw")
+    table = obtained(SHARED, name, tmp_path / "data/raw")
     assert len(table) == count
     assert table["label"][table["label"] != ""].nunique() == labels
     assert (table["mask"] != "").sum() == masks
@@ -263,6 +263,6 @@ def test_the_real_sets_are_read(
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="real X-rays are not here (../shared/data)")
 def test_real_class_folders_are_read(tmp_path: Path) -> None:
-    table = brought(SHARED / "tb4", "folder", tmp_path / "data/raw")
+    table = obtained(SHARED / "tb4", "folder", tmp_path / "data/raw")
     counts = pd.crosstab(table["label"], table["official_split"])
     assert counts.to_numpy().tolist() == [[60, 170, 40]] * 4

@@ -160,7 +160,7 @@ def test_missing_files_are_counted_and_the_first_is_named(
     (tmp_path / "inbox/index.csv").write_text(rows)
     run(tmp_path, monkeypatch, dataset="folder")
     assert capsys.readouterr().out.splitlines()[-3:] == [
-        "2 of 4 images go on",
+        "kept 2 of 4 images",
         "  2 no such file",
         "warning: 2 of 4 files are missing, such as lost/3.png: is the data set complete?",
     ]

@@ -105,7 +105,7 @@ def test_no_usable_image_is_one_line_and_leaves_what_was(raw: Path) -> None:
 def test_what_is_left_out_is_printed_by_reason_and_many_missing_files_warn(raw: Path) -> None:
     table = index(["0.png", "text.png", "gone.png", "lost.png"])
     printed = run(raw.parent, table).stdout
-    assert "1 of 4 images go on" in printed
+    assert "kept 1 of 4 images" in printed
     assert "1 unusable: not an image" in printed
     assert "2 unusable: no such file" in printed
     assert "warning: 2 of 4 files are missing, such as gone.png" in printed
