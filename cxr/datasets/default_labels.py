@@ -1,4 +1,4 @@
-"""The classes of published labels where the data set has too many of them for params.yaml."""
+"""Default label mappings, for data sets with too many published labels for params.yaml."""
 
 COVID_CHESTXRAY = {
     # Labels of May 2020 (Kaggle).

@@ -1,4 +1,4 @@
-"""From the labels that a data set was published with to the classes of the task."""
+"""Map the published labels of data sets to the classes of the task."""
 
 import pandas as pd
 
@@ -10,8 +10,8 @@ from cxr.pipeline.params import Params
 def classes(images: pd.DataFrame, params: Params) -> pd.Series:
     """The class of each image, by `labels:` of params.yaml.
 
-    Labels, and classes that are not mapped, are matched without regard to case and spaces: of
-    several spellings the most frequent is used.
+    Labels, and classes that are not mapped, are matched without regard to case and spaces. Of
+    several spellings, the most frequent is used.
 
     Args:
         images: table `Images`; its `label` is as published.
@@ -27,30 +27,30 @@ def classes(images: pd.DataFrame, params: Params) -> pd.Series:
         key, mapping = mapping_of(str(dataset), params)
         if mapping is not None:
             check_mapped(labels, key, mapping)
-            known = {normalized(label): name for label, name in mapping.items()}
-            target[labels.index] = labels.map(normalized).map({**known, "": ""})
+            known = {label_key(label): name for label, name in mapping.items()}
+            target[labels.index] = labels.map(label_key).map({**known, "": ""})
     return one_spelling(target)
 
 
-def normalized(label: str) -> str:
-    """A label without differences in case and spaces."""
+def label_key(label: str) -> str:
+    """A key that is the same for all spellings of a label, which differ in case and spaces."""
     return " ".join(label.casefold().split())
 
 
 def one_spelling(target: pd.Series) -> pd.Series:
-    """Write classes that differ in case or spaces only as the most frequent of them."""
+    """Replace classes that differ only in case or spaces by the most frequent spelling."""
     counts = target.value_counts()
-    # The most frequent first, of equals the first by name.
+    # The most frequent first; equally frequent ones by name.
     order = sorted(counts.index, key=lambda name: (-counts[name], name))
-    spelling = {normalized(name): name for name in reversed(order)}
-    return target.map({name: spelling[normalized(name)] for name in order})
+    spelling = {label_key(name): name for name in reversed(order)}
+    return target.map({name: spelling[label_key(name)] for name in order})
 
 
 def mapping_of(dataset: str, params: Params) -> tuple[str, dict[str, str] | None]:
     """The mapping of a data set, None if it keeps its labels, and the mapping's key.
 
-    `labels:` has priority over the default of the data set. A union may map the labels of a data
-    set in another way than the data set alone.
+    `labels:` has priority over the default mapping of the data set. `union.labels` has priority
+    over both if the data set is part of a union.
     """
     if params.dataset == "union" and dataset in params.union.labels:
         return f"union.labels.{dataset}", params.union.labels[dataset]
@@ -59,9 +59,9 @@ def mapping_of(dataset: str, params: Params) -> tuple[str, dict[str, str] | None
 
 
 def check_mapped(labels: pd.Series, key: str, mapping: dict[str, str]) -> None:
-    """Raise a UserError if a label is not in the mapping, naming all that are not with counts."""
-    known = {normalized(label) for label in mapping} | {""}
-    counts = labels[~labels.map(normalized).isin(known)].value_counts().sort_index()
+    """Raise a UserError with all labels that are not in the mapping, and their counts."""
+    known = {label_key(label) for label in mapping} | {""}
+    counts = labels[~labels.map(label_key).isin(known)].value_counts().sort_index()
     if len(counts):
         unmapped = ", ".join(f"'{label}' ({count})" for label, count in counts.items())
         raise UserError(

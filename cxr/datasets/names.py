@@ -1,4 +1,4 @@
-"""The names of the data sets, and which of them the settings ask for."""
+"""The names of the data sets, and which of them the settings select."""
 
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import Params, nearest
@@ -11,17 +11,17 @@ DATASETS = (
     "covid_xray_5k",
     "folder",
 )
-"""Those that lie in the inbox or are fetched: stages/download/datasets.py says from where."""
+"""Data sets in the inbox or on the internet; stages/download/datasets.py has their addresses."""
 PARTS = ("phantom", *DATASETS)
-"""What `union` can join."""
+"""Data sets that `union` can combine."""
 NAMES = (*PARTS, "union")
 
 
 def parts(params: Params) -> list[str]:
-    """The data sets to bring: those of the union, or the one.
+    """The selected data set, or those of the union.
 
     Raises:
-        UserError: if a name is unknown, or the union is none.
+        UserError: if a name is unknown, or the union has fewer than two data sets.
     """
     check_name("dataset", params.dataset, NAMES)
     for key in ("urls", "sha256"):
@@ -41,7 +41,7 @@ def parts(params: Params) -> list[str]:
 
 
 def needs_inbox(names: list[str]) -> bool:
-    """Whether one of these data sets may lie in the inbox: all but the drawn one may."""
+    """Whether one of these data sets may be in the inbox: all except the phantom."""
     return names != ["phantom"]
 
 

@@ -28,9 +28,10 @@ def paths(description: str, *names: str) -> argparse.Namespace:
 
 
 def run(stage: Callable[[], None]) -> None:
-    """Run a stage; print a `UserError` or an `OSError` as one line on stderr and exit with 1.
+    """Run a stage; print a `UserError` or an `OSError` as one line on stderr, and exit with 1.
 
-    Under DVC, which has removed the stage's outputs before, a second line says how to go back.
+    If DVC runs the stage, it has already removed the outputs: a second line says how to get the
+    previous ones back.
     """
     try:
         stage()

@@ -1,7 +1,7 @@
-"""The environment variables that libraries read as they start.
+"""Environment variables that libraries read when they are imported.
 
 Every entry point (a stage, the command line, a benchmark, the tests) calls `configure` before it
-imports anything heavy. Nothing else in the project changes the environment.
+imports such libraries. Nothing else in the project changes the environment.
 """
 
 import os
@@ -10,43 +10,44 @@ from pathlib import Path
 from typing import Any
 
 QUIET = {
-    # albumentations looks for updates otherwise.
+    # Otherwise albumentations looks for updates.
     "NO_ALBUMENTATIONS_UPDATE": "1",
-    # A stage draws into files, never on a screen.
+    # Stages draw to files, never to a screen.
     "MPLBACKEND": "Agg",
-    # OpenCV reports what is switched off below.
+    # OpenCV warns about what is disabled below.
     "OPENCV_LOG_LEVEL": "ERROR",
 }
 STEADY = {
-    # OpenMP threads that spin while a shared machine takes a core away slow a step by 8 x.
+    # Otherwise waiting OpenMP threads keep a core busy: on a shared machine, a training step took
+    # up to 8 times as long.
     "OMP_WAIT_POLICY": "PASSIVE",
-    # cuBLAS needs it for runs that repeat to the bit on a GPU.
+    # cuBLAS needs it for bit-identical results on a GPU.
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
 }
 PORTABLE = {
-    # MKL's dense layers, torch's own loops, oneDNN's convolutions: the code paths of AVX2, which
-    # every x86-64 processor since 2015 has, instead of the best ones of this processor.
+    # MKL (dense layers), torch's own kernels, oneDNN (convolutions): use AVX2, which all common
+    # x86-64 processors since 2015 have, instead of the newest instructions of this processor.
     "MKL_CBWR": "COMPATIBLE",
     "ATEN_CPU_CAPABILITY": "avx2",
     "ONEDNN_MAX_CPU_ISA": "AVX2",
-    # NumPy's code for the oldest processor that it supports, and the OpenBLAS in NumPy and SciPy.
+    # The same for NumPy, and for OpenBLAS in NumPy and SciPy.
     "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR",
     "OPENBLAS_CORETYPE": "Haswell",
-    # Intel's IPP inside OpenCV picks its code by the processor too.
+    # Intel's IPP in OpenCV also chooses its code by the processor.
     "OPENCV_IPP": "disabled",
 }
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def configure(arguments: Sequence[str] = ()) -> None:
-    """Set the environment of this process and of those that it starts.
+    """Set the environment of this process and of its child processes.
 
-    What is set already stays, except where results must be the same on every CPU.
+    Variables that are already set stay as they are, except those of `cpu.portable`.
 
     Args:
-        arguments: the command line of a stage. `cpu` in the file after `--params` says whether
-            results must be the same on every CPU, and with how many threads. Without such a
-            file they need not be.
+        arguments: the command line of a stage. The block `cpu` of the file after `--params` says
+            whether results must be the same on every CPU, and how many threads are used. Without
+            such a file, the fastest code of this CPU is used.
     """
     for name, value in (QUIET | STEADY).items():
         os.environ.setdefault(name, value)
@@ -57,13 +58,13 @@ def configure(arguments: Sequence[str] = ()) -> None:
 
 
 def cpu_settings(arguments: Sequence[str]) -> dict[str, Any]:
-    """The block `cpu` of the settings file that a command line names; {} if it has none.
+    """The block `cpu` of the settings file in a command line; {} if there is none.
 
-    The file is not checked here: the stage does so next, and reports what is wrong with it.
+    The file is not validated here: the stage does that next, and reports errors.
     """
     if "--params" not in arguments[:-1]:
         return {}
-    # Not at the top: `cxr --help` needs no YAML.
+    # Imported here because `cxr --help` needs no YAML.
     from ruamel.yaml import YAML, YAMLError
 
     try:

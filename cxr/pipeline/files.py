@@ -1,4 +1,4 @@
-"""Outputs that are whole or not there: written under a temporary name, renamed when complete."""
+"""Files: atomic writing, JSON with a fixed layout, checksums, hidden and system files."""
 
 import hashlib
 import json
@@ -12,13 +12,13 @@ from urllib.parse import quote
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` to write a file or a folder to.
+    """Write a file or a folder completely or not at all.
 
-    When the block ends without an error, what was written takes the place of `path`; after an
-    error it is removed and `path` is as it was.
+    The block writes to the temporary path that it gets. If it ends without an error, the result
+    replaces `path`. Otherwise it is removed, and `path` is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The suffix stays, because writers (matplotlib, numpy, OpenCV) choose the format by it.
+    # With the same suffix, by which matplotlib, numpy and OpenCV choose the format.
     part = path.with_name(f".{path.stem}.part{path.suffix}")
     remove(part)
     try:
@@ -34,12 +34,12 @@ CLUTTER = {"thumbs.db", "desktop.ini", "__macosx"}
 
 
 def is_clutter(name: str) -> bool:
-    """Whether a file or folder of this name is hidden (AppleDouble files are) or clutter."""
+    """Whether a file or folder of this name is hidden or created by an operating system."""
     return name.startswith(".") or name.lower() in CLUTTER
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder if it is there."""
+    """Remove a file or a folder if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -49,10 +49,10 @@ def remove(path: Path) -> None:
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write JSON with a fixed layout: the same content gives the same bytes.
 
-    Numbers are rounded to six decimals, which is far below any interval reported here.
+    Floats are rounded to six decimals, far more precise than any interval reported here.
 
     Raises:
-        ValueError: for NaN and infinity, which JSON does not have (use None).
+        ValueError: for NaN and infinity, which JSON does not support (use None).
     """
     with atomic_write(path) as part:
         text = json.dumps(rounded(content), indent=2, ensure_ascii=False, allow_nan=False)
@@ -65,12 +65,12 @@ def rounded(value: Any) -> Any:
         return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [rounded(item) for item in value]
-    # Plus 0.0: what rounds to -0.0 is 0.0.
+    # Adding 0.0 turns -0.0 into 0.0.
     return round(float(value), 6) + 0.0 if isinstance(value, float) else value
 
 
 def file_name(title: str) -> str:
-    """The name of a class or an image as that of a file, which can hold no slash."""
+    """A file name for a class or an image, whose own name may contain slashes."""
     return quote(title, safe=" ,")
 
 

@@ -1,6 +1,6 @@
-"""The tables that pass between stages: their columns, checked on write and on read.
+"""The tables that stages pass on, with their columns, which are checked when written and read.
 
-All are CSV, sorted, with `\\n` line ends. Text columns hold "" where nothing is known.
+All are sorted CSV files with `\\n` line endings. In text columns, "" means unknown.
 """
 
 from pathlib import Path
@@ -28,11 +28,11 @@ IMAGE_STATUS = (
     "val",
     "test",
 )
-"""What can become of an image, from the source to the split."""
+"""The possible status of an image after the split."""
 
 
 class Table(pa.DataFrameModel):
-    """What all tables share: no other columns than those named, sorted by the first two."""
+    """Base of all tables: exactly the given columns, sorted by the first two."""
 
     class Config:
         strict = True
@@ -46,9 +46,9 @@ class ImageTable(Table):
 
 
 class Index(ImageTable):
-    """What the source says of each file. `image`, `mask` and `lesion` are paths under data/raw."""
+    """Each file as published. `image`, `mask` and `lesion` are paths relative to data/raw."""
 
-    dataset: Series[str] = pa.Field(description="the adapter that read it, such as radiography")
+    dataset: Series[str] = pa.Field(description="the data set, such as radiography")
     label: Series[str] = pa.Field(description="as published; empty = unlabelled")
     patient: Series[str] = pa.Field(description="empty = unknown")
     source: Series[str] = pa.Field(description="the collection that the image came from")
@@ -65,7 +65,7 @@ class Index(ImageTable):
 
 
 class Images(Index):
-    """The index with what decoding found. `row` counts into pixels.npy; -1 = unusable."""
+    """The index and the results of decoding. `row` is the row in pixels.npy; -1 = unusable."""
 
     row: Series[int] = pa.Field(ge=-1)
     status: Series[str] = pa.Field(isin=["ok", "unusable", "excluded"])
@@ -81,11 +81,11 @@ class Images(Index):
 
 
 class Pairs(Table):
-    """Pairs of images that belong together, by what they show.
+    """Pairs of related images, found by comparing files and pixels.
 
-    `file`: the same file. `exposure`: the same exposure, encoded again, resized or edited.
-    `alike`: probably another exposure of the same patient; not dropped, but kept on one side.
-    Of a file that is there several times, one image stands for the others.
+    `file`: identical files. `exposure`: the same exposure, encoded again, resized or edited.
+    `alike`: probably another exposure of the same patient; both are kept, in the same split.
+    If several files are identical, only one of them is compared with other images.
     """
 
     first: Series[str]
@@ -100,7 +100,7 @@ class Pairs(Table):
 
 
 class Duplicates(ImageTable):
-    """One row for each usable image. `of` is the member that stands for a dropped one."""
+    """One row for each usable image. For a removed one, `of` is the image that is kept instead."""
 
     duplicate_group: Series[str] = pa.Field(description="name of the group's first image")
     keep: Series[bool]
@@ -112,7 +112,7 @@ class Duplicates(ImageTable):
 
 
 class Split(ImageTable):
-    """One row for each image that is kept. `split_group` never stands on two sides."""
+    """One row for each image that is kept. All images of a `split_group` are in the same split."""
 
     row: Series[int] = pa.Field(ge=0)
     target: Series[str] = pa.Field(description="class of the task")
@@ -131,7 +131,7 @@ class Predictions(ImageTable):
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write the data of a plot, for DVC and for other programs; numbers have six digits."""
+    """Write the data of a plot, with six significant digits."""
     with atomic_write(path) as part:
         table.to_csv(part, index=False, lineterminator="\n", float_format="%.6g")
 
@@ -143,7 +143,7 @@ def write(path: Path, table: pd.DataFrame, kind: T) -> None:
     """Check a table and write it, sorted.
 
     Raises:
-        pandera.errors.SchemaError: if the table is not of this kind: a mistake in the code.
+        pandera.errors.SchemaError: if the table is not of this kind, which is a bug.
     """
     table = kind.validate(table.sort_values(list(table.columns[:2]), ignore_index=True))
     with atomic_write(path) as part:
@@ -175,18 +175,18 @@ def read(path: Path, kind: T) -> pd.DataFrame:
 
 
 def mistake(error: Exception) -> str:
-    """The first thing that pandera or pandas found wrong, in one line."""
+    """The first error that pandera or pandas found, in one line."""
     if isinstance(error, pa.errors.SchemaErrors):
         error = error.schema_errors[0]
     return str(error).splitlines()[0][:200]
 
 
 def described(split: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a table `Split` with what one of `Images` says of each beside them."""
+    """The rows of a table `Split`, with the additional columns of `Images`."""
     new = ["image", *(name for name in images if name not in split)]
     return split.merge(images[new], on="image", validate="one_to_one")
 
 
 def class_indices(targets: pd.Series, classes: list[str]) -> NDArray[np.int64]:
-    """The index in `classes` of each target, int64 (N,); -1 for what is no class."""
+    """The index in `classes` of each target, int64 (N,); -1 if it is not a class."""
     return pd.Index(classes).get_indexer(targets).astype(np.int64)
