@@ -196,18 +196,23 @@ def test_each_command_has_options_settings_and_targets_that_exist() -> None:
 
 
 def test_the_five_projects_are_commands() -> None:
-    rows = re.findall(r"^\| (S\d) \|.*`((?:dvc exp run|cxr crossval) [^`]+)`", TEXTS[README], re.M)
-    assert [name for name, _ in rows] == ["S0", "S1", "S2", "S3", "S4"]
-    for name, command in rows:
-        words = shlex.split(command)
-        assert words.count("-S") <= 4
-        # Without its own environment, whose commands come first.
+    names = re.findall(r"^\| `make (S\d)` \|", TEXTS[README], re.M)
+    assert names == ["S0", "S1", "S2", "S3", "S4"]
+    commands = {}
+    for name in names:
+        # Makefile targets also create the environment, whose commands come first.
         run = subprocess.run(
             ["make", "-n", name, "SET=train.seed=1"], cwd=ROOT, capture_output=True, text=True
         )
         lines = run.stdout.replace("\\\n", " ").splitlines()
-        made = next(shlex.split(line) for line in lines if line.startswith(command[:11]))
-        assert sorted(made) == sorted([*words, "-S", "train.seed=1"])
+        starts = ("dvc exp run -S", "dvc exp run --queue -S", "cxr crossval")
+        words = next(shlex.split(line) for line in lines if line.startswith(starts))
+        check_command(words)
+        assert words.count("-S") == 5
+        assert "train.seed=1" in words
+        commands[name] = words
+    (example,) = bash_commands(TEXTS[README])
+    assert sorted([*shlex.split(example), "-S", "train.seed=1"]) == sorted(commands["S2"])
 
 
 @pytest.mark.parametrize("page", TEXTS)
