@@ -1,30 +1,24 @@
-"""Read a revision from git and DVC: its predictions, its settings, and the code behind them."""
+"""The run of a revision: its predictions, its settings, and checksums of the code behind them."""
 
 import hashlib
-import io
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from dvc.exceptions import NotDvcRepoError
-from dvc.repo import Repo
-from dvc.scm import RevError, SCMError
 from flatten_dict import flatten
 from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
+from cxr.commands.revision_files import RevisionFiles
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.tables import class_indices
 
 Settings = dict[str, Any]
 
-WORKSPACE = "workspace"
-"""DVC's name for the current files, committed or not."""
 TRAINING_STAGES = ("download", "prepare", "dedupe", "split", "train")
 """The stages that produce the data, the split and the network, and so determine predictions."""
 EVALUATION_STAGES = ("evaluate", "gradcam")
@@ -32,7 +26,6 @@ EVALUATION_STAGES = ("evaluate", "gradcam")
 configuration."""
 CODE = ("stages/", "cxr/")
 """The folders of the code that stages depend on."""
-NO_REPOSITORY = "this is not a DVC repository: run the command in the folder of the project."
 
 
 @dataclass(frozen=True)
@@ -66,27 +59,6 @@ class Run:
         """A hash that two runs share if and only if they were tested on the same images."""
         files = self.test[["image", "target", "sha256"]].to_csv(index=False)
         return hashlib.sha256(f"{self.classes}\n{files}".encode()).hexdigest()
-
-
-@contextmanager
-def open_repo() -> Iterator[Repo]:
-    """The DVC repository of the working directory.
-
-    Raises:
-        UserError: if there is none.
-    """
-    try:
-        repo = Repo()
-    except (NotDvcRepoError, SCMError) as error:
-        raise UserError(NO_REPOSITORY) from error
-    with repo:
-        yield repo
-
-
-def experiment_names() -> list[str]:
-    """Names of the experiments that start from the current commit, sorted."""
-    with open_repo() as repo:
-        return sorted(name for names in repo.experiments.ls().values() for name, _ in names)
 
 
 def read_run(name: str, evaluation_stages: Sequence[str] = ("evaluate",)) -> Run:
@@ -123,7 +95,7 @@ def read_run(name: str, evaluation_stages: Sequence[str] = ("evaluate",)) -> Run
     )
 
 
-def read_lock(files: "RevisionFiles") -> dict[str, Any]:
+def read_lock(files: RevisionFiles) -> dict[str, Any]:
     """The dvc.lock of a revision."""
     lock: dict[str, Any] = YAML(typ="safe").load(files.text("dvc.lock"))
     return lock
@@ -175,85 +147,6 @@ def check_up_to_date(name: str, stages: Sequence[str], lock: dict[str, Any]) -> 
                 "changed: run `dvc repro` there and commit dvc.lock."
             )
         written |= {out["path"]: out.get("md5") for out in entry.get("outs", [])}
-
-
-class MissingOutput(UserError):
-    """A file of a revision that can't be had from git, DVC's cache or a remote."""
-
-
-class RevisionFiles:
-    """The files of a revision, from git, DVC's cache or its remote."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.opened = ExitStack()
-        # DVCFileSystem(rev=name) would not find a project in a sub-folder of a git repository.
-        repo = self.opened.enter_context(open_repo())
-        try:
-            self.opened.enter_context(repo.switch(name))
-        except RevError as error:
-            raise UserError(
-                f"there is no revision or experiment '{name}': see `git log` and `dvc exp show`."
-            ) from error
-        except NotDvcRepoError as error:
-            raise UserError(f"{name}: this revision does not have the project's folder.") from error
-        self.system = repo.dvcfs
-
-    def text(self, path: str) -> str:
-        """A file's content.
-
-        Raises:
-            MissingOutput: if the revision has no such file, or DVC no longer has it.
-        """
-        content = self.bytes(path)
-        if content is None:
-            checkout = "" if self.name == WORKSPACE else f"`git checkout {self.name}`, then "
-            raise MissingOutput(
-                f"{self.name}: {path} is neither in git nor in DVC's cache nor in a remote: "
-                f"{checkout}`dvc repro` writes it (for an experiment: run it again)."
-            )
-        return content.decode("utf-8")
-
-    def bytes(self, path: str) -> bytes | None:
-        """A file's content; None if there is no such file, or only dvc.lock names it.
-
-        Raises:
-            MissingOutput: if only a remote may have it, and the remote can't be reached.
-        """
-        try:
-            content: bytes = self.system.read_bytes(f"/{path}")
-        except FileNotFoundError:
-            return None
-        # The client of each kind of remote has its own exceptions.
-        except Exception as error:
-            # DVC has lost the list of the folder's files.
-            if isinstance(error.__cause__, FileNotFoundError):
-                return None
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise MissingOutput(
-                f"{self.name}: {path} is not in DVC's cache, and the remote failed: {reason}"
-            ) from error
-        return content
-
-    def table(self, path: str, *columns: str) -> pd.DataFrame:
-        """Read columns of a table of `cxr.pipeline.tables`, and those that start with `p_`.
-
-        Raises:
-            UserError: if the table was written by an older version and lacks one of them.
-        """
-        table = pd.read_csv(
-            io.StringIO(self.text(path)),
-            usecols=lambda name: name in columns or name.startswith("p_"),
-            dtype=dict.fromkeys(columns, str),
-            keep_default_na=False,
-            na_values={},
-        )
-        if missing := [name for name in columns if name not in table]:
-            raise UserError(
-                f"{self.name}: {path} has no column {', '.join(missing)}: it was written by an "
-                "older version of the code. Run `dvc repro` with the current one to compare it."
-            )
-        return table
 
 
 def hash_sources(lock: dict[str, Any]) -> str:

@@ -10,16 +10,8 @@ from cxr.commands.comment.sections import (
     write_comment,
 )
 from cxr.commands.paired import score_configurations
-from cxr.commands.revisions import (
-    EVALUATION_STAGES,
-    WORKSPACE,
-    MissingOutput,
-    RevisionFiles,
-    hash_sources,
-    open_repo,
-    read_lock,
-    read_run,
-)
+from cxr.commands.revision_files import WORKSPACE, MissingOutput, RevisionFiles, open_repo
+from cxr.commands.revisions import EVALUATION_STAGES, hash_sources, read_lock, read_run
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import atomic_write, file_name
 from cxr.pipeline.params import load

@@ -9,7 +9,8 @@ from cxr.commands.compare.configurations import group_runs
 from cxr.commands.compare.leaderboard import leaderboard
 from cxr.commands.compare.plot import draw_leaderboards
 from cxr.commands.compare.render import render_leaderboards
-from cxr.commands.revisions import Run, experiment_names, read_run
+from cxr.commands.revision_files import experiment_names
+from cxr.commands.revisions import Run, read_run
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import atomic_write
 from cxr.pipeline.params import load

@@ -9,7 +9,8 @@ from pathlib import Path
 from cxr.commands.crossval.page import write_results
 from cxr.commands.crossval.pool import pool
 from cxr.commands.crossval.tables import print_tables
-from cxr.commands.revisions import experiment_names, open_repo, read_run
+from cxr.commands.revision_files import experiment_names, open_repo
+from cxr.commands.revisions import read_run
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import load
 

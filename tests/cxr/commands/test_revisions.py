@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from cxr.commands import revisions
+from cxr.commands import revision_files, revisions
 from cxr.commands.comment.sections import MARKER
 from cxr.pipeline.errors import UserError
 from tests.helpers.commands import call
@@ -191,7 +191,7 @@ def test_a_remote_that_cannot_be_asked_is_one_line(here: Project) -> None:
 
 def test_outside_of_a_repository_is_one_line(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for ask in (revisions.experiment_names, lambda: revisions.read_run("main")):
+    for ask in (revision_files.experiment_names, lambda: revisions.read_run("main")):
         with pytest.raises(UserError, match="not a DVC repository"):
             ask()
 
