@@ -1,12 +1,11 @@
-"""How well copies of real X-rays are told from other X-rays, and how fast hashes are compared.
+"""Recall and precision of the search for duplicates, and the speed of comparing hashes.
 
     python -m benchmarks.dedupe --images ../shared/data/covid19_image ... [--speed 100000]
 
-Copies of real images are made in every way that copies come about. Recall is the share of copies
-that are paired with their original; precision the share of pairs found that are of one original.
-imagededup (https://github.com/idealo/imagededup), if it is installed, sees the same files. Then the
-pairs of different pictures that look most alike are compared: none of them is a copy.
-"""
+Real images are copied with typical alterations. Recall is the share of copies that are paired with
+their original; precision is the share of found pairs that are an original and its copy. imagededup
+(https://github.com/idealo/imagededup) gets the same files, if it is installed. Then the most
+similar pairs of different images are compared: none of them is a copy."""
 
 from cxr.pipeline.environment import configure
 
@@ -37,9 +36,9 @@ from stages.download.phantom.images import deal_patients, draw_picture
 Grey = NDArray[np.uint8]
 
 SIDES = (64, 96, 224)
-# Images of one picture are at most so far apart, and others hardly ever: one of each is used.
+# Images with at most this distance in bits are treated as copies; only one of them is used.
 SAME = 62
-# Bits up to which pictures are compared that are no copies.
+# Largest distance in bits of the different images that are compared.
 FAR = 100
 
 
@@ -82,7 +81,7 @@ def border(share: float) -> Callable[[Grey], Grey]:
 
 
 def text(image: Grey) -> Grey:
-    """Write a line over the image, as exporting programs do."""
+    """Write a line of text over the image, as export programs do."""
     scale = image.shape[1] / 400
     return cv2.putText(
         image.copy(), "PORTABLE AP 12:04", (10, int(40 * scale)), 0, scale, 255, int(2 * scale) + 1
@@ -90,7 +89,7 @@ def text(image: Grey) -> Grey:
 
 
 def boxes(image: Grey) -> Grey:
-    """Draw three frames, as readers mark findings."""
+    """Draw three boxes, as radiologists mark findings."""
     high, wide = image.shape
     random = np.random.default_rng(int(image.sum()) % 1000)
     marked = image.copy()
@@ -103,7 +102,7 @@ def boxes(image: Grey) -> Grey:
 
 
 def labels(image: Grey) -> Grey:
-    """Cover a corner in black, as a name is removed, and another in white."""
+    """Cover one corner with black, as names are removed, and another one with white."""
     high, wide = image.shape
     covered = image.copy()
     covered[: high // 8, : wide // 3] = 0
@@ -142,7 +141,7 @@ def equalize(image: Grey) -> Grey:
 
 
 def lungs(image: Grey) -> Grey:
-    """Make all black but two ovals, the same in all images: lungs that were cut out."""
+    """Make everything black except two ovals, the same in all images, like segmented lungs."""
     high, wide = image.shape
     mask = np.zeros_like(image)
     for middle in (0.3, 0.7):
@@ -191,7 +190,7 @@ LUNG_CHANGES = {
 
 
 class Collection:
-    """Images in a folder as `prepare` leaves them, at a size."""
+    """Images in a folder, processed as by `prepare` at a given size."""
 
     def __init__(self, images: list[Grey], folder: Path, params: Params, reverse: bool) -> None:
         names = [f"{place:05}.png" for place in range(len(images))]
@@ -261,7 +260,7 @@ def score(pairs: NDArray[np.int64], count: int) -> tuple[float, float]:
 
 
 def imagededup_pairs(folder: Path) -> NDArray[np.int64] | None:
-    """What imagededup finds in the same files by its defaults (PHash)."""
+    """Pairs that imagededup finds in the same files with its defaults (PHash)."""
     try:
         from imagededup.methods import PHash
     except ImportError:
@@ -274,7 +273,7 @@ def imagededup_pairs(folder: Path) -> NDArray[np.int64] | None:
 
 
 def accuracy(images: list[Grey], params: Params) -> None:
-    """Print recall and precision for each way of copying, at several sizes and in both orders."""
+    """Print recall and precision of each alteration, at several sizes and in both file orders."""
     count = len(images)
     ways = {name: (images, change) for name, change in CHANGES.items()}
     cut = [lungs(image) for image in images]
@@ -304,7 +303,7 @@ def accuracy(images: list[Grey], params: Params) -> None:
 
 
 def hardest(name: str, images: list[Grey], params: Params) -> None:
-    """Print how alike the most alike pairs of different pictures are."""
+    """Print the agreement of the most similar pairs of different images."""
     with TemporaryDirectory() as place:
         there = Collection(images, Path(place), params, reverse=False)
         loose = params.dedupe.model_copy(update={"max_distance": FAR})
@@ -320,7 +319,7 @@ def hardest(name: str, images: list[Grey], params: Params) -> None:
 
 
 def phantoms(params: Params, patients: int = 100) -> list[Grey]:
-    """Four images of each patient of the phantom, in other poses and other breath."""
+    """Four images of each patient of the phantom, which differ in pose and breath."""
     settings = params.phantom.model_copy(update={"patients": patients})
     return [
         (draw_picture(settings, patient, image).grey * 255).astype(np.uint8)
@@ -330,7 +329,7 @@ def phantoms(params: Params, patients: int = 100) -> list[Grey]:
 
 
 def speed(count: int) -> None:
-    """Print how long it takes to compare random hashes, all with all."""
+    """Print how long it takes to compare all pairs of random hashes."""
     rows = np.random.default_rng(0).integers(0, 256, (count, 32), np.uint8)
     codes = [row.tobytes().hex() for row in rows]
     start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""How well the train stage feeds a GPU, in images/s. For a machine with one NVIDIA GPU.
+"""Training speed of the train stage on a GPU, in images/s. For a machine with one NVIDIA GPU.
 
     python -m benchmarks.gpu [--models resnet18 ...] [--size 224] [--batch-size 64] [--minutes 7]
 
@@ -7,12 +7,12 @@ For each network, in bf16 where the GPU has it:
 - stage: the train stage (Lightning, loading, augmentation, logging).
 - ceiling: the same step on a batch that is on the GPU already, without the stage, under the same
   settings for repeatable results.
-- defaults: the stage with params.yaml's batch size, beside the ceiling at that size.
+- defaults: the stage with the batch size of params.yaml, compared with the ceiling at that size.
 - best: a plain loop at the network's best: torch.compile, batches of 256, cuDNN's fastest
-  algorithms. Compiling takes a minute: a network that --minutes leave no time for gets a dash.
+  algorithms. Compiling takes a minute: networks for which --minutes leaves no time get a dash.
 
-Stage and ceiling take turns. A speed is that of a whole epoch. Of the turns, the fastest counts,
-since what else runs on the machine only slows it down. It needs neither data nor a network
+Stage and ceiling take turns. A speed is that of a whole epoch. The fastest turn counts, because
+other processes on the machine can only slow it down. It needs neither data nor a network
 connection.
 """
 
@@ -96,7 +96,7 @@ def machine() -> str:
 
 
 def dataset(path: Path, settings: Training, count: int) -> XrayDataset:
-    """So many training images, of which some are the same, augmented."""
+    """A training data set of `count` images, with augmentation; images repeat."""
     rows = np.arange(count)
     subset = Subset(rows % DIFFERENT_IMAGES, rows % len(CLASSES))
     return XrayDataset(path, subset, settings.seed, build_transform(settings.augment))

@@ -1,12 +1,11 @@
-"""Which heatmaps point at the lesion: each method at each layer of the trained network.
+"""How often the maximum of a heatmap is in the lesion, for each method and layer.
 
     python -m benchmarks.heatmaps --layers layer4 layer3 layer2
 
 Run it in a project after `dvc repro`, with a data set that has lesion or lung masks. It prints, for
-the test images, how often the maximum lies in the region (of the images that are classified right,
-for lesions), the highest floor (see docs/heatmaps.md), and the time of a heatmap. A choice made by
-this table has seen the test images.
-"""
+the test images, how often the maximum is in the region (for lesions: of the images that are
+classified correctly), the highest floor (see docs/heatmaps.md), and the time of a heatmap. A method
+or layer that is chosen by this table has been selected on the test images."""
 
 from cxr.pipeline.environment import configure
 

@@ -1,12 +1,11 @@
-"""What benchmarks/recipes.py trains beside this project: one recipe, in any environment.
+"""Training recipes of other projects, for benchmarks/recipes.py.
 
     python benchmarks/peers.py fastai FOLDER --epochs 20 --seed 0
 
-It imports nothing of the project, so that fastai's environment needs nothing of it. FOLDER holds
-pixels.npy, images.csv (`row`, `split`, `label`: class index), weights.safetensors (timm's ImageNet
-weights) and network.txt (timm's name). It writes the probabilities of the test images, in the order
-of the table, to <recipe>.npy.
-"""
+It imports nothing of this project, so that it runs in an environment that has only fastai. FOLDER
+holds pixels.npy, images.csv (`row`, `split`, `label`: class index), weights.safetensors (timm's
+ImageNet weights) and network.txt (timm's name). It writes the probabilities of the test images, in
+the order of the table, to <recipe>.npy."""
 
 import argparse
 from pathlib import Path

@@ -1,10 +1,10 @@
-"""The time of each stage of the default run: seconds by the clock and seconds of CPU.
+"""The time of each stage of the default run: wall-clock and CPU seconds.
 
     python -m benchmarks.pipeline
 
 Clones the last commit into a temporary folder and reproduces stage by stage there, without a cache.
-The time of DVC itself is in it. CPU seconds are those of all processes, in user and system mode;
-other users of the machine touch them least.
+The time of DVC itself is included. CPU seconds are those of all processes, in user and system mode;
+they depend less on other users of the machine.
 """
 
 from cxr.pipeline.environment import configure
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def timed(stage: str, folder: Path) -> tuple[float, float]:
-    """Reproduce one stage alone; seconds by the clock and of CPU."""
+    """Reproduce one stage alone; return wall-clock and CPU seconds."""
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     run([sys.executable, "-m", "dvc", "repro", "--single-item", stage], folder)
     seconds = time.perf_counter() - started
@@ -47,7 +47,7 @@ def timed(stage: str, folder: Path) -> tuple[float, float]:
 
 
 def run(command: list[str], folder: Path) -> None:
-    """Run a command; show what it printed only where it fails."""
+    """Run a command; show its output only if it fails."""
     result = subprocess.run(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

@@ -3,8 +3,8 @@
     python -m benchmarks.portable [--models resnet18 ...] [--size 96] [--batch-size 16]
 
 For each network, a process with the settings of `cpu.portable: true` and one without take turns,
-because the speed of a shared machine drifts. Both use `cpu.threads` threads. The second takes the
-precision that the train stage would take there. A step counts by its median over all turns.
+because the speed of a shared machine drifts. Both use `cpu.threads` threads. The second uses
+the precision that the train stage would choose. The result is the median of the steps of all turns.
 """
 
 import sys

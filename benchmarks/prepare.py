@@ -1,11 +1,11 @@
-"""What prepare costs, beside reading the same files with OpenCV alone, and beside imagededup.
+"""Speed of prepare, compared with reading the same files with OpenCV alone, and with imagededup.
 
     python -m benchmarks.prepare [--images FOLDER] [--files 600] [--repeats 3]
 
-FOLDER holds real X-rays; without one, and where ../shared/data is absent, smooth noise stands in.
-All are done by the same number of processes, which are started before the clock is. The least of
-some repeats counts, because other work on the machine only ever adds. imagededup need not be
-there: `pip install --no-deps --target FOLDER imagededup` and PYTHONPATH=FOLDER bring it.
+FOLDER contains real X-rays; without it, and if ../shared/data does not exist, smooth noise is used.
+All variants use the same number of processes, which start before the measurement. The fastest
+repeat counts, because other processes on the machine can only slow it down. imagededup is optional:
+`pip install --no-deps --target FOLDER imagededup` installs it, and PYTHONPATH=FOLDER finds it.
 """
 
 from cxr.pipeline.environment import configure
@@ -74,14 +74,14 @@ def make(folder: Path, sources: list[Path], shape: tuple[int, int], count: int, 
             grey = np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), np.uint8)
         else:
             grey = random.integers(0, 256, (40, 40), np.uint8)
-        # A turn and a grain of its own, so that no two are the same.
+        # Different rotation and noise, so that no two images are equal.
         image: Any = cv2.resize(np.rot90(grey, number // max(1, len(sources))), shape)
         grain = random.normal(0, 1, image.shape)
         cv2.imwrite(str(folder / f"{number:05}.{kind}"), np.clip(image + grain, 0, 255))
 
 
 def row(name: str, folder: Path, settings: Prepare, processes: int, repeats: int) -> str:
-    """One line of the table: milliseconds an image, and what they are times the baseline."""
+    """One line of the table: milliseconds for each image, and ratios to the baseline."""
     paths = sorted(folder.iterdir())
     columns = ("label", "patient", "source", "official_split", "view", "mask", "lesion")
     index = pd.DataFrame({"image": [path.name for path in paths]}).assign(
@@ -122,7 +122,7 @@ def row(name: str, folder: Path, settings: Prepare, processes: int, repeats: int
 
 
 def read_all(paths: list[Path]) -> None:
-    """The baseline: each file decoded and forgotten."""
+    """The baseline: decode each file."""
     cv2.setNumThreads(1)
     for path in paths:
         cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)

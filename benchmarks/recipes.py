@@ -1,4 +1,4 @@
-"""This project's recipe beside those of others: same images, same weights, same test images.
+"""Compare this project's recipe with those of others: same images, weights and test images.
 
     python -m benchmarks.recipes --data /path/to/data --weights mobilenetv2.safetensors
         [--sets covid_chestxray tb4] [--image-size 128] [--epochs 20] [--fold 0] [--seeds 0 1 2]
@@ -9,8 +9,8 @@ training images, from the same ImageNet weights, and predict the same test image
 
 - ours: the train stage with `--recipe` (finetune), at its own number of epochs unless --epochs says
   otherwise.
-- fastai: `vision_learner(...).fine_tune(epochs)` with its defaults, in an environment of its own
-  (`pip install fastai`), whose Python --fastai-python names.
+- fastai: `vision_learner(...).fine_tune(epochs)` with its defaults, in a separate environment
+  (`pip install fastai`), whose Python is given by --fastai-python.
 - sgd: torchvision's references/classification: plain SGD with a cosine.
 
 The others train for as many epochs as ours. The table has balanced accuracy and the difference from
@@ -47,7 +47,7 @@ from cxr.pipeline.tables import class_indices
 
 PROJECT = Path(__file__).resolve().parents[1]
 SETS = {
-    # Data set, and where it lies in --data.
+    # Data set, and its place in --data.
     "covid_chestxray": ("covid_chestxray", ""),
     "covid19_image": ("covid19_image", ""),
     "tb4": ("folder", "tb4"),
@@ -112,7 +112,7 @@ def run_stage(folder: Path, name: str) -> tuple[float, float]:
 
 
 def run(words: list[str], folder: Path) -> tuple[float, float]:
-    """Run a program in a folder; show what it said if it fails.
+    """Run a program in a folder; show its output if it fails.
 
     Returns:
         seconds, and CPU seconds of it and of the processes it started.

@@ -1,11 +1,12 @@
-"""What a large folder costs: time and memory of the data stages, and of adding images to it.
+"""Time and memory of the data stages for a large folder, and for adding images to it.
 
     python -m benchmarks.scale [--images 10000 30000 100000] [--more 100]
 
-Draws smooth noise as JPEG files in a folder of two classes, three of each pattern: an image, a copy
-that was encoded again, and one that looks alike but differs in detail. So there is one candidate
-for a duplicate an image. Runs download, prepare, dedupe and split on it, each in processes of its
-own; then adds some images and runs them again. The memory is that of the largest process.
+Draws smooth noise as JPEG files in a folder with two classes. There are three files of each
+pattern: an image, a copy with another JPEG quality, and an image that looks similar but differs in
+detail. So there is one candidate pair for each image. Runs download, prepare, dedupe and split on
+it, each in a separate process; then adds some images and runs them again. Memory is that of the
+largest process.
 """
 
 from cxr.pipeline.environment import configure
@@ -82,7 +83,7 @@ def draw(inbox: Path, first: int, last: int) -> None:
 
 
 def cost(folder: Path, stage: str, options: str) -> tuple[float, float, float]:
-    """Run a stage; seconds by the clock, CPU seconds, megabytes of the largest process."""
+    """Run a stage; return wall-clock seconds, CPU seconds, megabytes of the largest process."""
     start = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", f"stages.{stage}", "--params", "params.yaml", *options.split()],
@@ -92,10 +93,10 @@ def cost(folder: Path, stage: str, options: str) -> tuple[float, float, float]:
         stderr=subprocess.PIPE,
     )
     assert process.stderr is not None
-    said = process.stderr.read().decode()
+    errors = process.stderr.read().decode()
     _, status, usage = os.wait4(process.pid, 0)
     if status:
-        sys.exit(f"{stage} failed: {said[-500:]}")
+        sys.exit(f"{stage} failed: {errors[-500:]}")
     seconds = time.perf_counter() - start
     return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 

@@ -1,4 +1,4 @@
-"""Small inputs for tests: what the stage before would have written."""
+"""Small inputs for tests, in the form in which the previous stages write them."""
 
 from pathlib import Path
 
@@ -17,10 +17,10 @@ def prepared(
     classes: tuple[str, ...] = CLASSES,
     seed: int = 0,
 ) -> Path:
-    """Write pixels.npy, masks.npy and split.csv of an easy task into a folder.
+    """Write pixels.npy, masks.npy, lesions.npy and split.csv of an easy task into a folder.
 
-    Each class has a bright square at its own place in noise; the left half is the "lung".
-    Two images a patient; 60 % training, 20 % validation, 20 % test.
+    The images are noise with a bright square, whose place depends on the class; the left half is
+    the "lung". Two images of each patient; 60 % training, 20 % validation, 20 % test.
     """
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""Which files of the project a module imports, directly or through others."""
+"""The files of the project that a module imports, directly or indirectly."""
 
 import ast
 from pathlib import Path
@@ -7,9 +7,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def closure(module: str) -> set[str]:
-    """Project files that `module` imports, itself included, also inside functions.
+    """Project files that `module` imports, including itself, also inside functions.
 
-    A package's __init__.py that holds nothing but its docstring does not count.
+    An __init__.py that contains only a docstring does not count.
 
     Args:
         module: dotted name, such as stages.split.__main__.
@@ -35,7 +35,7 @@ def closure(module: str) -> set[str]:
 
 
 def has_code(path: Path) -> bool:
-    """Whether a module holds more than a docstring."""
+    """Whether a module contains more than a docstring."""
     return any(not isinstance(node, ast.Expr) for node in parsed(path).body)
 
 

@@ -4,5 +4,5 @@ from cxr.commands import cli
 
 
 def call(*words: object) -> None:
-    """Run a command; what it raises comes through."""
+    """Run a command, without catching its exceptions."""
     cli.cxr([str(word) for word in words], standalone_mode=False)

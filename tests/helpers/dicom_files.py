@@ -1,4 +1,4 @@
-"""DICOM files, made in memory."""
+"""Create DICOM files in memory."""
 
 import io
 from typing import Any
@@ -62,7 +62,7 @@ def compress(dataset: FileDataset, levels: np.ndarray, syntax: str) -> None:
 
 
 def lookup(bits: int = 12) -> list[Dataset]:
-    """A VOI table of 12 bits that inverts, and that declares `bits`."""
+    """A VOI lookup table that inverts 12-bit levels, and declares `bits` bits."""
     table = Dataset()
     table.LUTDescriptor = [4096, 0, bits]
     table.LUTData = (4095 - np.arange(4096, dtype=np.uint16)).tobytes()
@@ -70,7 +70,7 @@ def lookup(bits: int = 12) -> list[Dataset]:
 
 
 def without_preamble(data: bytes) -> bytes:
-    """A file as old machines wrote it: no preamble, no group 2."""
+    """A file without preamble and group 2, as old devices wrote it."""
     dataset = pydicom.dcmread(io.BytesIO(data))
     buffer = io.BytesIO()
     pydicom.dcmwrite(buffer, Dataset(dataset), implicit_vr=True, little_endian=True)

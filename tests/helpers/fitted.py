@@ -1,4 +1,4 @@
-"""A network that has learnt the task of `builders` a little, for the stages behind train."""
+"""A network trained briefly on the images of `builders`, for tests of the stages after train."""
 
 from pathlib import Path
 

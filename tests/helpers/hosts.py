@@ -1,6 +1,6 @@
-"""The hosts of the internet on loopback: a proxy that answers for all of them, with TLS.
+"""A local HTTPS proxy that answers for the hosts of the internet.
 
-The clients are told of it by HTTPS_PROXY and REQUESTS_CA_BUNDLE, and use their real addresses.
+Clients find it by HTTPS_PROXY and REQUESTS_CA_BUNDLE, and use the real addresses.
 """
 
 import datetime
@@ -31,11 +31,11 @@ NAMES = [
 
 @dataclass
 class Answer:
-    """What a host says.
+    """The response of a host.
 
     Attributes:
-        cut: close the connection after so many bytes of the body.
-        ranges: honour the header Range.
+        cut: close the connection after this many bytes of the body.
+        ranges: support the header Range.
     """
 
     body: bytes = b""
@@ -47,7 +47,7 @@ class Answer:
 
 @dataclass
 class Request:
-    """What a client asked."""
+    """The request of a client."""
 
     url: str
     range: str | None
@@ -55,7 +55,7 @@ class Request:
 
 
 class Hosts:
-    """All hosts: `answers` by address without the query; asked ones are kept in `requests`."""
+    """All hosts: their `answers`, by address without the query, and the `requests` so far."""
 
     def __init__(self) -> None:
         self.answers: dict[str, Answer | Callable[[Request], Answer]] = {}
@@ -71,7 +71,7 @@ class Hosts:
 
 
 def certificate(folder: Path) -> Path:
-    """Write a key and a certificate for all names that signs itself."""
+    """Write a key and a self-signed certificate for all hosts."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
     now = datetime.datetime.now(datetime.UTC)
@@ -101,7 +101,7 @@ def certificate(folder: Path) -> Path:
 
 @contextmanager
 def loopback(folder: Path) -> Iterator[tuple[Hosts, dict[str, str]]]:
-    """Serve; gives the hosts and the environment that leads clients to them."""
+    """Start the proxy; yield the hosts and the environment variables for clients."""
     hosts = Hosts()
     pem = certificate(folder)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

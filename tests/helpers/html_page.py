@@ -1,4 +1,4 @@
-"""What a page shows, read back from its HTML."""
+"""Parse an HTML page: its text, tables, ids and tags."""
 
 from html.parser import HTMLParser
 
@@ -6,7 +6,7 @@ VOID = {"meta", "link", "img", "line", "circle"}
 
 
 class Page(HTMLParser):
-    """Tables by caption, as rows of texts; identities; all text; all tags."""
+    """Tables by caption, as rows of texts; ids; text; tags with their attributes."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -50,6 +50,6 @@ class Page(HTMLParser):
             self.rows[-1][-1] += data
 
     def table(self, start: str) -> dict[str, list[str]]:
-        """The table whose caption starts so: the cells of each row behind the first, by it."""
+        """The table whose caption starts with `start`: the cells of each row by its first cell."""
         (rows,) = [rows for caption, rows in self.tables.items() if caption.startswith(start)]
         return {row[0]: row[1:] for row in rows}

@@ -1,4 +1,4 @@
-"""Files that real collections and hostile senders hold, each as bytes."""
+"""Unusual, damaged and malicious image files, each as bytes."""
 
 import struct
 import zlib
@@ -28,7 +28,7 @@ def with_alpha(image: Image.Image, alpha: int | Image.Image, mode: str = "RGBA")
 
 
 def turned(form: str) -> bytes:
-    """Stored lying on its side, with the orientation that brings it upright."""
+    """The image stored rotated, with the EXIF orientation that turns it upright."""
     exif = Image.Exif()
     exif[0x0112] = 6
     return encoded(Image.fromarray(np.rot90(GREY)), form, exif=exif)
@@ -40,7 +40,7 @@ def frames(form: str, count: int = 3) -> bytes:
 
 
 def deep(scale: int = 16, shift: int = 300) -> np.ndarray:
-    """The picture on more levels than 256, with a burnt pixel."""
+    """The picture with more than 256 grey levels, and one saturated pixel."""
     levels = GREY.astype(np.uint16) * scale + shift
     levels[0, 0] = 65535
     return levels
@@ -51,7 +51,7 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def png(rows: bytes, bits: int, colour: int, shape: tuple[int, int], more: bytes = b"") -> bytes:
-    """A PNG by hand, for what Pillow doesn't write.
+    """A PNG written by hand, for variants that Pillow can't write.
 
     Args:
         rows: filter byte and samples of each row.
@@ -94,7 +94,7 @@ BIG_PNG = encoded(Image.fromarray(NOISE), "PNG")
 NAN = np.where(GREY == 5, np.nan, GREY).astype(np.float32)
 RGB16 = np.repeat(deep()[:, :, None], 3, axis=2)
 
-# Kinds whose levels are stretched to the full range, for want of a window in the file.
+# Files without a usable window, whose grey levels are stretched to the full range.
 STRETCHED = {
     "TIFF of 16 bits",
     "TIFF of floats",
@@ -113,7 +113,7 @@ STRETCHED = {
     "TIFF of 16 bits, white is zero",
 }
 
-# Files that show GREY: bytes, mode, format.
+# Files that contain GREY: bytes, mode, format.
 GOOD: dict[str, tuple[bytes, str, str]] = {
     "grey PNG": (PNG, "L", "PNG"),
     "grey JPEG": (JPEG, "L", "JPEG"),
@@ -240,7 +240,7 @@ GOOD: dict[str, tuple[bytes, str, str]] = {
     ),
 }
 
-# Files that can't be used, and words of the reason.
+# Files that can't be used, and a regular expression for the reason.
 BAD: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "empty file"),
     "text": (b"Not found", "not an image"),
@@ -282,15 +282,15 @@ BAD: dict[str, tuple[bytes, str]] = {
     ),
     "transparent RGBA": (encoded(with_alpha(IMAGE, 0), "PNG"), "blank"),
     "TIFF of NaN": (encoded(Image.fromarray(np.full_like(NAN, np.nan)), "TIFF"), "no finite"),
-    "animated GIF": (frames("GIF"), "3 frames, want one"),
-    "animated PNG": (frames("PNG"), "3 frames, want one"),
-    "animated WebP": (frames("WEBP"), "3 frames, want one"),
-    "TIFF of three pages": (frames("TIFF"), "3 frames, want one"),
+    "animated GIF": (frames("GIF"), "3 frames instead of one"),
+    "animated PNG": (frames("PNG"), "3 frames instead of one"),
+    "animated WebP": (frames("WEBP"), "3 frames instead of one"),
+    "TIFF of three pages": (frames("TIFF"), "3 frames instead of one"),
     "DICOM of three frames": (
         dicom(np.stack([TWELVE] * 3), NumberOfFrames=3),
-        "3 frames, want one",
+        "3 frames instead of one",
     ),
-    "DICOM of a CT": (dicom(TWELVE, Modality="CT"), "modality CT, no radiograph"),
+    "DICOM of a CT": (dicom(TWELVE, Modality="CT"), "modality CT, not a radiograph"),
     "DICOM by lossless JPEG": (dicom(TWELVE, JPEGLosslessSV1), "compressed as JPEG Lossless"),
     "huge DICOM": (dicom(TWELVE, Rows=60_000, Columns=60_000), "larger than prepare.max_mega"),
     "DICOM with a palette": (

@@ -1,4 +1,4 @@
-"""What a network that knows something would say of random images."""
+"""Random probabilities of a network that is better than chance."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from cxr.pipeline.params import Evaluate
 
 
 def task(images=200, classes=3, seed=0, digits=2):
-    """Numbers of classes and probabilities that say something of them, with ties."""
+    """Class indices, and probabilities that are correlated with them and have ties."""
     random = np.random.default_rng(seed)
     actual = random.integers(classes, size=images)
     probs = random.dirichlet(np.ones(classes), images) + 0.6 * np.eye(classes)[actual]

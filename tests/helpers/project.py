@@ -1,4 +1,4 @@
-"""A small copy of this project in a git repository of its own, to run the real `dvc` in."""
+"""A small copy of this project in its own git repository, in which tests run the real `dvc`."""
 
 import os
 import re
@@ -29,7 +29,7 @@ TINY = {
 
 
 def environment() -> dict[str, str]:
-    """One thread, no network, and this Python's programs."""
+    """Environment variables: one thread, no network access, programs of this Python environment."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     quiet = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "DVC_NO_ANALYTICS": "1"}
     # The command `cxr` is this code, whatever checkout the environment was made for.
@@ -77,10 +77,7 @@ class Project:
         self.git("commit", "-q", "-m", message)
 
     def dvc(self, *words: str, fails: bool = False) -> str:
-        """Run dvc and return what it prints, both streams in one.
-
-        The stages see one thread and no network.
-        """
+        """Run dvc with `environment`; return its output (stdout and stderr)."""
         result = subprocess.run(
             [sys.executable, "-m", "dvc", *words],
             cwd=self.folder,
@@ -93,7 +90,7 @@ class Project:
         return result.stdout
 
     def ran(self, output: str) -> list[str]:
-        """The stages that were run, by DVC's output."""
+        """The stages that ran, according to DVC's output."""
         return re.findall(r"^Running stage '(.+)'", output, re.M)
 
     def set(self, **changes: object) -> None:
@@ -112,7 +109,7 @@ class Project:
         return (self.folder / name).read_text(encoding="utf-8")
 
     def outputs(self) -> dict[str, bytes]:
-        """Every output of every stage; what `check` leaves is a mark, no result."""
+        """All outputs of all stages, except the empty result of `check`."""
         tops = ("data", "metrics", "plots", "models", "report")
         files = [path for top in tops for path in sorted((self.folder / top).rglob("*"))]
         return {

@@ -1,4 +1,4 @@
-"""All that the page is made of, small: numbers by the stages' own functions, pictures of noise."""
+"""Small inputs of the report: numbers by the stages' own functions, noise as images."""
 
 import json
 from pathlib import Path
@@ -48,9 +48,9 @@ SETTINGS = Evaluate(
 def written(
     folder: Path, classes: tuple[str, ...] = CLASSES, masks: bool = True, images: int = 120
 ) -> Path:
-    """Write all inputs of the page into a folder.
+    """Write all inputs of the report into a folder.
 
-    The positive class is the first, if its name is COVID.
+    The positive class is the first one, if its name is COVID.
     """
     random = np.random.default_rng(0)
     table = described(images, classes)
@@ -111,7 +111,7 @@ def written(
 
 
 def described(images: int, classes: tuple[str, ...]) -> pd.DataFrame:
-    """Images of two each patient and all classes, with the columns of both tables."""
+    """Images of all classes, two of each patient, with the columns of both tables."""
     number = np.arange(images)
     patient = number // 2
     return pd.DataFrame(
@@ -179,7 +179,7 @@ def scores(
 def audited(
     test: pd.DataFrame, actual: np.ndarray, probs: np.ndarray, masks: bool
 ) -> dict[str, object]:
-    """The border tells the classes apart as well as the network; the other probes find nothing."""
+    """The border predicts the classes as well as the network; other probes are at chance."""
     task = audit.Task(test["row"].to_numpy(), actual, test["split_group"].to_numpy(), SETTINGS)
     nothing = task.subset(np.zeros(len(actual), bool))
     even = np.full_like(probs, 1 / probs.shape[1])

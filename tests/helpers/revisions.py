@@ -1,4 +1,4 @@
-"""Runs as `revisions.read_run` gives them, of networks with a chosen accuracy."""
+"""Runs as `revisions.read_run` returns them, of networks with a given accuracy."""
 
 import numpy as np
 import pandas as pd
@@ -18,17 +18,17 @@ def run(
     """A run on `images` test images, `each` of one patient.
 
     Args:
-        right: the accuracy, or for each image whether its prediction is right.
-        prefix: begins the images' names: another one for other test images.
+        right: the accuracy, or for each image whether its prediction is correct.
+        prefix: of the images' names: another one for other test images.
         source: its `source_hash`.
         evaluation: its `evaluation_code`.
         settings: that differ from params.yaml, with __ for the dots of a key.
     """
     random = np.random.default_rng(seed)
-    told = random.random(images) < right if isinstance(right, float) else np.asarray(right)
+    correct = random.random(images) < right if isinstance(right, float) else np.asarray(right)
     actual = np.arange(images) // each % 2
     sure = random.uniform(0.55, 0.95, images)
-    columns = np.where(told[:, None] == (np.arange(2) == actual[:, None]), sure[:, None], 0)
+    columns = np.where(correct[:, None] == (np.arange(2) == actual[:, None]), sure[:, None], 0)
     names = [f"{prefix}{number:03}.png" for number in range(images)]
     return Run(
         name,

@@ -1,4 +1,4 @@
-"""Stages run one after the other in one process, in a folder, without DVC."""
+"""Run stages in sequence in one process, in a folder, without DVC."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ DATA = {
     ],
 }  # fmt: skip
 """The stages that make the data, each with its options."""
-# In one process, because starting takes longer than the work.
+# In one process, because starting Python takes longer than the stages.
 RUN = """
 import json, runpy, sys
 for name, *sys.argv[1:] in json.loads(sys.argv[1]):
@@ -41,7 +41,7 @@ def run_stages(
     then: str = "",
     emulator: tuple[str, ...] = (),
 ) -> str:
-    """Run stages in a folder with a params.yaml; what they print.
+    """Run stages in a folder with a params.yaml; return their output.
 
     Args:
         variables: of the environment.
@@ -63,7 +63,7 @@ def option(path: str) -> list[str]:
 
 
 def run_python(words: list[str], folder: Path, variables: dict[str, str]) -> str:
-    """Run a command with this code; what it prints."""
+    """Run a command with this checkout on the Python path; return its output."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
     result = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr

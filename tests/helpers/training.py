@@ -1,4 +1,4 @@
-"""The train stage started on small inputs, and what it wrote read back."""
+"""Run the train stage on small inputs, and read its outputs."""
 
 import os
 import subprocess
@@ -13,13 +13,13 @@ from ruamel.yaml import YAML
 from cxr.pipeline.params import load
 
 PARAMS = Path("params.yaml").resolve()
-# The default run only flips, which is too little to tell images apart.
+# The default recipe only flips images, which is too little for tests of augmentation.
 AUGMENT = load(PARAMS).training().augment.model_copy(update={"rotate": 10.0, "brightness": 0.15})
 
 
 Train = Callable[..., Path]
 
-# A network without batch normalization, whose result depends on the images of a batch together.
+# A network without batch normalization, which makes results depend on the other images of a batch.
 BATCH_FREE = {"timm": "test_convnext", "drop_rate": 0.0}
 
 
@@ -52,15 +52,15 @@ def arguments(
     architecture: dict[str, Any] | None = None,
     **settings: Any,
 ) -> list[str]:
-    """Write a params.yaml into a new folder; the stage's options for output beside it.
+    """Write a params.yaml into a new folder; return the stage's options, with outputs there.
 
     Args:
-        settings: of `train`, or else of the recipe.
+        settings: of `train` or of the recipe.
     """
     folder.mkdir()
     content = YAML(typ="safe").load(PARAMS)
     content["model"] = model
-    # The tests' own process has been configured already: one thread, as `start` has.
+    # The process of the tests is already configured with one thread, like that of `start`.
     content["cpu"]["portable"] = False
     recipe = content["recipes"][content["recipe"]]
     for key, value in {"epochs": 2, "batch_size": 16, **settings}.items():
@@ -80,7 +80,7 @@ def arguments(
 
 
 def start(words: list[str], **environment: str) -> subprocess.Popen[str]:
-    """Start the stage as a process of its own, on one thread."""
+    """Start the stage in a separate process, with one thread."""
     return subprocess.Popen(
         [sys.executable, "-m", "stages.train", *words],
         cwd=PARAMS.parent,
@@ -92,7 +92,7 @@ def start(words: list[str], **environment: str) -> subprocess.Popen[str]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """All that a run wrote."""
+    """All outputs of a run."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
