@@ -1,4 +1,4 @@
-# `make help` lists the targets. They create the environment in .venv first if it is not there.
+# `make help` lists the targets. They first create the environment in .venv if it does not exist.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,7 +10,7 @@ empty :=
 space := $(empty) $(empty)
 
 PIP_INSTALL := python -m pip install --quiet --disable-pip-version-check
-# Versions that are in a lock stay unless the requirements forbid them: delete it to renew all.
+# uv keeps the versions in an existing lock if possible. To update all, delete the lock first.
 COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --universal \
   --python-version 3.11 --generate-hashes --annotation-style line
 
@@ -35,7 +35,7 @@ sweep: env  ## MODELS="resnet18 densenet121" [SET="train.seed=0,1,2"] [JOBS=2]: 
 	dvc exp run --run-all --jobs $(JOBS)
 	cxr compare
 
-# The five projects of README.md. SET="inbox=/path/to/data": further settings.
+# The five projects of README.md. Further settings: SET="inbox=/path/to/data".
 TUNED := -S prepare.image_size=224 -S recipe=finetune
 
 S0: env  ## COVID-19 Radiography Database, four networks
@@ -68,7 +68,7 @@ test: env-dev  ## Run the linters, the type checker and the tests
 test-slow: env-dev  ## Run the slow tests
 	pytest -n 2 -m slow
 
-coverage:  ## As test, and report the lines that no test runs
+coverage:  ## Like test; also report the lines that no test runs
 	$(MAKE) test PYTEST_OPTIONS="--cov --cov-report term-missing:skip-covered"
 
 lock: env-dev  ## Resolve requirements*.txt into the locks
@@ -90,9 +90,9 @@ bench-use: env  ## Benchmark heatmaps and predictions
 	python -m benchmarks.gradcam
 	python -m benchmarks.predict
 
-env: $(VENV)/installed  ## Install what running needs
+env: $(VENV)/installed  ## Install the packages for running the pipeline
 
-env-dev: $(VENV)/installed-dev  ## Install what running, tests and linters need
+env-dev: $(VENV)/installed-dev  ## Install also those for tests and linters
 
 $(VENV)/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
