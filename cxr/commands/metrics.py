@@ -1,4 +1,4 @@
-"""`cxr metrics`: print the details beside the headline metrics, as tables."""
+"""`cxr metrics`: print the detailed metrics as tables."""
 
 import json
 import sys
@@ -17,7 +17,7 @@ Details = dict[str, Any]
 
 RATES = ("sensitivity", "specificity", "ppv", "f1", "auroc", "average_precision")
 WIDTH = 180
-"""Columns of the output where it is no terminal."""
+"""Width of the output in characters, if it is not a terminal."""
 
 
 def metrics(names: list[str], folder: Path) -> None:
@@ -170,7 +170,7 @@ def rate_table(
 def format_score(scores: Details, name: str) -> str:
     """A score with its interval."""
     value, interval = scores.get(name), scores.get("interval", {}).get(name, {})
-    # Subgroups have the ends beside the score.
+    # Subgroups have their interval in the same dictionary.
     low, high = (interval.get(end, scores.get(f"{name}_{end}")) for end in ("low", "high"))
     if value is None or low is None or high is None:
         return format_value(value)

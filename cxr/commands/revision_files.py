@@ -38,7 +38,7 @@ def experiment_names() -> list[str]:
 
 
 class MissingOutput(UserError):
-    """A file of a revision that can't be had from git, DVC's cache or a remote."""
+    """A file of a revision is neither in git nor in DVC's cache nor in a remote."""
 
 
 class RevisionFiles:
@@ -84,9 +84,9 @@ class RevisionFiles:
             content: bytes = self.system.read_bytes(f"/{path}")
         except FileNotFoundError:
             return None
-        # The client of each kind of remote has its own exceptions.
+        # Each kind of remote raises its own exceptions.
         except Exception as error:
-            # DVC has lost the list of the folder's files.
+            # The list of the folder's files is missing in the cache.
             if isinstance(error.__cause__, FileNotFoundError):
                 return None
             reason = " ".join(str(error).split()) or type(error).__name__

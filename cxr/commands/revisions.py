@@ -1,4 +1,4 @@
-"""The run of a revision: its predictions, its settings, and checksums of the code behind them."""
+"""Read the run of a revision: its predictions, its settings, and checksums of its code."""
 
 import hashlib
 import json

@@ -88,7 +88,7 @@ def decode_image(data: bytes, settings: Prepare, side: int) -> Picture:
         frames = getattr(image, "n_frames", 1)
         # MPO is JPEG with several images; all but the first are previews.
         if frames > 1 and form != "MPO":
-            raise UnusableError(f"{frames} frames, want one")
+            raise UnusableError(f"{frames} frames instead of one")
         if mode in ("RGB", "RGBA", "LA") and any("16" in str(tile.args) for tile in image.tile):
             return Picture(deep_colour(data), width, height, mode, form)
         # JPEG can be decoded to 1/2, 1/4 or 1/8 of its size.

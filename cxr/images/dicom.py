@@ -41,11 +41,11 @@ def decode_dicom(data: bytes, settings: Prepare) -> Picture:
         dataset.file_meta.TransferSyntaxUID = syntax
     modality = text(dataset, "Modality")
     if modality not in RADIOGRAPHS:
-        raise UnusableError(f"DICOM of modality {modality}, no radiograph")
+        raise UnusableError(f"DICOM of modality {modality}, not a radiograph")
     check_size(dataset.Columns, dataset.Rows, settings)
     frames = int(dataset.get("NumberOfFrames") or 1)
     if frames > 1:
-        raise UnusableError(f"{frames} frames, want one")
+        raise UnusableError(f"{frames} frames instead of one")
     photometric = text(dataset, "PhotometricInterpretation")
     return Picture(
         Image.fromarray(levels(dataset)).convert("L"),

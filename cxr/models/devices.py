@@ -1,6 +1,6 @@
 """Which device to compute on, and exclusive use of GPUs by several runs on one machine.
 
-A GPU's lock file lies in a temporary folder of the user and has the device's name as in
+A GPU's lock file is in a temporary folder of the user and has the device's name as in
 CUDA_VISIBLE_DEVICES. Two runs can still get the same GPU if one names it by index and the other by
 UUID, or if they belong to different users or to containers without a shared temporary folder.
 SLURM gives each job its own GPUs and may number them from 0, so inside a job only the locks of the

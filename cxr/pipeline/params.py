@@ -76,7 +76,7 @@ class SplitSettings(Settings):
         try:
             re.compile(pattern)
         except re.error as error:
-            raise ValueError(f"'{pattern}' is no regular expression: {error}") from error
+            raise ValueError(f"'{pattern}' is not a regular expression: {error}") from error
         return pattern
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Names for readers: the same in every plot, table and report."""
+"""Names of metrics and probes as plots, tables and the report show them."""
 
 DISPLAY_NAMES = {
     "auroc": "AUROC",
@@ -27,8 +27,8 @@ PROBE_NAMES = {
 
 
 def display_name(key: str) -> str:
-    """The name of a metrics key for readers: `balanced_accuracy` is "balanced accuracy"."""
-    # What follows is the name of a class, which stays as it is.
+    """The displayed name of a metrics key: "balanced accuracy" for `balanced_accuracy`."""
+    # The rest of the key is the name of a class.
     if key.startswith("sensitivity_"):
         return f"sensitivity to {key.removeprefix('sensitivity_')} (most probable class)"
     return DISPLAY_NAMES.get(key, key.replace("_", " "))

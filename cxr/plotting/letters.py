@@ -1,4 +1,4 @@
-"""Letters that matplotlib's own font lacks: from an installed font, or else numbers."""
+"""Characters that matplotlib's font lacks: use an installed font, or replace them by numbers."""
 
 import re
 from functools import cache
@@ -9,7 +9,7 @@ from matplotlib.ft2font import FT2Font
 from matplotlib.text import Text
 
 OWN = "DejaVu Sans"
-# Fonts with Chinese, Japanese or Korean letters on common systems, in the order of preference.
+# Fonts with Chinese, Japanese or Korean characters on common systems, in order of preference.
 OTHERS = (
     *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans CJK KR", "Source Han Sans SC"),
     *("WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "Droid Sans Fallback"),
@@ -20,7 +20,7 @@ OTHERS = (
 
 @cache
 def families() -> list[str]:
-    """matplotlib's own font, and those of the others that are installed."""
+    """matplotlib's default font, and the installed ones of `OTHERS`."""
     installed = {font.name for font in fontManager.ttflist}
     return [OWN, *(name for name in OTHERS if name in installed)]
 
@@ -33,12 +33,12 @@ def known() -> frozenset[int]:
 
 
 def is_unknown(letter: str) -> bool:
-    """Whether a picture would show a box instead of a letter."""
+    """Whether none of the fonts has a character, so that matplotlib would draw a box."""
     return ord(letter) not in known() and letter.isprintable()
 
 
 def number_unknown(figure: Any) -> dict[str, str]:
-    """Write numbers such as [1] in a figure for words that no font has the letters of.
+    """Replace words with characters that no font has by numbers such as [1].
 
     Returns:
         the words by number.
@@ -57,7 +57,7 @@ def number_unknown(figure: Any) -> dict[str, str]:
 
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
-            # The texts of ticks are set again when the figure is drawn.
+            # matplotlib sets the texts of ticks again when it draws the figure.
             labels = [label.get_text() for label in axis.get_ticklabels()]
             if any(is_unknown(letter) for letter in "".join(labels)):
                 axis.set_ticklabels([replaced(label) for label in labels])

@@ -1,4 +1,4 @@
-"""evaluate: scores of the network on test images, their uncertainty, and a search for shortcuts."""
+"""Evaluate a network on the test images: scores with intervals, and an audit for shortcuts."""
 
 import sys
 
@@ -25,9 +25,9 @@ from stages.evaluate.training_plots import draw_training
 
 
 def main() -> None:
-    """The stage, from its files to its files."""
+    """Read the command line, evaluate the network, write scores and plots."""
     files = paths(
-        "Evaluate a network on the test images.",
+        __doc__,
         *("params", "model", "epochs", "augmented", "pixels", "masks", "images", "split"),
         *("predictions", "metrics", "audit", "details", "audit_details", "curves", "plots"),
     )

@@ -105,7 +105,7 @@ def draw_curves(folder: Path, actual: Labels, probs: Floats, classes: list[str])
         actual: (N,), class indices.
         probs: (N, K).
     """
-    # Below the curves lies a legend of two columns.
+    # The legend, of two columns, is below the curves.
     size = (5.6, 6.1 + 0.2 * (len(classes) // 2 + 1))
     with (
         figure(folder / "roc.png", figsize=size) as (_, roc_axes),

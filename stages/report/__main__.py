@@ -1,4 +1,4 @@
-"""report: data, model, results and audit in one HTML file that needs nothing else to be read."""
+"""Write the report: data, model, results and audit in one HTML file without external resources."""
 
 from cxr.pipeline.environment import configure
 
@@ -38,9 +38,9 @@ CONTACT_SHEETS = {
 
 
 def main() -> None:
-    """The stage, from its files to its files."""
+    """Read the command line and the outputs of the other stages, write the report."""
     files = paths(
-        "Write the report: data, model, results and audit in one HTML file.",
+        __doc__,
         *("params", "model", "images", "split", *DETAILS),
         *("duplicates_plots", "flow_plots", "curves", "evaluate_plots", "gradcam_plots"),
         "report",

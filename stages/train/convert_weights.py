@@ -87,9 +87,9 @@ def following_batchnorm(model: nn.Module, convolution: str) -> str | None:
 
 
 def fit_names(state: StateDict, model: nn.Module) -> StateDict:
-    """Give the tensors the network's names, without the prefixes that training scripts add.
+    """Rename tensors to the network's names: remove the prefixes that training scripts add.
 
-    Of the prefixes in the file, such as `module.model.`, the one by which most tensors match is
+    Of all prefixes in the file, such as `module.model.`, the one with which most tensors match is
     removed. Tensors without it keep their names.
     """
     wanted = float_tensors(model)
@@ -116,7 +116,7 @@ def matches(state: StateDict, wanted: StateDict) -> int:
 
 
 def common_prefixes(state: StateDict, least: int) -> list[str]:
-    """What at least so many names begin with, up to a dot; those of fewest parts first."""
+    """Prefixes, up to a dot, that at least `least` names share; the shortest first."""
     counts = Counter(
         name[:end]
         for name in state

@@ -166,7 +166,7 @@ def build_loader(dataset: XrayDataset, settings: Training, device: torch.device)
         collate_fn=default_convert,
         # Otherwise workers draw from the generator that dropout uses.
         generator=torch.Generator(),
-        # The GPU copies pinned memory while the CPU goes on.
+        # The GPU copies from pinned memory while the CPU continues.
         pin_memory=device.type == "cuda",
     )
 

@@ -31,7 +31,7 @@ from stages.train.convert_weights import (
 HUB = "hf-hub:"
 """Begins the name of weights on the Hugging Face hub, as in timm."""
 METADATA = ("model_info", "mean", "std")
-# What torch puts into its messages for terminals.
+# Colour codes for terminals in torch's messages.
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -109,8 +109,8 @@ def imagenet_weights(info: ModelInfo) -> Pretrained:
     except Exception as error:
         raise UserError(
             f"the ImageNet weights of {info.timm} cannot be downloaded "
-            f"({type(error).__name__}): download model.safetensors of {config.hf_hub_id} where "
-            "there is a network, and set weights to its path."
+            f"({type(error).__name__}): download model.safetensors of {config.hf_hub_id} on a "
+            "machine with an internet connection, and set weights to its path."
         ) from error
     return Pretrained(reference.state_dict(), f"imagenet {config.tag}")
 
@@ -118,14 +118,14 @@ def imagenet_weights(info: ModelInfo) -> Pretrained:
 def hub_weights(weights: str) -> Pretrained:
     """Get the weights of a repository on the Hugging Face hub, or from its client's cache.
 
-    As timm writes them: the weights as .safetensors, or else a state dict that is read without
-    executing any code in it, and a config.json with the normalization.
+    The repository has the format of timm: the weights as .safetensors, or as a state dict that is
+    read without executing any code in it, and a config.json with the normalization.
 
     Args:
-        weights: hf-hub:owner/name, with @revision if wanted.
+        weights: hf-hub:owner/name, optionally followed by @revision.
 
     Raises:
-        UserError: if they cannot be had, or the repository has none.
+        UserError: if they cannot be loaded, or the repository has none.
     """
     print(f"loading {weights}", flush=True)
     prepare_hub()
@@ -136,14 +136,14 @@ def hub_weights(weights: str) -> Pretrained:
     except Exception as error:
         raise UserError(
             f"{weights} cannot be loaded ({type(error).__name__}): check the name at "
-            f"{huggingface_hub.constants.ENDPOINT} and the network, or download model.safetensors "
-            "where there is one, and set weights to its path."
+            f"{huggingface_hub.constants.ENDPOINT} and the internet connection, or download "
+            "model.safetensors on another machine, and set weights to its path."
         ) from error
     return Pretrained(state, weights, normalization=(config["mean"], config["std"]))
 
 
 def prepare_hub() -> None:
-    """Keep the hub's client from retrying, and from talking."""
+    """Stop the hub's client from retrying for a long time, and from printing."""
     if not hub_reachable():
         # Otherwise it retries for almost a minute, even if the weights are in the cache.
         huggingface_hub.constants.HF_HUB_OFFLINE = True
@@ -188,7 +188,7 @@ def read_weights(path: Path) -> Pretrained:
 
 
 def unwrap(content: dict[str, Any]) -> StateDict:
-    """The state dict in what training scripts save: of its dictionaries the one of most tensors.
+    """Find the state dict in what a training script saved: the dictionary with the most tensors.
 
     Raises:
         ValueError: if there is no tensor.
@@ -216,7 +216,7 @@ def load_matching(network: nn.Module, state: StateDict, origin: str, name: str) 
     """Load the tensors that match, and print which ones do not.
 
     Raises:
-        UserError: if other layers than the last are not the same.
+        UserError: if layers other than the last one differ.
     """
     wanted = float_tensors(network)
     matching = {
@@ -228,14 +228,14 @@ def load_matching(network: nn.Module, state: StateDict, origin: str, name: str) 
     unused = [key for key in state if key not in matching and "num_batches_tracked" not in key]
     head, parts = head_name(network), {part for part, _ in network.named_children()}
     lacking = [key for key in random if not key.startswith(head)]
-    # Such as further blocks. What does not begin like a part of the network is no layer of it.
+    # Further blocks, for example. Names that do not start with a part of the network are ignored.
     surplus = [key for key in unused if key.split(".")[0] in parts and not key.startswith(head)]
     if lacking or surplus:
         raise UserError(
             f"{origin.split()[0]} matches {len(matching)} of the {len(wanted)} "
             f"tensors of {name}: these are the weights of another network (params.yaml: model). "
-            f"It lacks {described(lacking[:2], wanted)}; "
-            f"it has {described((surplus or unused)[:2], state)}."
+            f"It lacks {describe_tensors(lacking[:2], wanted)}; "
+            f"it has {describe_tensors((surplus or unused)[:2], state)}."
         )
     network.load_state_dict(matching, strict=False)
     print(
@@ -245,13 +245,13 @@ def load_matching(network: nn.Module, state: StateDict, origin: str, name: str) 
     )
 
 
-def described(names: list[str], state: StateDict) -> str:
-    """Some tensors' names and shapes, such as conv1.weight (64 x 1 x 7 x 7)."""
+def describe_tensors(names: list[str], state: StateDict) -> str:
+    """Describe tensors by name and shape, such as conv1.weight (64 x 1 x 7 x 7)."""
     shapes = {name: " x ".join(map(str, state[name].shape)) for name in names}
     return ", ".join(f"{name} ({shape})" for name, shape in shapes.items()) or "nothing"
 
 
 def head_name(network: nn.Module) -> str:
-    """Return what the names of the last layer's tensors begin with."""
+    """Return the prefix of the names of the last layer's tensors."""
     head: nn.Module = network.get_classifier()  # type: ignore[operator]
     return next(f"{name}." for name, module in network.named_modules() if module is head)

@@ -65,7 +65,7 @@ def comment(against: str, out: Path | None, plots: Path | None, project: Path) -
 
 
 def copy_plots(folder: Path, against: str, paths: list[str]) -> None:
-    """Copy the plots of both revisions, as far as they can be had."""
+    """Copy the plots of both revisions, if they are available."""
     for side, name in (("target", against), ("change", WORKSPACE)):
         files = RevisionFiles(name)
         for path in paths:

@@ -100,7 +100,7 @@ def headline_section(
 
 
 def unpaired_section(against: str, metrics: Changes) -> str:
-    """The headline scores of both revisions from git, where the old predictions are not at hand."""
+    """The headline scores of both revisions from git, if the old predictions are missing."""
     return "\n\n".join(
         [
             metrics_section(metrics),
@@ -217,7 +217,7 @@ def metrics_section(metrics: Changes) -> str:
     """
     if not metrics:
         return "The file is missing in both revisions."
-    # DVC gives them in any order.
+    # DVC returns them in arbitrary order.
     metrics = dict(sorted(metrics.items()))
     if all(change.get("old") == change.get("new") for change in metrics.values()):
         values = (

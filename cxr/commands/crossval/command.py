@@ -53,7 +53,8 @@ def fold_count(changes: list[str], folds: int | None, default: int) -> int:
     """How many folds there are: by --folds, by a changed setting, or by params.yaml.
 
     Raises:
-        UserError: if a change is none, chooses a fold, or contradicts --folds.
+        UserError: if a change is not of the form key=value, selects a fold, or sets the number of
+            folds in addition to --folds.
     """
     values = {}
     for change in changes:
@@ -68,16 +69,16 @@ def fold_count(changes: list[str], folds: int | None, default: int) -> int:
     if folds is not None:
         raise UserError("give either --folds or -S split.folds.")
     if not values["split.folds"].isdecimal():
-        raise UserError(f"split.folds: '{values['split.folds']}' is no number of folds.")
+        raise UserError(f"split.folds: '{values['split.folds']}' is not a number.")
     return int(values["split.folds"])
 
 
 def run_fold(changes: list[str], fold: int, folds: int) -> str:
-    """Run one fold as an experiment in a temporary directory; DVC takes from its cache what it can.
+    """Run one fold as an experiment in a temporary directory, or take it from DVC's cache.
 
     Returns:
-        the experiment's name: the same for the same changes of the same commit. It replaces the
-        one of that name.
+        the experiment's name, which depends on the commit and the changes. An older experiment of
+        that name is replaced.
 
     Raises:
         UserError: if the experiment fails.
@@ -92,7 +93,7 @@ def run_fold(changes: list[str], fold: int, folds: int) -> str:
     try:
         dvc(["exp", "run", "--temp", "--name", name, *chosen, LAST_STAGE])
     except UserError as error:
-        raise UserError(f"fold {fold} of {folds} failed: its reason stands above.") from error
+        raise UserError(f"fold {fold} of {folds} failed: see the error above.") from error
     return name
 
 
@@ -105,7 +106,7 @@ def dvc(words: list[str]) -> None:
     """Run DVC's command line.
 
     Raises:
-        UserError: if it fails; it has said why.
+        UserError: if it fails. DVC has printed the reason.
     """
     if subprocess.run([sys.executable, "-m", "dvc", *words]).returncode:
-        raise UserError(f"`dvc {' '.join(words)}` failed: its reason stands above.")
+        raise UserError(f"`dvc {' '.join(words)}` failed: see the error above.")

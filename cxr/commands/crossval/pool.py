@@ -1,4 +1,4 @@
-"""The scores of all folds together: each image was tested once, by a network that never saw it."""
+"""Scores of all folds together. Each image was tested once, by a network that never saw it."""
 
 from typing import Any
 
@@ -64,7 +64,7 @@ def check_folds(runs: list[Run]) -> None:
     """Require the same classes in all folds, and no image in two test sets.
 
     Raises:
-        UserError: with the first fold, or image, that is not so.
+        UserError: with the first fold or image for which this is not the case.
     """
     tested: dict[str, int] = {}
     for fold, run in enumerate(runs):

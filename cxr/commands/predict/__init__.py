@@ -1,6 +1,6 @@
-"""Classify images that are in no data set."""
+"""Classify new images."""
 
-# The defaults of the command, which needs no params.yaml; the same as there. They are here
-# because the command line shows them before anything heavy is imported.
+# Defaults of the command, which does not read params.yaml; the values are the same as there. They
+# are in this module because `cxr --help` shows them without importing heavy libraries.
 POSITIVE = ("COVID", "COVID-19", "COVID19")
 SENSITIVITY = 0.95

@@ -73,7 +73,7 @@ def test_folds_with_other_classes_are_refused() -> None:
         (["model"], None, "-S model: write a setting and its value"),
         (["split.fold=2"], None, "leave out -S split.fold"),
         (["split.folds=5"], 7, "either --folds or -S split.folds"),
-        (["split.folds=many"], None, "'many' is no number"),
+        (["split.folds=many"], None, "'many' is not a number"),
     ],
 )
 def test_changes_that_leave_no_folds_to_run_are_refused(changes, folds, complaint) -> None:
