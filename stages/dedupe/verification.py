@@ -26,7 +26,7 @@ HOPELESS = 0.4
 # From this on, the other direction of registration can't change the outcome.
 CLEAR = 0.7
 IDENTITY = np.eye(2, 3, dtype=np.float32)
-STEPS_THUMBNAIL, STEPS_DETAIL = 30, 15
+STEPS_THUMBNAIL, STEPS_HALF, STEPS_DETAIL = 30, 10, 15
 # Pairs that one worker is given at a time. Pairs of one image lie beside each other.
 BLOCK = 64
 
@@ -139,16 +139,18 @@ def compare(
     """How much of the detail of two pictures agrees, given the map between their thumbnails."""
     if backward:
         first, second = second, first
-    start = enlarge(warp, DETAIL / SIDE)
-    agree = agreement(first, second, start)
+    agree = agreement(first, second, enlarge(warp, DETAIL / SIDE))
     # Most copies were scaled only: their thumbnails tell where they lie.
     if agree >= (1 + least) / 2:
         return round(agree, 2)
-    agree = agreement(first, second, align(first, second, start, STEPS_DETAIL))
+    warp = align(first.half, second.half, enlarge(warp, DETAIL / SIDE / 2), STEPS_HALF)
+    warp = enlarge(warp, 2)
+    agree = max(agree, agreement(first, second, warp))
     if HOPELESS <= agree < least:
-        start = cv2.invertAffineTransform(start).astype(np.float32)
-        back = agreement(second, first, align(second, first, start, STEPS_DETAIL))
-        agree = max(agree, back)
+        back = cv2.invertAffineTransform(warp).astype(np.float32)
+        forth = agreement(first, second, align(first, second, warp, STEPS_DETAIL))
+        back = agreement(second, first, align(second, first, back, STEPS_DETAIL))
+        agree = max(agree, forth, back)
     return round(agree, 2)
 
 
