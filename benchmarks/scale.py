@@ -4,8 +4,9 @@
 
 Draws smooth noise as JPEG files in a folder of two classes, three of each pattern: an image, a copy
 that was encoded again, and one that looks alike but differs in detail. So there is one candidate
-for a duplicate an image. Runs download, prepare, dedupe and split on it, each in processes of its
-own; then adds some images and runs them again. The memory is that of the largest process.
+for a duplicate an image: a third are copies, and the rest are so alike that only their detail at
+256 pixels tells them apart. Runs download, prepare, dedupe and split on it, each in processes of
+its own; then adds some images and runs them again. The memory is that of the largest process.
 """
 
 from cxr.pipeline.environment import configure
@@ -72,8 +73,8 @@ def draw(inbox: Path, first: int, last: int) -> None:
         folder = inbox / ("odd" if pattern % 2 else "even")
         folder.mkdir(parents=True, exist_ok=True)
         random = np.random.default_rng((pattern, kind == 2))
-        coarse = np.random.default_rng(pattern).integers(40, 216, (20, 20), np.uint8)
-        detail = random.integers(-30, 31, (SIDE // 2, SIDE // 2), np.int8)
+        coarse = np.random.default_rng(pattern).integers(58, 198, (20, 20), np.uint8)
+        detail = random.integers(-50, 51, (SIDE // 2, SIDE // 2), np.int8)
         image: Any = cv2.resize(coarse, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
         fine: Any = cv2.resize(detail.astype(np.float32), (SIDE, SIDE))
         levels = (image + fine).clip(0, 255).astype(np.uint8)

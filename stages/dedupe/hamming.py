@@ -13,16 +13,16 @@ BLOCK = 2048
 ASK_FOR_GPU = 50_000
 
 
-def bits(hashes: Sequence[str]) -> NDArray[np.float32]:
+def bits(hashes: Sequence[str]) -> NDArray[np.int8]:
     """Hexadecimal hashes as rows of -1 and 1.
 
     Returns:
-        float32 (N, 256).
+        int8 (N, 256).
     """
     if not len(hashes):
-        return np.empty((0, BITS), np.float32)
+        return np.empty((0, BITS), np.int8)
     packed = np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8).reshape(len(hashes), -1)
-    return np.unpackbits(packed, axis=1).astype(np.float32) * 2 - 1
+    return np.unpackbits(packed, axis=1).astype(np.int8) * 2 - 1
 
 
 def near_pairs(hashes: Sequence[str], distance: int) -> NDArray[np.int64]:
@@ -69,7 +69,7 @@ def device(count: int) -> str:
 
 
 def blocks(
-    rows: NDArray[np.float32], others: NDArray[np.float32], least: int, device: str
+    rows: NDArray[np.int8], others: NDArray[np.int8], least: int, device: str
 ) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
     """Blocks of the upper half of `rows @ others.T` that hold a product of at least `least`.
 
@@ -86,14 +86,20 @@ def blocks(
     b: Any
     a, b = (rows, others) if device == "numpy" else on_device(rows, others, device=device)
     for top in range(0, len(rows), BLOCK):
+        upper = factors(a[top : top + BLOCK])
         for left in range(top, len(rows), BLOCK):
-            product = a[top : top + BLOCK] @ b[left : left + BLOCK].T
+            product = upper @ factors(b[left : left + BLOCK]).T
             if product.max() >= least:
                 yield top, left, product if device == "numpy" else product.float().cpu().numpy()
 
 
-def on_device(*arrays: NDArray[np.float32], device: str) -> Any:
-    """Arrays as float16 tensors on a device of torch."""
+def on_device(*arrays: NDArray[np.int8], device: str) -> Any:
+    """Arrays as tensors on a device of torch."""
     import torch
 
-    return [torch.from_numpy(array).to(device, torch.float16) for array in arrays]
+    return [torch.from_numpy(array).to(device) for array in arrays]
+
+
+def factors(rows: Any) -> Any:
+    """Rows in the type that is multiplied, block by block, since it takes four times the memory."""
+    return rows.astype(np.float32) if isinstance(rows, np.ndarray) else rows.half()

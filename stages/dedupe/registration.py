@@ -55,8 +55,8 @@ class View:
         """Without the slow changes of grey and with the same contrast everywhere, (S, S)."""
         width = self.side / 16 if self.side <= 64 else self.side / 32
         grey = self.grey.astype(np.float32)
-        grey -= cv2.GaussianBlur(grey, (0, 0), width)
-        spread = cv2.GaussianBlur(grey * grey, (0, 0), 2 * width)
+        grey -= blurred(grey, width)
+        spread = blurred(grey * grey, 2 * width)
         grey /= np.sqrt(spread + NOISE**2)
         return np.clip(grey, -CLIP, CLIP)
 
@@ -89,8 +89,14 @@ class View:
 def detail(grey: Image) -> Map:
     """What lies between the two widths of `BAND`."""
     levels = grey.astype(np.float32)
-    fine, coarse = (cv2.GaussianBlur(levels, (0, 0), width * len(grey)) for width in BAND)
+    fine, coarse = (blurred(levels, width * len(grey)) for width in BAND)
     return fine - coarse
+
+
+def blurred(levels: Map, width: float) -> Map:
+    """By a Gaussian of a standard deviation in pixels, cut off at three of it."""
+    reach = round(6 * width) | 1
+    return np.asarray(cv2.GaussianBlur(levels, (reach, reach), width), np.float32)
 
 
 def align(first: View, second: View, start: Map, steps: int) -> Map:
@@ -140,9 +146,10 @@ def agreement(first: View, second: View, warp: Map) -> float:
     a, b = first.detail, detail(np.asarray(moved, np.uint8))
     for part in (a, b):
         # Of every fourth pixel and line: the median hardly changes, and takes long.
-        some = np.abs(part[::4, ::4])[use[::4, ::4] > 0]
+        strength = np.abs(part)
+        some = strength[::4, ::4][use[::4, ::4] > 0]
         usual = float(np.median(some)) if some.size else 0.0
-        use[np.abs(part) > STRONG * max(usual, LEAST_DETAIL)] = 0
+        use[strength > STRONG * max(usual, LEAST_DETAIL)] = 0
     a, b = a * use, b * use
 
     area = windows(use)
