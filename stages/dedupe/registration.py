@@ -68,12 +68,24 @@ class View:
 
     @cached_property
     def detail(self) -> Map:
-        """The detail, (S, S), in grey levels."""
-        return detail(self.grey)
+        """What lies between the two widths of `BAND`, (S, S), in grey levels."""
+        levels = self.grey.astype(np.float32)
+        fine, coarse = (blurred(levels, width * self.side) for width in BAND)
+        return fine - coarse
 
     @cached_property
-    def shown(self) -> Image:
-        """255 where the picture shows something, 0 in and beside large black areas, (S, S).
+    def used(self) -> Image:
+        """1 where detail is compared: not where little is shown, and not in boxes and writing."""
+        shown = self.shown
+        strength = np.abs(self.detail)
+        # Of every fourth pixel and line: the median hardly changes, and takes long.
+        some = strength[::4, ::4][shown[::4, ::4]]
+        usual = float(np.median(some)) if some.size else 0.0
+        return (shown & (strength <= STRONG * max(usual, LEAST_DETAIL))).astype(np.uint8)
+
+    @property
+    def shown(self) -> NDArray[np.bool_]:
+        """Where the picture shows something: not in and beside large black areas, (S, S).
 
         Outside of lungs that were cut out, all pictures agree, and along the cut they may.
         """
@@ -82,15 +94,7 @@ class View:
         black = (self.grey <= darkest + BLACK).astype(np.uint8)
         large, near = (max(3, round(self.side / part) | 1) for part in (28, 16))
         areas = cv2.morphologyEx(black, cv2.MORPH_OPEN, np.ones((large, large), np.uint8))
-        areas = cv2.dilate(areas, np.ones((near, near), np.uint8))
-        return np.where(areas > 0, 0, 255).astype(np.uint8)
-
-
-def detail(grey: Image) -> Map:
-    """What lies between the two widths of `BAND`."""
-    levels = grey.astype(np.float32)
-    fine, coarse = (blurred(levels, width * len(grey)) for width in BAND)
-    return fine - coarse
+        return np.asarray(cv2.dilate(areas, np.ones((near, near), np.uint8))) == 0
 
 
 def blurred(levels: Map, width: float) -> Map:
@@ -135,22 +139,12 @@ def agreement(first: View, second: View, warp: Map) -> float:
     Returns:
         -1 to 1; 0 if too little is shown by both.
     """
-    side = first.side
-    size = (side, side)
+    size = (first.side, first.side)
     flags = cv2.WARP_INVERSE_MAP
-    moved = cv2.warpAffine(second.grey, warp, size, flags=cv2.INTER_LINEAR | flags)
-    shown = cv2.warpAffine(second.shown, warp, size, flags=cv2.INTER_NEAREST | flags)
-    # Not beside the edge either, where the detail is that of the edge.
-    reach = np.ones((2 * round(BAND[1] * side) + 1,) * 2, np.uint8)
-    use = ((cv2.erode(shown, reach) > 0) & (first.shown > 0)).astype(np.float32)
-    a, b = first.detail, detail(np.asarray(moved, np.uint8))
-    for part in (a, b):
-        # Of every fourth pixel and line: the median hardly changes, and takes long.
-        strength = np.abs(part)
-        some = strength[::4, ::4][use[::4, ::4] > 0]
-        usual = float(np.median(some)) if some.size else 0.0
-        use[strength > STRONG * max(usual, LEAST_DETAIL)] = 0
-    a, b = a * use, b * use
+    used = cv2.warpAffine(second.used, warp, size, flags=cv2.INTER_NEAREST | flags)
+    use = (first.used & used).astype(np.float32)
+    a = first.detail * use
+    b = cv2.warpAffine(second.detail, warp, size, flags=cv2.INTER_LINEAR | flags) * use
 
     area = windows(use)
     full = np.maximum(area, 1e-6)
