@@ -142,7 +142,7 @@ def agreement(first: View, second: View, warp: Map) -> float:
     size = (first.side, first.side)
     flags = cv2.WARP_INVERSE_MAP
     used = cv2.warpAffine(second.used, warp, size, flags=cv2.INTER_NEAREST | flags)
-    use = (first.used & used).astype(np.float32)
+    use = (first.used & np.asarray(used, np.uint8)).astype(np.float32)
     a = first.detail * use
     b = cv2.warpAffine(second.detail, warp, size, flags=cv2.INTER_LINEAR | flags) * use
 
