@@ -1,29 +1,35 @@
-"""Recall and precision of the search for duplicates, and the speed of comparing hashes.
+"""How well copies of real X-rays are told from other X-rays, and how fast hashes are compared.
 
     python -m benchmarks.dedupe --images ../shared/data/covid19_image ... [--speed 100000]
 
-Real images are copied with typical alterations. Recall is the share of copies that are paired with
-their original; precision is the share of found pairs that are an original and its copy. imagededup
-(https://github.com/idealo/imagededup) gets the same files, if it is installed. Then the most
-similar pairs of different images are compared: none of them is a copy."""
+Copies of real images are made in every way that copies come about. Recall is the share of copies
+that are paired with their original; precision the share of pairs found that are of one original.
+imagededup (https://github.com/idealo/imagededup) and fastdup
+(https://github.com/visual-layer/fastdup) see the same files if they are installed; if not, their
+columns are empty. Then the pairs of different pictures that look most alike are compared: none of
+them is a copy.
+"""
 
 from cxr.pipeline.environment import configure
 
 configure()
 
 import argparse
-import io
+import os
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.copies import CHANGES, LUNG_CHANGES, Grey, lungs
 from cxr.images.decode import UnusableError, decode
 from cxr.images.process import process
 from cxr.pipeline.params import Params, load
@@ -33,164 +39,15 @@ from stages.dedupe.pairs import find_pairs
 from stages.dedupe.verification import verify
 from stages.download.phantom.images import deal_patients, draw_picture
 
-Grey = NDArray[np.uint8]
-
 SIDES = (64, 96, 224)
-# Images with at most this distance in bits are treated as copies; only one of them is used.
+# Images of one picture are at most so far apart, and others hardly ever: one of each is used.
 SAME = 62
-# Largest distance in bits of the different images that are compared.
+# Bits up to which pictures are compared that are no copies.
 FAR = 100
 
 
-def jpeg(quality: int) -> Callable[[Grey], Grey]:
-    """Encode as JPEG and decode again."""
-
-    def change(image: Grey) -> Grey:
-        buffer = io.BytesIO()
-        Image.fromarray(image).save(buffer, "JPEG", quality=quality)
-        return np.asarray(Image.open(buffer))
-
-    return change
-
-
-def resize(factor: float) -> Callable[[Grey], Grey]:
-    """Scale both sides."""
-    return lambda image: np.asarray(
-        cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8
-    )
-
-
-def levels(change: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Callable[[Grey], Grey]:
-    """Change grey levels from 0 to 1."""
-    return lambda image: (change(image / 255).clip(0, 1) * 255).astype(np.uint8)
-
-
-def crop(share: float) -> Callable[[Grey], Grey]:
-    """Cut a share of each side off, half at each end."""
-
-    def change(image: Grey) -> Grey:
-        high, wide = (round(length * share / 2) for length in image.shape)
-        return image[high : image.shape[0] - high, wide : image.shape[1] - wide]
-
-    return change
-
-
-def border(share: float) -> Callable[[Grey], Grey]:
-    """Add a black border of a share of each side."""
-    return lambda image: np.pad(image, [(round(n * share / 2),) * 2 for n in image.shape])
-
-
-def text(image: Grey) -> Grey:
-    """Write a line of text over the image, as export programs do."""
-    scale = image.shape[1] / 400
-    return cv2.putText(
-        image.copy(), "PORTABLE AP 12:04", (10, int(40 * scale)), 0, scale, 255, int(2 * scale) + 1
-    )
-
-
-def boxes(image: Grey) -> Grey:
-    """Draw three boxes, as radiologists mark findings."""
-    high, wide = image.shape
-    random = np.random.default_rng(int(image.sum()) % 1000)
-    marked = image.copy()
-    for _ in range(3):
-        left, top = random.uniform(0.1, 0.6, 2)
-        corner = (int(left * wide), int(top * high))
-        opposite = (int((left + 0.25) * wide), int((top + 0.25) * high))
-        cv2.rectangle(marked, corner, opposite, 255, max(2, wide // 100))
-    return marked
-
-
-def labels(image: Grey) -> Grey:
-    """Cover one corner with black, as names are removed, and another one with white."""
-    high, wide = image.shape
-    covered = image.copy()
-    covered[: high // 8, : wide // 3] = 0
-    covered[-high // 10 :, wide // 2 :] = 255
-    return covered
-
-
-def square(image: Grey) -> Grey:
-    """Pad to a square with black."""
-    high, wide = image.shape
-    side = max(high, wide)
-    top, left = (side - high) // 2, (side - wide) // 2
-    return np.pad(image, [(top, side - high - top), (left, side - wide - left)])
-
-
-def rotate(degrees: float) -> Callable[[Grey], Grey]:
-    """Rotate about the middle."""
-
-    def change(image: Grey) -> Grey:
-        high, wide = image.shape
-        turn = cv2.getRotationMatrix2D((wide / 2, high / 2), degrees, 1)
-        return np.asarray(cv2.warpAffine(image, turn, (wide, high)), np.uint8)
-
-    return change
-
-
-def noise(image: Grey) -> Grey:
-    """Add noise of 8 grey levels."""
-    grain = np.random.default_rng(0).normal(0, 8, image.shape)
-    return (image + grain).clip(0, 255).astype(np.uint8)
-
-
-def equalize(image: Grey) -> Grey:
-    """Equalize the contrast locally."""
-    return np.asarray(cv2.createCLAHE(2.0, (8, 8)).apply(image), np.uint8)
-
-
-def lungs(image: Grey) -> Grey:
-    """Make everything black except two ovals, the same in all images, like segmented lungs."""
-    high, wide = image.shape
-    mask = np.zeros_like(image)
-    for middle in (0.3, 0.7):
-        centre, radii = (int(middle * wide), high // 2), (int(0.16 * wide), int(0.33 * high))
-        cv2.ellipse(mask, centre, radii, 0, 0, 360, 255, -1)
-    return np.where(mask > 0, image, 0).astype(np.uint8)
-
-
-CHANGES: dict[str, Callable[[Grey], Grey]] = {
-    "JPEG 95": jpeg(95),
-    "JPEG 60": jpeg(60),
-    "JPEG 30": jpeg(30),
-    "resized × 0.25": resize(0.25),
-    "resized × 0.5": resize(0.5),
-    "resized × 2": resize(2),
-    "brighter": levels(lambda x: x + 0.15),
-    "darker": levels(lambda x: x - 0.15),
-    "contrast × 0.6": levels(lambda x: 0.5 + 0.6 * (x - 0.5)),
-    "contrast × 1.4": levels(lambda x: 0.5 + 1.4 * (x - 0.5)),
-    "gamma 0.6": levels(lambda x: x**0.6),
-    "gamma 1.6": levels(lambda x: x**1.6),
-    "local contrast": equalize,
-    "noise": noise,
-    "cropped 2 %": crop(0.02),
-    "cropped 5 %": crop(0.05),
-    "cropped 10 %": crop(0.1),
-    "cropped 15 %": crop(0.15),
-    "border 4 %": border(0.04),
-    "border 10 %": border(0.1),
-    "padded to a square": square,
-    "rotated by 2°": rotate(2),
-    "text overlay": text,
-    "corners covered": labels,
-    "three boxes": boxes,
-    "mirrored": lambda image: np.ascontiguousarray(image[:, ::-1]),
-}
-LUNG_CHANGES = {
-    "JPEG 60": jpeg(60),
-    "resized × 0.5": resize(0.5),
-    "gamma 0.6": levels(lambda x: x**0.6),
-    "cropped 5 %": crop(0.05),
-    "padded to a square": square,
-    "rotated by 2°": rotate(2),
-    "text overlay": text,
-}
-
-
 class Collection:
-    """Images in a folder, processed as by `prepare` at a given size."""
+    """Images in a folder as `prepare` leaves them, at a size."""
 
     def __init__(self, images: list[Grey], folder: Path, params: Params, reverse: bool) -> None:
         names = [f"{place:05}.png" for place in range(len(images))]
@@ -253,57 +110,99 @@ def originals(folder: Path, params: Params) -> list[Grey]:
     return [image for number, image in enumerate(images) if number not in copies]
 
 
-def score(pairs: NDArray[np.int64], count: int) -> tuple[float, float]:
-    """Recall and precision where image k + count is the copy of image k."""
-    right = (pairs[:, 0] % count) == (pairs[:, 1] % count)
-    return float(right.sum() / count), float(right.mean()) if len(pairs) else 1.0
+def score(right: float, found: float, copies: float, digits: int) -> str:
+    """Recall and precision; precision is 1 if nothing was found."""
+    precision = right / found if found else 1.0
+    return f"{right / copies:.{digits}f} / {precision:.{digits}f}"
 
 
 def imagededup_pairs(folder: Path) -> NDArray[np.int64] | None:
-    """Pairs that imagededup finds in the same files with its defaults (PHash)."""
+    """What imagededup finds in the same files by its defaults (PHash)."""
     try:
         from imagededup.methods import PHash
     except ImportError:
         return None
     found = PHash(verbose=False).find_duplicates(image_dir=folder)
-    pairs = {
-        tuple(sorted((int(Path(a).stem), int(Path(b).stem)))) for a, bs in found.items() for b in bs
-    }
-    return np.array(sorted(pairs), np.int64).reshape(-1, 2)
+    return numbered((a, b) for a, others in found.items() for b in others)
+
+
+# In a process of its own: it prints a lot, and loads another OpenCV.
+FASTDUP = """
+import sys, fastdup
+folder, work = sys.argv[1:]
+found = fastdup.create(work_dir=work, input_dir=folder)
+found.run(overwrite=True)
+found.similarity().to_csv(f"{work}/pairs.csv")
+"""
+# Its default similarity for clusters of duplicates.
+FASTDUP_SIMILAR = 0.96
+
+
+def fastdup_pairs(folder: Path) -> NDArray[np.int64] | None:
+    """What fastdup finds in the same files by its defaults."""
+    if find_spec("fastdup") is None:
+        return None
+    with TemporaryDirectory() as work:
+        subprocess.run(
+            [sys.executable, "-c", FASTDUP, str(folder), work],
+            env={**os.environ, "SENTRY_OPT_OUT": "1"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=True,
+        )
+        found = pd.read_csv(Path(work) / "pairs.csv")
+    found = found[found["distance"] >= FASTDUP_SIMILAR]
+    return numbered(zip(found["filename_from"], found["filename_to"], strict=True))
+
+
+def numbered(pairs: Iterable[tuple[str, str]]) -> NDArray[np.int64]:
+    """Pairs of files as places in the list of images, each once."""
+    places = {tuple(sorted(int(Path(name).stem) for name in pair)) for pair in pairs}
+    return np.array(sorted(places), np.int64).reshape(-1, 2)
+
+
+OTHERS = {"imagededup": imagededup_pairs, "fastdup": fastdup_pairs}
 
 
 def accuracy(images: list[Grey], params: Params) -> None:
-    """Print recall and precision of each alteration, at several sizes and in both file orders."""
+    """Print recall and precision for each way of copying, at several sizes and in both orders."""
     count = len(images)
     ways = {name: (images, change) for name, change in CHANGES.items()}
     cut = [lungs(image) for image in images]
     ways |= {f"lungs alone, {name}": (cut, change) for name, change in LUNG_CHANGES.items()}
-    sums = np.zeros((len(SIDES) + 1, 3))
+    columns = [*(f"{side} px" for side in SIDES), "b, a", *OTHERS]
+    sums = {column: np.zeros(3) for column in columns}
     print(f"{count} originals; recall / precision")
-    columns = [*(f"{side} px" for side in SIDES), "b, a", "imagededup"]
     print(f"| copy | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
     for name, (before, change) in ways.items():
         both = before + [change(image) for image in before]
-        cells = []
         with TemporaryDirectory() as place, TemporaryDirectory() as reversed_place:
-            for number, side in enumerate((*SIDES, SIDES[0])):
-                last = number == len(SIDES)
+            pairs: dict[str, NDArray[np.int64] | None] = {}
+            for column, side in zip(columns, (*SIDES, SIDES[0]), strict=False):
+                last = column == "b, a"
                 folder = Path(reversed_place if last else place)
                 there = Collection(both, folder, at_size(params, side), reverse=last)
-                pairs = there.duplicates(params)
-                cells.append("{:.2f} / {:.2f}".format(*score(pairs, count)))
-                right = int(((pairs[:, 0] % count) == (pairs[:, 1] % count)).sum())
-                if name != "mirrored":
-                    sums[number] += right, len(pairs), count
-            other = imagededup_pairs(Path(place))
-        cells.append("" if other is None else "{:.2f} / {:.2f}".format(*score(other, count)))
+                pairs[column] = there.duplicates(params)
+            pairs |= {other: find(Path(place)) for other, find in OTHERS.items()}
+        cells = []
+        for column in columns:
+            found = pairs[column]
+            if found is None:
+                cells.append("")
+                continue
+            right = int(((found[:, 0] % count) == (found[:, 1] % count)).sum())
+            if name != "mirrored":
+                sums[column] += right, len(found), count
+            cells.append(score(right, len(found), count, 2))
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
-    totals = [f"{right / all_:.3f} / {right / found:.3f}" for right, found, all_ in sums]
-    print(f"| **all but mirrored** | {' | '.join(totals)} | |")
+    totals = [
+        score(right, found, copies, 3) if copies else "" for right, found, copies in sums.values()
+    ]
+    print(f"| **all but mirrored** | {' | '.join(totals)} |")
 
 
 def hardest(name: str, images: list[Grey], params: Params) -> None:
-    """Print the agreement of the most similar pairs of different images."""
+    """Print how alike the most alike pairs of different pictures are."""
     with TemporaryDirectory() as place:
         there = Collection(images, Path(place), params, reverse=False)
         loose = params.dedupe.model_copy(update={"max_distance": FAR})
@@ -319,7 +218,7 @@ def hardest(name: str, images: list[Grey], params: Params) -> None:
 
 
 def phantoms(params: Params, patients: int = 100) -> list[Grey]:
-    """Four images of each patient of the phantom, which differ in pose and breath."""
+    """Four images of each patient of the phantom, in other poses and other breath."""
     settings = params.phantom.model_copy(update={"patients": patients})
     return [
         (draw_picture(settings, patient, image).grey * 255).astype(np.uint8)
@@ -329,7 +228,7 @@ def phantoms(params: Params, patients: int = 100) -> list[Grey]:
 
 
 def speed(count: int) -> None:
-    """Print how long it takes to compare all pairs of random hashes."""
+    """Print how long it takes to compare random hashes, all with all."""
     rows = np.random.default_rng(0).integers(0, 256, (count, 32), np.uint8)
     codes = [row.tobytes().hex() for row in rows]
     start = time.perf_counter()

@@ -1,12 +1,12 @@
-"""Time and memory of the data stages for a large folder, and for adding images to it.
+"""What a large folder costs: time and memory of the data stages, and of adding images to it.
 
     python -m benchmarks.scale [--images 10000 30000 100000] [--more 100]
 
-Draws smooth noise as JPEG files in a folder with two classes. There are three files of each
-pattern: an image, a copy with another JPEG quality, and an image that looks similar but differs in
-detail. So there is one candidate pair for each image. Runs download, prepare, dedupe and split on
-it, each in a separate process; then adds some images and runs them again. Memory is that of the
-largest process.
+Draws smooth noise as JPEG files in a folder of two classes, three of each pattern: an image, a copy
+that was encoded again, and one that looks alike but differs in detail. So there is one candidate
+for a duplicate an image: a third are copies, and the rest are so alike that only their detail at
+256 pixels tells them apart. Runs download, prepare, dedupe and split on it, each in processes of
+its own; then adds some images and runs them again. The memory is that of the largest process.
 """
 
 from cxr.pipeline.environment import configure
@@ -73,8 +73,8 @@ def draw(inbox: Path, first: int, last: int) -> None:
         folder = inbox / ("odd" if pattern % 2 else "even")
         folder.mkdir(parents=True, exist_ok=True)
         random = np.random.default_rng((pattern, kind == 2))
-        coarse = np.random.default_rng(pattern).integers(40, 216, (20, 20), np.uint8)
-        detail = random.integers(-30, 31, (SIDE // 2, SIDE // 2), np.int8)
+        coarse = np.random.default_rng(pattern).integers(58, 198, (20, 20), np.uint8)
+        detail = random.integers(-50, 51, (SIDE // 2, SIDE // 2), np.int8)
         image: Any = cv2.resize(coarse, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
         fine: Any = cv2.resize(detail.astype(np.float32), (SIDE, SIDE))
         levels = (image + fine).clip(0, 255).astype(np.uint8)
@@ -83,7 +83,7 @@ def draw(inbox: Path, first: int, last: int) -> None:
 
 
 def cost(folder: Path, stage: str, options: str) -> tuple[float, float, float]:
-    """Run a stage; return wall-clock seconds, CPU seconds, megabytes of the largest process."""
+    """Run a stage; seconds by the clock, CPU seconds, megabytes of the largest process."""
     start = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", f"stages.{stage}", "--params", "params.yaml", *options.split()],
@@ -93,10 +93,10 @@ def cost(folder: Path, stage: str, options: str) -> tuple[float, float, float]:
         stderr=subprocess.PIPE,
     )
     assert process.stderr is not None
-    errors = process.stderr.read().decode()
+    said = process.stderr.read().decode()
     _, status, usage = os.wait4(process.pid, 0)
     if status:
-        sys.exit(f"{stage} failed: {errors[-500:]}")
+        sys.exit(f"{stage} failed: {said[-500:]}")
     seconds = time.perf_counter() - start
     return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 

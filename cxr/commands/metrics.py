@@ -57,7 +57,7 @@ def read_details(path: Path) -> Details:
 
 def overall_tables(test: Details) -> Iterable[Table]:
     """The scores of all test images, and those at the operating point, with intervals."""
-    images = f"{test['images']} test images of {test['groups']} patients or groups"
+    images = f"{test['images']} test images of {test['groups']} patients or single images"
     yield score_table(images, test, test["interval"])
     point = test["operating_point"]
     if point is not None:

@@ -49,7 +49,7 @@ class ConfigurationScores:
     Attributes:
         values: by test set and score, of each run, (runs,).
         resampled: by test set and score, the mean over the runs in each resample, (R,).
-        groups: number of patients or groups behind a score; see `effective_groups`.
+        groups: number of patients or single images behind a score; see `effective_groups`.
         confidence: of the intervals.
     """
 
@@ -129,8 +129,8 @@ def score_configurations(
 ) -> list[ConfigurationScores]:
     """Score configurations, each given by its runs, on the same resamples.
 
-    Patients or groups are drawn from all test sets together: one that is in several test sets (as
-    with `split.seed`) is drawn in all of them. Where a configuration has several runs on a test
+    Patients or single images are drawn from all test sets together: one that is in several (as with
+    `split.seed`) is drawn in all of them. Where a configuration has several runs on a test
     set, runs are drawn too, so that the intervals include the variation between runs.
     """
     groups = {
@@ -219,7 +219,7 @@ def concatenate_blocks(blocks: list[ByTestSet]) -> ByTestSet:
 
 
 def groups_by_score(runs: list[Run], settings: Evaluate) -> dict[str, int]:
-    """Number of patients or groups behind each score that is a share."""
+    """Number of patients or single images behind each score that is a share."""
     images = pd.concat([run.test for run in runs])
     groups = effective_groups(images["target"].to_numpy(), images["split_group"].to_numpy())
     positive = find_positive_class(settings.positive_class, runs[0].classes)

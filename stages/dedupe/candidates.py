@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cxr.images.phash import phashes
 from cxr.pipeline.params import Dedupe
-from stages.dedupe.frames import COMPARED, WHOLE, all_frames, apply_symmetry
+from stages.dedupe.frames import COMPARED, FRAMES, WHOLE, all_frames, apply_symmetry
 from stages.dedupe.hamming import near_across
 from stages.dedupe.registration import View
 
@@ -68,14 +68,17 @@ def described(
         hashes of the N images for each frame; and int8 (4, N, 576), the small frames without
         their slow changes of grey, whose products are exact.
     """
-    blocks = Parallel(n_jobs=-1)(
+    blocks = Parallel(n_jobs=-1, return_as="generator")(
         delayed(describe_block)(apply_symmetry(thumbnails[rows[start : start + BLOCK]], symmetry))
         for start in range(0, len(rows), BLOCK)
     )
-    hashes = [
-        [code for codes, _ in blocks for code in codes[frame]] for frame in range(len(blocks[0][0]))
-    ]
-    return hashes, np.concatenate([small for _, small in blocks], axis=1)
+    hashes: list[list[str]] = [[] for _ in range(FRAMES)]
+    small = np.empty((FRAMES, len(rows), SIDE * SIDE), np.int8)
+    for codes, images in blocks:
+        small[:, len(hashes[0]) : len(hashes[0]) + images.shape[1]] = images
+        for frame in range(FRAMES):
+            hashes[frame] += codes[frame]
+    return hashes, small
 
 
 def describe_block(thumbnails: NDArray[np.uint8]) -> tuple[list[list[str]], NDArray[np.int8]]:

@@ -1,28 +1,19 @@
 """Perceptual hashes compared: which pairs of images differ in few bits."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 BITS = 256
-BLOCK = 2048
+# Rows and columns that are compared at a time: what lies between fits into a processor's cache.
+STRIP, BLOCK = 64, 1024
+# The same on a GPU.
+GPU_BLOCK = 2048
 
 # From so many hashes on, importing torch to ask for a GPU costs less than it can save.
 ASK_FOR_GPU = 50_000
-
-
-def bits(hashes: Sequence[str]) -> NDArray[np.float32]:
-    """Hexadecimal hashes as rows of -1 and 1.
-
-    Returns:
-        float32 (N, 256).
-    """
-    if not len(hashes):
-        return np.empty((0, BITS), np.float32)
-    packed = np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8).reshape(len(hashes), -1)
-    return np.unpackbits(packed, axis=1).astype(np.float32) * 2 - 1
 
 
 def near_pairs(hashes: Sequence[str], distance: int) -> NDArray[np.int64]:
@@ -37,63 +28,93 @@ def near_pairs(hashes: Sequence[str], distance: int) -> NDArray[np.int64]:
 def near_across(first: Sequence[str], second: Sequence[str], distance: int) -> NDArray[np.int64]:
     """All pairs i < j for which `first[i]` and `second[j]` differ in at most `distance` bits.
 
-    The Hamming distance of two ±1 vectors a and b of n bits is (n - a·b) / 2, so a blocked
-    matrix product finds all pairs; sums of 256 ones are exact in float32, and in float16 with
-    float32 sums on a GPU. Memory is bounded by the block, not by the number of images.
-
     Args:
         first, second: hashes of the same images, N each; `second` may be of turned ones.
 
     Returns:
         int64 (pairs, 3): i, j, distance; sorted.
     """
-    rows, others = bits(first), bits(second)
-    least = BITS - 2 * distance
-    found = [np.empty((0, 3), np.int64)]
-    for top, left, products in blocks(rows, others, least, device(len(rows))):
-        upper, lower = np.nonzero(products >= least)
-        apart = (BITS - products[upper, lower]).astype(np.int64) // 2
-        pairs = np.stack([upper + top, lower + left, apart], axis=1)
-        found.append(pairs[pairs[:, 0] < pairs[:, 1]])
-    pairs = np.concatenate(found)
+    rows, others = packed(first), packed(second)
+    if use_gpu(len(rows)):
+        found = near_on_device(rows, others, distance, "cuda")
+    else:
+        columns = np.ascontiguousarray(others.view(np.uint64).T)
+        found = Parallel(n_jobs=-1, prefer="threads")(
+            delayed(near_of_strip)(rows.view(np.uint64), columns, top, distance)
+            for top in range(0, len(rows), STRIP)
+        )
+    pairs = np.concatenate([np.empty((0, 3), np.int64), *found])
+    pairs = pairs[pairs[:, 0] < pairs[:, 1]]
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
 
-def device(count: int) -> str:
-    """Where to multiply: cuda if there is one and enough to do, else numpy, on the CPU."""
-    if count < ASK_FOR_GPU:
-        return "numpy"
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "numpy"
+def packed(hashes: Sequence[str]) -> NDArray[np.uint8]:
+    """Hexadecimal hashes as bytes: uint8 (N, 32)."""
+    return np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8).reshape(-1, BITS // 8)
 
 
-def blocks(
-    rows: NDArray[np.float32], others: NDArray[np.float32], least: int, device: str
-) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
-    """Blocks of the upper half of `rows @ others.T` that hold a product of at least `least`.
-
-    Almost all hold none, which their largest product tells faster than a list of places, and
-    which spares them the way from the GPU.
+def near_of_strip(
+    rows: NDArray[np.uint64], columns: NDArray[np.uint64], top: int, distance: int
+) -> NDArray[np.int64]:
+    """The pairs of some rows, from `top` on, with all columns that are not before them.
 
     Args:
-        device: numpy, or a device of torch.
+        rows: of four words, (N, 4).
+        columns: those of the others, (4, N).
 
-    Yields:
-        first row, first column, float32 (up to 2048, up to 2048).
+    Returns:
+        int64 (pairs, 3): row, column, distance.
     """
-    a: Any
-    b: Any
-    a, b = (rows, others) if device == "numpy" else on_device(rows, others, device=device)
-    for top in range(0, len(rows), BLOCK):
-        for left in range(top, len(rows), BLOCK):
-            product = a[top : top + BLOCK] @ b[left : left + BLOCK].T
-            if product.max() >= least:
-                yield top, left, product if device == "numpy" else product.float().cpu().numpy()
+    found = [np.empty((0, 3), np.int64)]
+    strip = rows[top : top + STRIP]
+    for left in range(top, columns.shape[1], BLOCK):
+        block = columns[:, left : left + BLOCK]
+        apart = np.zeros((len(strip), block.shape[1]), np.uint16)
+        for word, others in enumerate(block):
+            apart += np.bitwise_count(strip[:, word, None] ^ others)
+        near = apart <= distance
+        # Almost no block holds a pair, which is faster to tell than a list of places.
+        if near.any():
+            upper, lower = np.nonzero(near)
+            found.append(np.stack([upper + top, lower + left, apart[near]], axis=1))
+    return np.concatenate(found).astype(np.int64)
 
 
-def on_device(*arrays: NDArray[np.float32], device: str) -> Any:
-    """Arrays as float16 tensors on a device of torch."""
+def use_gpu(count: int) -> bool:
+    """Whether there is a GPU, and enough to do for it."""
+    if count < ASK_FOR_GPU:
+        return False
     import torch
 
-    return [torch.from_numpy(array).to(device, torch.float16) for array in arrays]
+    return torch.cuda.is_available()
+
+
+def near_on_device(
+    rows: NDArray[np.uint8], others: NDArray[np.uint8], distance: int, device: str
+) -> list[NDArray[np.int64]]:
+    """The same pairs, on a device of torch.
+
+    The Hamming distance of two ±1 vectors a and b of n bits is (n - a·b) / 2, so a matrix product
+    finds all pairs. Products of float16 are summed in float32, where sums of 256 ones are exact.
+
+    Returns:
+        int64 (pairs, 3) for each block that holds any.
+    """
+    import torch
+
+    a, b = (
+        torch.from_numpy(np.unpackbits(bits, axis=1)).to(device).half() * 2 - 1
+        for bits in (rows, others)
+    )
+    least = BITS - 2 * distance
+    found = []
+    for top in range(0, len(a), GPU_BLOCK):
+        for left in range(top, len(b), GPU_BLOCK):
+            product = a[top : top + GPU_BLOCK] @ b[left : left + GPU_BLOCK].T
+            # Almost no block holds a pair: spare the rest the way from the GPU.
+            if product.max() >= least:
+                products = product.float().cpu().numpy()
+                upper, lower = np.nonzero(products >= least)
+                apart = (BITS - products[upper, lower]).astype(np.int64) // 2
+                found.append(np.stack([upper + top, lower + left, apart], axis=1))
+    return found

@@ -55,35 +55,52 @@ class View:
         """Without the slow changes of grey and with the same contrast everywhere, (S, S)."""
         width = self.side / 16 if self.side <= 64 else self.side / 32
         grey = self.grey.astype(np.float32)
-        grey -= cv2.GaussianBlur(grey, (0, 0), width)
-        spread = cv2.GaussianBlur(grey * grey, (0, 0), 2 * width)
+        grey -= blurred(grey, width)
+        spread = blurred(grey * grey, 2 * width)
         grey /= np.sqrt(spread + NOISE**2)
         return np.clip(grey, -CLIP, CLIP)
 
     @cached_property
-    def detail(self) -> Map:
-        """The detail, (S, S), in grey levels."""
-        return detail(self.grey)
+    def half(self) -> "View":
+        """The same picture at half the side."""
+        size = (self.side // 2, self.side // 2)
+        return View(np.asarray(cv2.resize(self.grey, size, interpolation=cv2.INTER_AREA), np.uint8))
 
     @cached_property
-    def shown(self) -> Image:
-        """255 where the picture shows something, 0 in and beside large black areas, (S, S).
+    def detail(self) -> Map:
+        """What lies between the two widths of `BAND`, (S, S), in grey levels."""
+        levels = self.grey.astype(np.float32)
+        fine, coarse = (blurred(levels, width * self.side) for width in BAND)
+        return fine - coarse
+
+    @cached_property
+    def used(self) -> Image:
+        """1 where detail is compared: not where little is shown, and not in boxes and writing."""
+        shown = self.shown
+        strength = np.abs(self.detail)
+        # Of every fourth pixel and line: the median hardly changes, and takes long.
+        some = strength[::4, ::4][shown[::4, ::4]]
+        usual = float(np.median(some)) if some.size else 0.0
+        return (shown & (strength <= STRONG * max(usual, LEAST_DETAIL))).astype(np.uint8)
+
+    @property
+    def shown(self) -> NDArray[np.bool_]:
+        """Where the picture shows something: not in and beside large black areas, (S, S).
 
         Outside of lungs that were cut out, all pictures agree, and along the cut they may.
         """
-        darkest = int(np.percentile(self.grey, 1))
+        counts = np.bincount(self.grey.ravel(), minlength=256).cumsum()
+        darkest = int((counts <= 0.01 * self.grey.size).sum())
         black = (self.grey <= darkest + BLACK).astype(np.uint8)
         large, near = (max(3, round(self.side / part) | 1) for part in (28, 16))
         areas = cv2.morphologyEx(black, cv2.MORPH_OPEN, np.ones((large, large), np.uint8))
-        areas = cv2.dilate(areas, np.ones((near, near), np.uint8))
-        return np.where(areas > 0, 0, 255).astype(np.uint8)
+        return np.asarray(cv2.dilate(areas, np.ones((near, near), np.uint8))) == 0
 
 
-def detail(grey: Image) -> Map:
-    """What lies between the two widths of `BAND`."""
-    levels = grey.astype(np.float32)
-    fine, coarse = (cv2.GaussianBlur(levels, (0, 0), width * len(grey)) for width in BAND)
-    return fine - coarse
+def blurred(levels: Map, width: float) -> Map:
+    """By a Gaussian of a standard deviation in pixels, cut off at three of it."""
+    reach = round(6 * width) | 1
+    return np.asarray(cv2.GaussianBlur(levels, (reach, reach), width), np.float32)
 
 
 def align(first: View, second: View, start: Map, steps: int) -> Map:
@@ -122,21 +139,12 @@ def agreement(first: View, second: View, warp: Map) -> float:
     Returns:
         -1 to 1; 0 if too little is shown by both.
     """
-    side = first.side
-    size = (side, side)
+    size = (first.side, first.side)
     flags = cv2.WARP_INVERSE_MAP
-    moved = cv2.warpAffine(second.grey, warp, size, flags=cv2.INTER_LINEAR | flags)
-    shown = cv2.warpAffine(second.shown, warp, size, flags=cv2.INTER_NEAREST | flags)
-    # Not beside the edge either, where the detail is that of the edge.
-    reach = np.ones((2 * round(BAND[1] * side) + 1,) * 2, np.uint8)
-    use = ((cv2.erode(shown, reach) > 0) & (first.shown > 0)).astype(np.float32)
-    a, b = first.detail, detail(np.asarray(moved, np.uint8))
-    for part in (a, b):
-        # Of every fourth pixel and line: the median hardly changes, and takes long.
-        some = np.abs(part[::4, ::4])[use[::4, ::4] > 0]
-        usual = float(np.median(some)) if some.size else 0.0
-        use[np.abs(part) > STRONG * max(usual, LEAST_DETAIL)] = 0
-    a, b = a * use, b * use
+    used = cv2.warpAffine(second.used, warp, size, flags=cv2.INTER_NEAREST | flags)
+    use = (first.used & np.asarray(used, np.uint8)).astype(np.float32)
+    a = first.detail * use
+    b = cv2.warpAffine(second.detail, warp, size, flags=cv2.INTER_LINEAR | flags) * use
 
     area = windows(use)
     full = np.maximum(area, 1e-6)
@@ -152,6 +160,8 @@ def agreement(first: View, second: View, warp: Map) -> float:
 
 def windows(image: Map) -> Map:
     """Means over overlapping windows: (S, S) to (15, 15)."""
-    width = round(WINDOW * len(image))
-    means = np.asarray(cv2.boxFilter(image, -1, (width, width)), np.float32)
-    return means[width // 2 :: width // 2, width // 2 :: width // 2][:15, :15]
+    # A window is two by two squares of half its width.
+    count = round(2 / WINDOW)
+    squares = np.asarray(cv2.resize(image, (count, count), interpolation=cv2.INTER_AREA))
+    rows = squares[1:] + squares[:-1]
+    return np.asarray((rows[:, 1:] + rows[:, :-1]) / 4, np.float32)

@@ -60,7 +60,9 @@ CLAIM = (
     Item("26", "How the final model was selected", REPORTED, "“Model”: model selection"),
     Item("27", "Ensembles", REPORTED, "none: a single network"),
     Item("28", "Metrics of performance", REPORTED, "“Metrics” in the model card"),
-    Item("29", "Significance and uncertainty", REPORTED, "bootstrap over patients or groups"),
+    Item(
+        "29", "Significance and uncertainty", REPORTED, "bootstrap over patients or single images"
+    ),
     Item(
         "30",
         "Robustness, sensitivity analysis",

@@ -81,8 +81,8 @@ def independent_units(images: pd.DataFrame) -> str:
     """What the groups of the test images are: each is counted once in the intervals."""
     unknown = images.loc[images["split"] == "test", "patient"] == ""
     if unknown.all():
-        return "images or groups of copies"
-    return "patients or groups" if unknown.any() else "patients"
+        return "single images (patients unknown)"
+    return "patients or single images" if unknown.any() else "patients"
 
 
 def share(mask: pd.Series) -> str:

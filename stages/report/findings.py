@@ -42,7 +42,7 @@ PROBES = {
 }
 
 FEW = 10
-"""Patients or groups below which a subgroup is too small for a comparison."""
+"""Patients or single images below which a subgroup is too small for a comparison."""
 
 
 @dataclass(frozen=True)

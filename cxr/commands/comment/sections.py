@@ -133,7 +133,7 @@ def method_note(target: Run, change: Run, after: ConfigurationScores) -> str:
             f"only. Images: {differences}."
         )
     return (
-        f"Paired bootstrap over {after.groups['accuracy']} patients or groups, on the same "
+        f"Paired bootstrap over {after.groups['accuracy']} patients or single images, on the same "
         f"{len(change.test)} test images, at {after.confidence:.0%} confidence for each metric. "
         "The variation between seeds is not included."
     )

@@ -135,7 +135,7 @@ def to_comparison(group: list[Runs], groups: list[list[Runs]]) -> Comparison:
     patients = len({name for test in tests.values() for name in test["split_group"]})
     suffix = f" in {len(tests)} test sets" if len(tests) > 1 else ""
     dataset = dataset_name(group[0][0])
-    title = f"{dataset}: {images} test images of {patients} patients or groups{suffix}"
+    title = f"{dataset}: {images} test images of {patients} patients or single images{suffix}"
     notes = [*repeat_notes(configurations), *incomparable_notes(group, groups)]
     return Comparison(title, configurations, notes)
 

@@ -9,9 +9,9 @@ from cxr.plotting.display_names import display_name
 
 HOW_TO_READ = """\
 Intervals: {confidence:.0%}. Differences are paired: all configurations are scored on the same
-resamples of patients or groups. p is from the paired bootstrap, McNemar's p from the exact test on
-correctly classified images, both with Holm's correction. Significant: p below {level:g}. The best
-was selected on these test images, so its score is optimistic."""
+resamples of patients or single images. p is from the paired bootstrap, McNemar's p from the exact
+test on correctly classified images, both with Holm's correction. Significant: p below {level:g}.
+The best was selected on these test images, so its score is optimistic."""
 
 Leaderboards = list[tuple[Comparison, pd.DataFrame]]
 

@@ -25,9 +25,10 @@ def pool(runs: list[Run], settings: Evaluate) -> Json:
         runs: one for each fold.
 
     Returns:
-        `images`, `groups` (patients or groups), the pooled scores with their `interval`, those of
-        each `class`, the `confusion` matrix ({actual: {predicted: images}}), `fold` (a list of
-        scores), and `mean_over_folds` and `sd_over_folds` of each score. None where undefined.
+        `images`, `groups` (patients or single images), the pooled scores with their `interval`,
+        those of each `class`, the `confusion` matrix ({actual: {predicted: images}}), `fold` (a
+        list of scores), and `mean_over_folds` and `sd_over_folds` of each score. None where
+        undefined.
 
     Raises:
         UserError: if the folds do not have the same classes, or share test images.

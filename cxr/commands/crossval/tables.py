@@ -23,7 +23,8 @@ def print_tables(result: dict[str, Any]) -> None:
     console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
     for title, table in (
         (
-            f"{result['images']} images of {result['groups']} patients or groups, each tested once",
+            f"{result['images']} images of {result['groups']} patients or single images, "
+            "each tested once",
             scores,
         ),
         ("Classes", rate_table("", "class", result["class"], RATES, "support")),

@@ -77,6 +77,6 @@ def test_the_projects_files_are_found_from_any_folder_in_it(tmp_path: Path) -> N
     for folder in (tmp_path, tmp_path / "plots" / "evaluate"):
         printed = run("metrics", "overall", cwd=folder).stdout
         rows = [" ".join(line.split()) for line in printed.splitlines()]
-        assert rows[0] == "5 test images of 3 patients or groups"
+        assert rows[0] == "5 test images of 3 patients or single images"
         assert "accuracy 0.500 (0.250 to 0.750)" in rows
         assert "AUROC –" in rows

@@ -50,6 +50,12 @@ def test_a_copy_of_a_copy_is_no_member_of_the_group() -> None:
     assert middle["reason"].to_dict() == {"a": "near", "b": "kept", "c": "near"}
 
 
+def test_a_copy_of_two_images_that_are_kept_goes_to_the_better_one() -> None:
+    table = outcome(named("a", "b", "c"), ("a", "c", 0.8), ("b", "c", 0.9))
+    assert table["reason"].to_dict() == {"a": "kept", "b": "kept", "c": "near"}
+    assert table["of"].to_dict() == {"a": "", "b": "", "c": "a"}
+
+
 def kept(*rows: dict[str, object]) -> list[str]:
     """Which of two or three copies of each other are kept."""
     names = [str(row["image"]) for row in rows]
@@ -90,6 +96,17 @@ def test_a_conflict_is_of_the_pair_and_not_of_a_chain() -> None:
     ]
     table = outcome(rows, ("a", "b", 0.9), ("b", "c", 0.9), ("c", "d", 0.9))
     assert table["reason"].to_list() == ["kept", "near", "conflict", "conflict"]
+
+
+def test_an_image_that_is_kept_shares_no_group_with_a_conflict() -> None:
+    rows = [
+        {"image": "a", "target": "COVID"},
+        {"image": "b", "target": "COVID"},
+        {"image": "c", "target": "Normal"},
+    ]
+    table = outcome(rows, ("a", "b", 0.9), ("b", "c", 0.9))
+    assert table["reason"].to_list() == ["kept", "conflict", "conflict"]
+    assert table["duplicate_group"].to_list() == ["a", "b", "b"]
 
 
 def test_one_of_identical_files_of_one_label_is_always_kept() -> None:

@@ -25,6 +25,7 @@ def some_codes(count: int) -> list[str]:
 
 
 def test_pairs_are_those_of_bit_counting_across_blocks(monkeypatch) -> None:
+    monkeypatch.setattr(hamming, "STRIP", 8)
     monkeypatch.setattr(hamming, "BLOCK", 16)
     codes = some_codes(70)
     for distance in (0, 10, 32, 256):
@@ -35,9 +36,19 @@ def test_pairs_are_those_of_bit_counting_across_blocks(monkeypatch) -> None:
 def test_torch_finds_the_same_pairs_as_numpy(monkeypatch) -> None:
     codes = some_codes(70)
     expected = hamming.near_pairs(codes, 32)
-    monkeypatch.setattr(hamming, "device", lambda count: "cpu")
+    on_device = hamming.near_on_device
+    monkeypatch.setattr(hamming, "use_gpu", lambda count: True)
+    monkeypatch.setattr(hamming, "near_on_device", lambda *args: on_device(*args[:3], "cpu"))
+    monkeypatch.setattr(hamming, "GPU_BLOCK", 16)
     assert len(expected)
     assert (hamming.near_pairs(codes, 32) == expected).all()
+
+
+def test_a_picture_and_its_negative_are_far_apart() -> None:
+    """All of their 256 bits differ, which is more than a byte holds."""
+    codes = ["0f" * 32, "f0" * 32]
+    assert hamming.near_pairs(codes, 255).tolist() == []
+    assert hamming.near_pairs(codes, 256).tolist() == [[0, 1, 256]]
 
 
 def test_pairs_across_two_lists_leave_out_the_image_itself() -> None:

@@ -80,6 +80,23 @@ def test_lungs_that_were_cut_out_agree_by_what_they_show_alone(
     assert [pair for pair, kind in pairs.items() if kind == "exposure"] == [("03.png", "copy.png")]
 
 
+def texture(detail: int) -> np.ndarray:
+    """A pattern that is always the same, with fine detail of its own: uint8 (192, 192)."""
+    coarse = np.random.default_rng(0).integers(58, 198, (20, 20)).astype(np.float32)
+    fine = np.random.default_rng(detail).integers(-50, 51, (96, 96)).astype(np.float32)
+    both = cv2.resize(coarse, (192, 192), interpolation=cv2.INTER_CUBIC) + cv2.resize(
+        fine, (192, 192)
+    )
+    return both.clip(0, 255).astype(np.uint8)
+
+
+def test_pictures_whose_thumbnails_agree_are_no_copies_if_their_detail_differs(
+    tmp_path: Path,
+) -> None:
+    images = {"a.png": texture(1), "b.png": texture(2), "c.png": texture(1) // 2 + 40}
+    assert found(tmp_path, images) == {("a.png", "c.png"): "exposure"}
+
+
 def boxes(image: np.ndarray) -> np.ndarray:
     high, wide = image.shape
     marked = image.copy()

@@ -123,9 +123,9 @@ def test_each_data_set_has_a_comparison_of_its_own():
         ]
     )
     assert [comparison.title for comparison in found] == [
-        "covid19_image: 60 test images of 30 patients or groups",
-        "folder mine: 60 test images of 30 patients or groups",
-        "phantom: 60 test images of 30 patients or groups",
+        "covid19_image: 60 test images of 30 patients or single images",
+        "folder mine: 60 test images of 30 patients or single images",
+        "phantom: 60 test images of 30 patients or single images",
     ]
     assert not [note for comparison in found for note in comparison.notes if "other images" in note]
 
@@ -139,7 +139,9 @@ def test_a_configuration_that_lacks_a_fold_is_pointed_out():
         ]
     )
     assert any("densenet121 was tested on 1 of 2 test sets" in note for note in comparison.notes)
-    assert comparison.title.endswith("120 test images of 60 patients or groups in 2 test sets")
+    assert comparison.title.endswith(
+        "120 test images of 60 patients or single images in 2 test sets"
+    )
 
 
 @pytest.mark.parametrize("column", ["image", "target", "sha256"])
