@@ -93,7 +93,9 @@ def serve(name: str, size: int, batch_size: int, portable: bool) -> None:
     from stages.train.trainer import choose_precision
 
     architecture = params.architectures[name]
-    model = build_network(architecture.timm, 4, architecture.drop_rate, size).train()
+    model = build_network(
+        *(architecture.timm, 4, architecture.drop_rate, size), params.training().head
+    ).train()
     model = model.to(memory_format=torch.channels_last)
     precision = choose_precision(params.train.precision, portable, model, torch.device("cpu"))
     torch.use_deterministic_algorithms(True)

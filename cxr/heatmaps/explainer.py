@@ -1,5 +1,7 @@
 """Class activation maps by pytorch-grad-cam, for batches of images."""
 
+import math
+from collections.abc import Callable
 from copy import deepcopy
 
 import numpy as np
@@ -13,6 +15,7 @@ from torch.utils.hooks import RemovableHandle
 
 from cxr.models.classifier import Classifier
 from cxr.models.devices import default_device
+from cxr.models.pyramid import interpolation
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import nearest
 
@@ -72,6 +75,8 @@ class Explainer:
         target = model.get_submodule(layer) if layer else model.entry
         # Not used as a context manager, because that would suppress an IndexError.
         self.cam = METHODS[method](model, target_layers=[target])
+        # The library would enlarge maps as if cell i lay between pixels, see `enlarge_to`.
+        self.cam.get_target_width_height = lambda _: None
 
     def __call__(self, images: Images, classes: NDArray[np.int64]) -> Maps:
         """Explain one class in each image.
@@ -92,24 +97,55 @@ class Explainer:
         if not self.uses_whole_network:
             inputs = last_feature_map(self.classifier, inputs)
         targets = [ClassifierOutputTarget(int(index)) for index in classes]
-        maps = self.cam(inputs.requires_grad_(), targets)
-        size = (info.size, info.size)
-        maps = scale_cam_image(scale_cam_image(maps, size)) if maps.shape[1:] != size else maps
+        maps = enlarge_to(info.size, self.cam(inputs.requires_grad_(), targets))
         if not np.isfinite(maps).all():
             raise UserError(
                 f"the heatmaps of {info.architecture} are NaN or infinite, because its training "
                 "diverged: decrease its learning rate (params.yaml: architectures) and train it "
                 "again."
             )
-        return np.asarray(maps, np.float32)
+        return maps
+
+
+def enlarge_to(size: int, maps: Maps) -> Maps:
+    """Interpolate maps linearly to the size of the image, and scale each to 0 to 1.
+
+    Cell i lies at pixel i * stride, as in all networks whose convolutions pad both sides. The usual
+    interpolation assumes that it lies half a stride further right and down.
+
+    Args:
+        maps: (N, h, w).
+
+    Returns:
+        float32 (N, size, size).
+    """
+    height, width = maps.shape[1:]
+    rows, columns = (
+        interpolation(cells, size, stride_of(cells, size)).numpy() for cells in (height, width)
+    )
+    return np.asarray(scale_cam_image(rows @ maps @ columns.T), np.float32)
+
+
+def stride_of(cells: int, size: int) -> float:
+    """Return the distance between neighbouring cells, in pixels.
+
+    It is a power of two where the map has as many cells as padded convolutions give, also if the
+    size is no multiple of it.
+    """
+    power = 2 ** round(math.log2(size / cells))
+    return power if math.ceil(size / power) == cells else size / cells
 
 
 def explain_rows(
-    explain: Explainer, pixels: Images, rows: NDArray[np.int64], classes: NDArray[np.int64]
+    explain: Callable[..., Maps],
+    pixels: Images,
+    rows: NDArray[np.int64],
+    classes: NDArray[np.int64],
 ) -> Maps:
     """Explain a few images of the pixel array, in batches.
 
     Args:
+        explain: an `Explainer`.
         pixels: uint8 (M, S, S), may be memory-mapped.
         rows: (N,), which images.
         classes: (N,), index of the class to explain in each image.

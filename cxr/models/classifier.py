@@ -38,7 +38,9 @@ class Classifier:
     @classmethod
     def build(cls, info: ModelInfo, drop_rate: float = 0.0) -> "Classifier":
         """Build the network that `info` describes, with random weights."""
-        return cls(build_network(info.timm, len(info.classes), drop_rate, info.size), info)
+        return cls(
+            build_network(info.timm, len(info.classes), drop_rate, info.size, info.head), info
+        )
 
     @classmethod
     def load(cls, folder: Path) -> "Classifier":
@@ -110,16 +112,21 @@ class Classifier:
     def logits_and_features(
         self, images: Images, rows: Rows | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the logits and the inputs of the network's last layer.
+        """Return the logits and the inputs of the network's last layer, its features.
+
+        A pyramid classifies each cell: there the features are the mean over the cells.
 
         Returns:
             float32 (N, classes) and (N, features).
         """
         features: list[Tensor] = []
+
+        def collect(_: nn.Module, inputs: tuple[Tensor]) -> None:
+            of_cells = self.info.head == "pyramid"
+            features.append((inputs[0].mean((1, 2)) if of_cells else inputs[0].flatten(1)).float())
+
         head: nn.Module = self.network.get_classifier()  # type: ignore[operator]
-        handle = head.register_forward_pre_hook(
-            lambda _, inputs: features.append(inputs[0].flatten(1).float())
-        )
+        handle = head.register_forward_pre_hook(collect)
         try:
             logits = self.logits(images, rows)
         finally:

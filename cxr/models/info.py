@@ -21,6 +21,7 @@ class ModelInfo:
         classes: class names, in the order of the outputs.
         size: side length in pixels of the square, one-channel input.
         mean, std: for normalization, as fractions of white (0 to 1).
+        head: what classifies the features: pooled or pyramid, see `build_network`.
         weights: the initial weights of training: scratch, an ImageNet tag, or a file with its hash.
         precision: fp32 or bf16, in training; inference is always in fp32.
         temperature: divisor of the logits before the softmax (Guo et al. 2017).
@@ -36,6 +37,7 @@ class ModelInfo:
     size: int
     mean: float
     std: float
+    head: str = "pooled"
     weights: str = "scratch"
     precision: str = "fp32"
     temperature: float = 1.0

@@ -6,12 +6,17 @@ import timm
 from torch import nn
 
 import cxr.models.simple_cnn  # noqa: F401  (registers the network with timm)
+from cxr.models.pyramid import FeaturePyramid
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import nearest
 
 
 def build_network(
-    name: str, classes: int, drop_rate: float = 0.0, size: int | None = None
+    name: str,
+    classes: int,
+    drop_rate: float = 0.0,
+    size: int | None = None,
+    head: str = "pooled",
 ) -> nn.Module:
     """Build a timm network with one input channel and random weights.
 
@@ -20,9 +25,10 @@ def build_network(
         classes: number of outputs.
         drop_rate: dropout before the classifier.
         size: side length of its input in pixels, for networks that are built for a fixed size.
+        head: pooled (the network's own last layers) or pyramid (see `FeaturePyramid`).
 
     Raises:
-        UserError: if timm has no network of this name.
+        UserError: if timm has no network of this name, or it has no feature pyramid.
     """
     if not timm.is_model(name):
         raise UserError(
@@ -32,12 +38,14 @@ def build_network(
     network: nn.Module = timm.create_model(
         name, in_chans=1, num_classes=classes, drop_rate=drop_rate, **size_options(name, size)
     )
-    head = network.get_classifier()  # type: ignore[operator]
-    if isinstance(head, nn.Linear):
+    if head == "pyramid":
+        network = FeaturePyramid(network, classes, drop_rate)
+    classifier = network.get_classifier()  # type: ignore[operator]
+    if isinstance(classifier, nn.Linear):
         # As in torchvision's MobileNets. timm initializes those for 1,000 classes, which gives an
         # initial loss of 10 with three.
-        nn.init.normal_(head.weight, std=0.01)
-        nn.init.zeros_(head.bias)
+        nn.init.normal_(classifier.weight, std=0.01)
+        nn.init.zeros_(classifier.bias)
     return network
 
 

@@ -12,7 +12,11 @@ from torch import Tensor, nn
 
 
 class SimpleCnn(nn.Module):
-    """Four blocks of convolution, batch norm, ReLU and max-pooling; a dense layer with dropout."""
+    """Four blocks of convolution, batch norm, ReLU and max-pooling; a dense layer with dropout.
+
+    Attributes:
+        feature_info: for timm, stride and channels of each block's output.
+    """
 
     def __init__(
         self,
@@ -32,14 +36,19 @@ class SimpleCnn(nn.Module):
                 nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
                 nn.BatchNorm2d(outputs),
                 nn.ReLU(),
-                nn.MaxPool2d(2),
+                # Padded, so that cells stay where they are in the image.
+                nn.MaxPool2d(3, stride=2, padding=1),
             )
             for inputs, outputs in zip((in_chans, *widths), widths, strict=False)
         ]
         self.features = nn.Sequential(*blocks)
+        self.feature_info = [
+            {"module": f"features.{index}", "reduction": 2 ** (index + 1), "num_chs": width}
+            for index, width in enumerate(widths)
+        ]
         self.global_pool = SelectAdaptivePool2d(pool_type="avg", flatten=True)
         self.dense = nn.Sequential(nn.Linear(widths[-1], hidden), nn.ReLU(), nn.Dropout(drop_rate))
-        self.classifier = nn.Linear(hidden, num_classes)
+        self.classifier: nn.Module = nn.Linear(hidden, num_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 # He et al. 2015.
@@ -61,10 +70,27 @@ class SimpleCnn(nn.Module):
         features: Tensor = self.features(x)
         return features
 
+    def forward_intermediates(
+        self, x: Tensor, indices: list[int], intermediates_only: bool = True
+    ) -> list[Tensor]:
+        """Return the outputs of some blocks, as timm's networks do."""
+        outputs: list[Tensor] = []
+        for block in self.features:
+            x = block(x)
+            outputs.append(x)
+        return [outputs[index] for index in indices]
+
+    def prune_intermediate_layers(self, indices: list[int], prune_head: bool = True) -> list[int]:
+        """Remove what comes after the last block; called where blocks' outputs are used."""
+        self.dense = nn.Sequential()
+        self.classifier = nn.Sequential()
+        return indices
+
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """Features to logits (N, num_classes), or to the dense layer's output (N, 128)."""
         hidden: Tensor = self.dense(self.global_pool(x))
-        return hidden if pre_logits else self.classifier(hidden)
+        logits: Tensor = self.classifier(hidden)
+        return hidden if pre_logits else logits
 
     def forward(self, x: Tensor) -> Tensor:
         return self.forward_head(self.forward_features(x))

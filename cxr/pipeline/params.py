@@ -105,6 +105,7 @@ class Augment(Settings):
 
 class Recipe(Settings):
     weights: str
+    head: Literal["pooled", "pyramid"]
     epochs: Positive
     # Batch normalization needs more than one image.
     batch_size: Annotated[int, Field(ge=2)]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxr.heatmaps.belief import believe
+from cxr.heatmaps.belief import believe, identify
 from cxr.heatmaps.explainer import Explainer, explain_rows
 from cxr.heatmaps.plots import draw_class_sheets, draw_novel_sheet
 from cxr.models.classifier import Classifier
@@ -86,9 +86,8 @@ def main() -> None:
     write_json(
         files.details,
         {
-            "layer": explain.layer,
+            **identify(explain, settings.method, files.model),
             "feature_map": f"{explain.height} x {explain.width}",
-            "method": settings.method,
             **summaries,
             "novel": {"unusable": unusable} | summarize(measured["novel"], params.evaluate),
         },

@@ -45,6 +45,8 @@ def summary(images: pd.DataFrame, status: pd.Series) -> dict[str, Any]:
 def headline(flow: dict[str, int], leaks: dict[str, int], without_patient: int) -> dict[str, int]:
     """The numbers of metrics/data.json: the same keys for every data set.
 
+    The images are the sum of those with a status (`unusable` to `set_aside`) and of the splits.
+
     Args:
         flow: number of images `found`, and by status.
         leaks: number of pairs by kind.
@@ -54,8 +56,11 @@ def headline(flow: dict[str, int], leaks: dict[str, int], without_patient: int) 
     return {
         "images": flow["found"],
         "unusable": flow["unusable"],
+        "unlabelled": flow["unlabelled"],
+        "excluded": flow["excluded"],
         "duplicates": flow["duplicate"],
         "conflicts": flow["conflict"],
+        "set_aside": flow["set_aside"],
         **{split: flow[split] for split in SPLITS},
         "without_patient": without_patient,
         "leaks": sum(leaks.values()),

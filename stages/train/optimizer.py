@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from cxr.models.pyramid import FeaturePyramid
 from cxr.pipeline.params import Training
 
 
@@ -87,10 +88,15 @@ def lr_factor(step: int, warmup: int, total: int) -> float:
 
 
 def freeze_backbone(model: nn.Module, frozen: bool) -> None:
-    """Make only the last layer trainable, or the whole network.
+    """Make only the last layer (or the feature pyramid) trainable, or the whole network.
 
     A frozen backbone also keeps its batch-norm statistics and has no dropout.
     """
+    if isinstance(model, FeaturePyramid):
+        model.train()
+        model.backbone.train(not frozen)
+        model.backbone.requires_grad_(not frozen)
+        return
     model.train(not frozen)
     model.requires_grad_(not frozen)
     head: nn.Module = model.get_classifier()  # type: ignore[operator]

@@ -47,7 +47,10 @@ def build_setup(params: Params, pixels_path: Path, split_path: Path) -> Training
 
     torch.manual_seed(settings.seed)
     prepare = params.prepare.model_dump(exclude={"image_size", "backend"})
-    info = ModelInfo(params.model, architecture.timm, classes, size, mean, std, prepare=prepare)
+    info = ModelInfo(
+        *(params.model, architecture.timm, classes, size, mean, std, settings.head),
+        prepare=prepare,
+    )
     classifier = Classifier.build(info, architecture.drop_rate)
     try:
         load_initial_weights(classifier, settings.weights)

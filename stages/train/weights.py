@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from cxr.models.classifier import Classifier
 from cxr.models.info import ModelInfo
-from cxr.models.networks import size_options
+from cxr.models.networks import build_network, size_options
+from cxr.models.pyramid import FeaturePyramid
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import sha256
 from stages.train.convert_weights import (
@@ -65,13 +66,18 @@ def load_initial_weights(classifier: Classifier, weights: str) -> None:
     """
     if weights == "scratch":
         return
-    network, info = classifier.network, classifier.info
+    info = classifier.info
     if weights == "imagenet":
         pretrained = imagenet_weights(info)
     elif weights.startswith(HUB):
         pretrained = hub_weights(weights)
     else:
         pretrained = read_weights(Path(weights))
+    network = classifier.network
+    own_pyramid = pretrained.info is not None and pretrained.info.head == "pyramid"
+    if isinstance(network, FeaturePyramid) and not own_pyramid:
+        # Weights for the whole timm network, which is checked against them.
+        network = build_network(info.timm, len(info.classes), size=info.size)
     state = fit_names(pretrained.state, network)
     if pretrained.info is not None:
         mean, std = pretrained.info.mean, pretrained.info.std
@@ -85,6 +91,9 @@ def load_initial_weights(classifier: Classifier, weights: str) -> None:
     else:
         mean, std = info.mean, info.std
     load_matching(network, state, pretrained.origin, info.timm)
+    if network is not classifier.network:
+        backbone: nn.Module = classifier.network.backbone  # type: ignore[assignment]
+        backbone.load_state_dict(network.state_dict(), strict=False)
     classifier.info = replace(info, mean=mean, std=std, weights=pretrained.origin)
 
 

@@ -12,7 +12,13 @@ from cxr.models.ood import OodDetector
 from cxr.pipeline import tables
 
 
-def fit(folder: Path, steps: int = 8, temperature: float = 1.0, batch: int | None = None) -> Path:
+def fit(
+    folder: Path,
+    steps: int = 8,
+    temperature: float = 1.0,
+    batch: int | None = None,
+    head: str = "pooled",
+) -> Path:
     """Train the small network on `folder`/pixels.npy and split.csv; write `folder`/model."""
     torch.manual_seed(0)
     torch.set_num_threads(1)
@@ -20,7 +26,7 @@ def fit(folder: Path, steps: int = 8, temperature: float = 1.0, batch: int | Non
     split = tables.read(folder / "split.csv", tables.Split)
     classes = sorted(set(split["target"]))
     info = ModelInfo(
-        *("simple_cnn", "simple_cnn", classes, pixels.shape[1], 0.4, 0.15),
+        *("simple_cnn", "simple_cnn", classes, pixels.shape[1], 0.4, 0.15, head),
         temperature=temperature,
         validation_probs={name: [0.3, 0.6] for name in classes},
         prepare={

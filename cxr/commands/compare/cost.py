@@ -23,15 +23,16 @@ class Cost:
     multiply_adds: int
 
 
-def model_cost(timm: str, classes: int, size: int) -> Cost:
+def model_cost(timm: str, classes: int, size: int, head: str) -> Cost:
     """Count the parameters and operations of a network without computing anything.
 
     Args:
         timm: the timm library's name for it.
         size: side length of the input in pixels.
+        head: pooled or pyramid, see `build_network`.
     """
     with torch.device("meta"), torch.inference_mode():
-        network = build_network(timm, classes, size=size).eval()
+        network = build_network(timm, classes, size=size, head=head).eval()
         with FlopCounterMode(display=False) as counter:
             network(torch.empty(1, 1, size, size))
     return Cost(

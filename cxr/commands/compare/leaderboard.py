@@ -80,7 +80,10 @@ def cost_columns(configuration: Configuration) -> dict[str, Any]:
     """The cost of the configuration's network."""
     classes = len(configuration.runs[0].classes)
     settings = configuration.settings
-    return vars(model_cost(settings["architecture.timm"], classes, settings["prepare.image_size"]))
+    # Runs of older revisions have no such setting.
+    head = settings.get("recipe.head", "pooled")
+    timm, size = settings["architecture.timm"], settings["prepare.image_size"]
+    return vars(model_cost(timm, classes, size, head))
 
 
 def score_columns(

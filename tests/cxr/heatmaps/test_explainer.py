@@ -1,3 +1,4 @@
+import math
 import re
 
 import numpy as np
@@ -7,7 +8,7 @@ from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
 from cxr.heatmaps import explainer
-from cxr.heatmaps.explainer import METHODS, Explainer, explain_rows, feature_layer
+from cxr.heatmaps.explainer import METHODS, Explainer, enlarge_to, explain_rows, feature_layer
 from cxr.models.classifier import Classifier
 from cxr.models.info import ModelInfo
 from cxr.pipeline.errors import UserError
@@ -21,7 +22,7 @@ LAYERS = {
     "efficientnet_b0": "bn2",
     "mobilenetv2_100": "bn2",
     "mobilenetv3_large_100": "blocks.6",
-    "simple_cnn": "features",
+    "simple_cnn": "features.3",
 }
 SIZE = 64
 ROWS = np.array([5, 0, 3, 1, 2])
@@ -49,8 +50,9 @@ def ours(classifier, method="GradCAM", layer=""):
 def on_the_whole_network(classifier, layer, method=GradCAM):
     network = classifier.network.eval()
     cam = method(network, target_layers=[network.get_submodule(layer)])
+    cam.get_target_width_height = lambda _: None
     goals = [ClassifierOutputTarget(int(number)) for number in CLASSES]
-    return cam(classifier.to_input(images()[ROWS]), goals)
+    return enlarge_to(SIZE, cam(classifier.to_input(images()[ROWS]), goals))
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -72,6 +74,17 @@ def test_every_method_gives_the_maps_of_the_library(method):
     expected = on_the_whole_network(classifier, "blocks.6", METHODS[method])
     assert expected.any()
     assert ours(classifier, method) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize(("size", "stride"), [(80, 8), (80, 32), (72, 16)])
+def test_a_cell_is_shown_at_its_place_in_the_image(size, stride):
+    """The centre of cell i is pixel i * stride, also where the last cell is cut off."""
+    maps = np.zeros((1, math.ceil(size / stride), math.ceil(size / stride)), np.float32)
+    maps[0, 1, 2] = 1
+    large = enlarge_to(size, maps)
+    assert np.unravel_index(large.argmax(), large.shape) == (0, stride, 2 * stride)
+    assert large.max() == pytest.approx(1)
+    assert large[0, stride + stride // 2, 2 * stride] == pytest.approx(0.5)
 
 
 def test_maps_do_not_depend_on_the_batches(monkeypatch):

@@ -30,11 +30,12 @@ def small_classifier(**info) -> Classifier:
     )
 
 
+@pytest.mark.parametrize("head", ["pooled", "pyramid"])
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_each_architecture_takes_a_training_step_and_is_loaded_unchanged(name, tmp_path):
+def test_each_architecture_takes_a_training_step_and_is_loaded_unchanged(name, head, tmp_path):
     torch.manual_seed(0)
     info = ModelInfo(
-        *(name, ARCHITECTURES[name]["timm"], CLASSES, 32, 0.5, 0.25),
+        *(name, ARCHITECTURES[name]["timm"], CLASSES, 32, 0.5, 0.25, head),
         validation_probs={"COVID": [0.3, 0.9]},
     )
     classifier = Classifier.build(info, drop_rate=0.1)
@@ -61,6 +62,10 @@ def test_each_architecture_takes_a_training_step_and_is_loaded_unchanged(name, t
     # For evaluate: the last layer turns the features into the logits.
     logits, features = loaded.logits_and_features(pixels, rows)
     assert np.array_equal(logits, expected)
+    if head == "pyramid":
+        # There it does so for each cell; the features are the mean over the cells.
+        assert features.shape == (3, 128)
+        return
     recomputed = loaded.network.get_classifier()(torch.from_numpy(features)).detach().numpy()
     assert np.allclose(recomputed, expected, atol=1e-5)
 

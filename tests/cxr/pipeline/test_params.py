@@ -47,7 +47,7 @@ def test_every_setting_is_explained_by_a_comment_above() -> None:
         ({"inbox": ""}, ["inbox"]),
         ({"dataset": None, "datset": "phantom"}, ["datset", "unknown key", "'dataset'"]),
         ({"recipes__scratch__lr": float("inf")}, ["recipes.scratch.lr", "finite"]),
-        ({"recipes__scratch__freeze_epochs": 99}, ["recipes.scratch.freeze_epochs", "epochs (8)"]),
+        ({"recipes__scratch__freeze_epochs": 99}, ["recipes.scratch.freeze_epochs", "epochs (16)"]),
         ({"recipes__finetune__patience": 3}, ["recipes.finetune.patience", "monitor"]),
     ],
 )
@@ -64,10 +64,12 @@ def test_a_mistake_is_one_line_that_names_the_key(
 
 def test_a_network_changes_the_rate_and_from_scratch_the_epochs(tmp_path: Path) -> None:
     load_with = lambda **changes: load(changed(tmp_path, **changes)).training()  # noqa: E731
-    plain, slow = load_with(), load_with(model="efficientnet_b0")
-    assert (slow.lr, slow.epochs) == (plain.lr / 2, plain.epochs * 2)
+    slow = {"model": "efficientnet_tiny", "architectures__efficientnet_tiny__lr_factor": 0.5}
+    plain, changed_by_network = load_with(), load_with(**slow)
+    assert changed_by_network.lr == plain.lr / 2
+    assert changed_by_network.epochs == plain.epochs * 3
     recipe = load(ROOT / "params.yaml").recipes["finetune"]
-    tuned = load_with(model="efficientnet_b0", recipe="finetune")
+    tuned = load_with(**slow, recipe="finetune")
     assert (tuned.lr, tuned.epochs) == (recipe.lr / 2, recipe.epochs)
 
 

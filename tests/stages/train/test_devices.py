@@ -21,6 +21,7 @@ def test_two_processes_agree_with_one(train, small, tmp_path):
         "model": "batch_free",
         "lr": 0.005,
         "architecture": BATCH_FREE,
+        "head": "pooled",
     }
     single = train("single", **settings)
     two = tmp_path / "two"

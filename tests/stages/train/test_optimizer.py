@@ -4,7 +4,7 @@ from torch import nn
 
 from cxr.models.networks import build_network
 from cxr.pipeline.params import load
-from stages.train.optimizer import build_optimizer, lr_factor
+from stages.train.optimizer import build_optimizer, freeze_backbone, lr_factor
 from tests.helpers.training import PARAMS
 
 
@@ -61,3 +61,15 @@ def test_lamb_moves_each_layer_by_a_fixed_share_of_its_weights() -> None:
             share = (new.detach() - old).norm() / old.norm()
             # The step and the sums are in float32.
             assert share == pytest.approx(0.1, rel=1e-5)
+
+
+def test_a_frozen_backbone_leaves_the_pyramid_trainable() -> None:
+    network = build_network("simple_cnn", 3, head="pyramid")
+    freeze_backbone(network, True)
+    trainable = {name.split(".")[0] for name, p in network.named_parameters() if p.requires_grad}
+    assert trainable == {"laterals", "mix", "classifier"}
+    assert not network.backbone.training
+    assert network.mix.training
+    freeze_backbone(network, False)
+    assert all(weights.requires_grad for weights in network.parameters())
+    assert network.backbone.training

@@ -18,6 +18,7 @@ from tests.helpers.training import BATCH_FREE, OFF, contents, curve
 torch.set_num_threads(1)
 
 PLAIN = {
+    "head": "pooled",
     "augment": OFF,
     "imbalance": "none",
     "optimizer": "sgd",
@@ -150,7 +151,7 @@ def test_the_whole_recipe_repeats_to_the_bit_with_any_number_of_workers(train, s
 
 def test_a_transformer_is_built_for_the_size_of_the_images(train):
     architecture = {"timm": "vit_tiny_patch16_224", "drop_rate": 0.0}
-    folder = train(model="vit", architecture=architecture, epochs=1)
+    folder = train(model="vit", architecture=architecture, epochs=1, head="pooled")
     classifier = Classifier.load(folder / "model")
     assert (classifier.info.timm, classifier.info.size) == ("vit_tiny_patch16_224", 32)
     assert classifier.network.pos_embed.shape == (1, 5, 192)

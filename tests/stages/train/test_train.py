@@ -97,7 +97,7 @@ def test_test_images_are_not_looked_at(train, small, tmp_path):
 
 
 def test_a_frozen_backbone_keeps_its_weights_and_statistics(train):
-    folder = train(model="mobilenetv2", epochs=1, batch_size=36, freeze_epochs=1)
+    folder = train(model="mobilenetv2", epochs=1, batch_size=36, freeze_epochs=1, head="pooled")
     torch.manual_seed(0)
     before = build_network("mobilenetv2_100", 3).state_dict()
     after = load_file(folder / "model/model.safetensors")
@@ -107,13 +107,12 @@ def test_a_frozen_backbone_keeps_its_weights_and_statistics(train):
 
 @pytest.mark.parametrize("freeze_epochs", [1, 2])
 def test_a_backbone_is_trained_after_the_frozen_epochs(train, freeze_epochs):
-    folder = train(epochs=2, freeze_epochs=freeze_epochs, monitor="auroc", lr=0.003)
-    first, second = curve(folder, "val/auroc")
-    assert second > first, "the second epoch must be the best"
+    folder = train(epochs=2, freeze_epochs=freeze_epochs, monitor="last")
     after = load_file(folder / "model/model.safetensors")
     torch.manual_seed(0)
-    before = build_network("simple_cnn", 3, 0.5).state_dict()
-    frozen = torch.equal(after["features.0.0.weight"], before["features.0.0.weight"])
+    before = build_network("simple_cnn", 3, 0.5, head="pyramid").state_dict()
+    stem = "backbone.features.0.0.weight"
+    frozen = torch.equal(after[stem], before[stem])
     assert frozen == (freeze_epochs == 2)
     assert not torch.equal(after["classifier.weight"], before["classifier.weight"])
 

@@ -70,7 +70,7 @@ def test_settings_of_a_recipe_are_named_only_if_the_recipe_does_not_decide_them(
     short = {"recipes.scratch.epochs": 3}
     assert named(run("a"), run("b", recipe="finetune"), run("c", **short)) == [
         {
-            "recipe=scratch, epochs=8": ["a"],
+            "recipe=scratch, epochs=16": ["a"],
             "recipe=finetune, epochs=30": ["b"],
             "recipe=scratch, epochs=3": ["c"],
         }

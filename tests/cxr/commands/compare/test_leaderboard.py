@@ -92,7 +92,7 @@ def test_one_configuration_alone_is_compared_with_nothing():
 def test_costs_are_those_that_are_published():
     # He et al. 2016: 1.8e9 multiply-adds. One input channel instead of three saves two thirds of
     # the first layer, 7 x 7 x 64 weights applied 112 x 112 times.
-    found = model_cost("resnet18", 1000, 224)
+    found = model_cost("resnet18", 1000, 224, "pooled")
     assert found.multiply_adds == pytest.approx(1.814e9 - 2 * 49 * 64 * 112**2, rel=2e-3)
     assert found.parameters == 11_689_512 - 2 * 49 * 64
     # Batch norm's statistics are kept too: 4800 means and variances each, 20 counts.

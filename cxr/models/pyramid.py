@@ -1,0 +1,159 @@
+"""A feature pyramid in place of a network's own last layer, for heatmaps of a higher resolution.
+
+The last map of a usual network has 3 x 3 cells for an image of 80 pixels, each of which has seen
+the whole image, so a class activation map cannot say where the disease is. Here the classifier
+sees a map of 1/8 of the image's size, as in PYLON (Preechakul et al. 2022, "Improved image
+classification explainability with high-accuracy heatmaps"), and no cell has seen the whole image.
+"""
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cxr.pipeline.errors import UserError
+
+STRIDES = (8, 16)
+"""The image's size divided by that of each map. A cell of 1/32 has seen the whole image: with it,
+evidence appears anywhere (docs/heatmaps.md)."""
+WIDTH = 128
+"""Channels of the pyramid's maps."""
+SHARPNESS = 4.0
+"""Of the pooling: 0 is the mean over all cells, infinity the maximum."""
+
+
+class FeaturePyramid(nn.Module):
+    """A timm network whose classifier sees each cell of a feature pyramid.
+
+    Maps of 1/8 and 1/16 of the image's size are brought to the same number of channels, and added
+    (Lin et al. 2017, "Feature pyramid networks"). Each cell of the sum is classified, and the
+    logits are pooled by log-sum-exp, a maximum that all cells take part in (Pinheiro and Collobert
+    2015, "From image-level to pixel-level labeling").
+
+    Attributes:
+        backbone: the timm network up to its last map of 1/16.
+        num_features: channels of the map that is classified.
+    """
+
+    def __init__(self, backbone: nn.Module, classes: int, drop_rate: float = 0.0) -> None:
+        """Raise a UserError if the network has no maps of these sizes."""
+        super().__init__()
+        levels = pyramid_levels(backbone)
+        backbone.prune_intermediate_layers(list(levels), prune_head=True)  # type: ignore[operator]
+        self.backbone = backbone
+        self.indices = list(levels)
+        self.num_features = WIDTH
+        self.laterals = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(channels, WIDTH, 1, bias=False), nn.BatchNorm2d(WIDTH))
+            for channels in levels.values()
+        )
+        self.mix = nn.Sequential(
+            nn.ReLU(),
+            nn.Conv2d(WIDTH, WIDTH, 3, padding=1, bias=False),
+            nn.BatchNorm2d(WIDTH),
+            nn.ReLU(),
+        )
+        self.dropout = nn.Dropout(drop_rate)
+        self.classifier = nn.Linear(WIDTH, classes)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, 128, H/8, W/8)."""
+        maps = self.backbone.forward_intermediates(  # type: ignore[operator]
+            x, indices=self.indices, intermediates_only=True
+        )
+        fine, coarse = (layer(each) for layer, each in zip(self.laterals, maps, strict=True))
+        mixed: Tensor = self.mix(fine + enlarge(coarse, fine.shape[2:]))
+        return mixed
+
+    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
+        """The map to logits (N, classes), or to the mean of its cells (N, 128)."""
+        if pre_logits:
+            return x.mean((2, 3))
+        # In fp32 also where training is in bf16, whose three digits are too few for the exponents.
+        logits = self.classifier(self.dropout(x.permute(0, 2, 3, 1))).float().flatten(1, 2)
+        pooled = torch.logsumexp(SHARPNESS * logits, 1) - math.log(logits.shape[1])
+        return pooled / SHARPNESS
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.forward_head(self.forward_features(x))
+
+    def get_classifier(self) -> nn.Module:
+        """Return the last layer."""
+        return self.classifier
+
+    def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
+        """Group the backbone's parameters into layers for timm; the rest is the last layer."""
+        groups: dict[str, Any] = self.backbone.group_matcher(coarse)  # type: ignore[operator]
+        return {
+            name: inside_backbone(patterns)
+            if isinstance(patterns, str)
+            else [(inside_backbone(pattern), order) for pattern, order in patterns]
+            for name, patterns in groups.items()
+        }
+
+
+def inside_backbone(pattern: str) -> str:
+    """Change a regular expression for names of the backbone to one for names of the pyramid."""
+    return rf"^backbone\.(?:{pattern.replace('^', '')})"
+
+
+def pyramid_levels(network: nn.Module) -> dict[int, int]:
+    """Return the index among timm's intermediate maps, and the channels, of each stride.
+
+    Raises:
+        UserError: if the network does not have them, as a vision transformer.
+    """
+    features = list(getattr(network, "feature_info", []))
+    levels = {
+        index: feature["num_chs"]
+        for index, feature in enumerate(features)
+        if feature["reduction"] in STRIDES
+    }
+    strides = tuple(features[index]["reduction"] for index in levels)
+    if strides != STRIDES or not hasattr(network, "prune_intermediate_layers"):
+        raise UserError(
+            f"{type(network).__name__} has no maps of 1/8 and 1/16 of the image's size, as a "
+            "feature pyramid needs: set `head: pooled` in the recipe in params.yaml."
+        )
+    return levels
+
+
+def enlarge(maps: Tensor, size: torch.Size) -> Tensor:
+    """Interpolate maps to twice as many cells, linearly.
+
+    The centre of cell i lies on that of cell 2 i of the larger map, as in all networks whose
+    convolutions pad both sides. The usual interpolation assumes that it lies between 2 i and
+    2 i + 1, and displaces features by half a cell of the larger map.
+
+    Args:
+        maps: (N, C, h, w).
+        size: of the larger map, H = 2 h or 2 h - 1, and W.
+
+    Returns:
+        (N, C, H, W).
+    """
+    rows, columns = (
+        interpolation(cells, large, 2).to(maps)
+        for cells, large in zip(maps.shape[2:], size, strict=True)
+    )
+    # As products of matrices, because the gradient of torch's own interpolation is not repeatable
+    # on a GPU.
+    wide = F.linear(maps, columns)
+    return F.linear(wide.transpose(2, 3), rows).transpose(2, 3)
+
+
+def interpolation(cells: int, positions: int, stride: float) -> Tensor:
+    """Return the matrix that interpolates values of cells linearly at finer positions.
+
+    Args:
+        cells: how many there are. The centre of cell i is at position i * stride; beyond the
+            first and the last centre, their values are repeated.
+
+    Returns:
+        float32 (positions, cells), whose rows sum to 1.
+    """
+    place = (torch.arange(positions) / stride).clamp(max=cells - 1)
+    distance = (place[:, None] - torch.arange(cells)).abs()
+    return (1 - distance).clamp(min=0)
