@@ -1,7 +1,7 @@
 """Figures of heatmaps, with file names that do not depend on the network."""
 
 from pathlib import Path
-from textwrap import fill
+from textwrap import fill, wrap
 from typing import Any
 
 import numpy as np
@@ -97,16 +97,16 @@ def draw_sheet(path: Path, rows: list[tuple[str, list[Cell]]], title: str) -> No
         drawing.suptitle("\n".join(lines))
 
 
-def draw_single(path: Path, row: Any, image: Images, heat: Maps) -> None:
+def draw_single(path: Path, row: Any, image: Images, heat: Maps, verdict: str) -> None:
     """Write one image next to the same image with its heatmap."""
-    with figure(path, 1, 2, figsize=(7.4, 3.9)) as (drawing, (left, right)):
+    with figure(path, 1, 2, figsize=(7.4, 4.2)) as (drawing, (left, right)):
         none = np.zeros_like(image)
         show_image(left, image, none, none)
         left.set_title("Image")
         colours = show_overlay(right, image, heat, none, none)
         right.set_title("Evidence for " + row.predicted)
         drawing.colorbar(colours, ax=right, shrink=0.85, label="Heat (scaled per image)")
-        drawing.suptitle(caption(row, ", "))
+        drawing.suptitle("\n".join([caption(row, ", "), *wrap(verdict, 80)]), fontsize=9)
 
 
 def show_image(axes: Any, image: Images, mask: Images, lesion: Images) -> None:

@@ -19,12 +19,17 @@ from numpy.typing import NDArray
 
 from cxr.commands.predict import POSITIVE
 from cxr.commands.predict.predictor import Prediction, Predictor
+from cxr.heatmaps.belief import identify, recorded_belief
 from cxr.heatmaps.explainer import Explainer
 from cxr.heatmaps.plots import draw_single
 from cxr.images import new_images
 from cxr.metrics.operating_point import OperatingPoint, find_positive_class
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import file_name
+
+METHOD = "GradCAM"
+MEASURED = Path("metrics/details/gradcam.json")
+"""What the gradcam stage measured, in the project where the command is run."""
 
 
 def predict(
@@ -54,19 +59,22 @@ def predict(
     predictor = Predictor(model, positive or POSITIVE, sensitivity)
     if positive:
         check_positive_class(positive, predictor.info.classes)
-    explain = Explainer(predictor.classifier, "GradCAM") if heatmaps else None
+    explain, verdict = None, ""
+    if heatmaps:
+        explain = Explainer(predictor.classifier, METHOD)
+        verdict = recorded_belief(MEASURED, identify(explain, METHOD, model))
     if not as_json:
-        print(describe_model(predictor))
+        print(describe_model(predictor), *([verdict] if verdict else []), sep="\n")
     done = errors = 0
     for predictions, pixels in predictor.predict(files):
         heatmap_paths = number_heatmaps(heatmaps, predictions, done)
         if explain:
             usable = [prediction for prediction in predictions if not prediction.error]
-            draw_heatmaps(explain, usable, pixels, heatmap_paths)
+            draw_heatmaps(explain, usable, pixels, heatmap_paths, verdict)
         for prediction in predictions:
             heatmap = heatmap_paths.get(prediction.image)
             if as_json:
-                print_json(prediction, predictor.operating_point, heatmap)
+                print_json(prediction, predictor.operating_point, heatmap, verdict)
             else:
                 print_text(prediction, heatmap)
         done += len(predictions)
@@ -123,6 +131,7 @@ def draw_heatmaps(
     predictions: list[Prediction],
     pixels: NDArray[np.uint8],
     paths: dict[str, Path],
+    verdict: str,
 ) -> None:
     """Write the heatmap of each image for the class that it is assigned to."""
     if not predictions:
@@ -133,15 +142,18 @@ def draw_heatmaps(
     for prediction, image, heatmap in zip(predictions, pixels, heatmaps, strict=True):
         prob = prediction.probabilities[prediction.decision]
         row = SimpleNamespace(target="", predicted=prediction.decision, p_predicted=prob)
-        draw_single(paths[prediction.image], row, image, heatmap)
+        draw_single(paths[prediction.image], row, image, heatmap, verdict)
 
 
-def print_json(prediction: Prediction, point: OperatingPoint | None, heatmap: Path | None) -> None:
+def print_json(
+    prediction: Prediction, point: OperatingPoint | None, heatmap: Path | None, verdict: str
+) -> None:
     """Print a prediction as one line of JSON."""
     content = prediction.to_json()
     if not prediction.error:
         content["operating_point"] = asdict(point) if point else None
         content["heatmap"] = str(heatmap) if heatmap else None
+        content["heatmap_verdict"] = verdict or None
     print(json.dumps(content), flush=True)
 
 

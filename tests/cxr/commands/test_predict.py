@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +14,11 @@ from scipy.special import softmax
 
 from cxr.commands.predict import POSITIVE, SENSITIVITY
 from cxr.commands.predict.input_warnings import MAX_COLOURFULNESS, measure_colourfulness
+from cxr.heatmaps.belief import identify
+from cxr.heatmaps.explainer import Explainer
 from cxr.models.classifier import Classifier
 from cxr.pipeline.errors import UserError
+from cxr.pipeline.files import write_json
 from cxr.pipeline.params import load
 from tests.helpers.builders import prepared
 from tests.helpers.closure import ROOT
@@ -120,6 +124,31 @@ def test_each_usable_image_has_a_heatmap_of_its_own(ran, work):
         colours = np.asarray(Image.open(place).convert("RGB")).astype(int)
         middle = colours[:, colours.shape[1] // 2 : colours.shape[1] * 4 // 5]
         assert (middle[..., 0] - middle[..., 2] > 60).mean() > 0.02
+
+
+def test_a_heatmap_says_that_nobody_measured_whether_it_can_be_believed(ran, work):
+    lines = [line for line in found(ran, work).values() if "error" not in line]
+    assert all("no measurements of this model's" in line["heatmap_verdict"] for line in lines)
+
+
+def test_a_heatmap_says_what_the_gradcam_stage_measured_of_this_model(
+    work, tmp_path, monkeypatch, capsys
+):
+    model = work / "model"
+    judgement = {"region": "lesion", "hit": 0.81, "best_floor": "mean_map", "floor": 0.2}
+    details = identify(Explainer(Classifier.load(model), "GradCAM"), "GradCAM", model) | {
+        "test": {"judgement": judgement | {"explains": True}}
+    }
+    monkeypatch.chdir(tmp_path)
+    write_json(Path("metrics/details/gradcam.json"), details)
+    words = (work / "one.png", "--model", model, "--heatmaps", tmp_path / "maps")
+    expected = (
+        "These heatmaps passed the test: they point at the lesion in 81% of the test images; "
+        "the mean map of other images does in 20%."
+    )
+    assert here(capsys, *words).out.splitlines()[1] == expected
+    write_json(Path("metrics/details/gradcam.json"), details | {"layer": "another"})
+    assert "no measurements of this model's" in here(capsys, *words).out.splitlines()[1]
 
 
 def here(capsys, *words):
