@@ -1,66 +1,176 @@
-"""How often the maximum of a heatmap is in the lesion, for each method and layer.
+"""Which heatmaps point at the lesion: networks, heads, layers and methods.
 
-    python -m benchmarks.heatmaps --layers layer4 layer3 layer2
+    python -m benchmarks.heatmaps --heads pyramid pooled [--networks resnet18 mobilenetv2]
+        [--seeds 0 1 2] [--layers layer3] [--methods GradCAM HiResCAM occlusion]
 
-Run it in a project after `dvc repro`, with a data set that has lesion or lung masks. It prints, for
-the test images, how often the maximum is in the region (for lesions: of the images that are
-classified correctly), the highest floor (see docs/heatmaps.md), and the time of a heatmap. A method
-or layer that is chosen by this table has been selected on the test images."""
+Run it in a project after `dvc repro`, with a data set that has lesion or lung masks. It trains each
+network with each head as the train stage would. A layer is one of the backbone; without --layers,
+the last map before the pooling is explained. For validation and test images the table has:
+
+- balanced accuracy, and the CPU seconds of training;
+- how often the maximum lies in the region, of the images that are classified right (for lesions),
+  by class and in all; the highest floor (docs/heatmaps.md), and how much higher the hits are;
+- the heat in the lungs, as a multiple of their share of the area;
+- the time of a heatmap.
+
+A choice made by the rows of the test images has seen them: choose by those of validation.
+`occlusion` is an independent check, which needs no gradients: how much the class's logit falls when
+a window is replaced by the image's own dark (Zeiler and Fergus 2014).
+"""
 
 from cxr.pipeline.environment import configure
 
 configure()
 
 import argparse
+import itertools
+import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from sklearn.metrics import balanced_accuracy_score
 
 from cxr.commands.markdown import markdown_table
-from cxr.heatmaps.explainer import METHODS, Explainer
+from cxr.heatmaps.explainer import METHODS, Explainer, Images, Maps, enlarge_to, explain_rows
 from cxr.models.classifier import Classifier
+from cxr.models.devices import default_device
 from cxr.pipeline import tables
-from cxr.pipeline.params import Evaluate, load
+from cxr.pipeline.params import Evaluate, Params, load
+from cxr.pipeline.tables import class_indices
 from stages.gradcam.agreement import random_classifiers
-from stages.gradcam.measure import Measurer
-from stages.gradcam.predictions import add_predictions
+from stages.gradcam.localization import floor_maps, region_scores
+from stages.gradcam.measure import masks_of
 from stages.gradcam.summary import judge
+from stages.train.data import build_loader
+from stages.train.history import History
+from stages.train.module import TrainingModule
+from stages.train.setup import build_setup
+from stages.train.trainer import fit
+
+DATA = Path("data")
+WINDOW = 0.2
+"""Side of the window that is occluded, as a fraction of the image's."""
+DARK = 5
+"""Percentile of an image's grey values that replaces it."""
+HEADER = [
+    *("network", "head", "seed", "layer (cells)", "method", "images", "balanced accuracy"),
+    *("train CPU s", "region", "hit by class", "hit", "best floor", "margin"),
+    *("heat in lungs", "ms"),
+]
 
 
 def main() -> None:
-    """Print the table."""
+    """Train each network, measure its heatmaps, print the table."""
     parser = argparse.ArgumentParser(description="Which heatmaps point at the lesion?")
-    parser.add_argument("--layers", nargs="+", default=[""], metavar="LAYER")
-    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
+    parser.add_argument("--networks", nargs="+", metavar="MODEL")
+    parser.add_argument("--heads", nargs="+", default=["pyramid"], choices=["pyramid", "pooled"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--layers", nargs="+", default=[""])
+    parser.add_argument(
+        "--methods", nargs="+", default=["GradCAM", "HiResCAM"], choices=[*METHODS, "occlusion"]
+    )
     options = parser.parse_args()
     params = load(Path("params.yaml"))
-    classifier = Classifier.load(Path("models") / params.model)
-    arrays = [np.load(f"data/{name}.npy", mmap_mode="r") for name in ("pixels", "masks", "lesions")]
-    split = tables.read(Path("data/split.csv"), tables.Split)
-    predictions = tables.read(Path("data/predictions.csv"), tables.Predictions)
-    test = add_predictions(split[split["split"] == "test"], predictions, classifier, arrays[0])
-    networks = (classifier, *random_classifiers(classifier.info, params.evaluate.seed))
+    networks = options.networks or [params.model]
     rows = []
-    for layer in options.layers:
-        for method in options.methods:
-            explain, *untrained = (Explainer(network, method, layer) for network in networks)
-            measurer = Measurer(classifier, explain, untrained, params.evaluate.seed)
-            start = time.perf_counter()
-            measured = measurer.localization(test, *arrays)
-            # The trained network and those with random weights explain every image.
-            seconds = (time.perf_counter() - start) / len(networks) / len(test)
-            cells = f"{explain.height} × {explain.width}"
-            rows.append(
-                [
-                    *(method, f"{explain.layer} ({cells})"),
-                    *hit_rates(pd.concat([test, measured], axis=1), params.evaluate),
-                    f"{1000 * seconds:.0f}",
-                ]
-            )
-    header = ["method", "layer (cells)", "region", "hit by class", "hit", "best floor"]
-    print(markdown_table([*header, "margin", "ms"], rows))
+    for network, head, seed in itertools.product(networks, options.heads, options.seeds):
+        changed = with_settings(params, network, head, seed)
+        start = time.process_time()
+        classifier = train(changed)
+        seconds = time.process_time() - start
+        for layer, method in itertools.product(options.layers, options.methods):
+            name = f"backbone.{layer}" if layer and head == "pyramid" else layer
+            for subset in ("val", "test"):
+                measured = measure(classifier, name, method, subset, changed.evaluate)
+                cells, accuracy, *others = measured
+                row = [network, head, str(seed), cells, method, subset, accuracy]
+                rows.append([*row, f"{seconds:.0f}", *others])
+                print("\t".join(rows[-1]), flush=True)
+    print(markdown_table(HEADER, rows))
+
+
+def with_settings(params: Params, network: str, head: str, seed: int) -> Params:
+    """Return the settings with another network, head and seed of training."""
+    content = params.model_dump()
+    content["model"] = network
+    content["recipes"][params.recipe]["head"] = head
+    content["train"]["seed"] = seed
+    return Params.model_validate(content)
+
+
+def train(params: Params) -> Classifier:
+    """Train a network as the train stage does, without calibrating it."""
+    settings = params.training()
+    setup = build_setup(params, DATA / "pixels.npy", DATA / "split.csv")
+    classifier = setup.classifier
+    history = History(settings.epochs, settings.monitor)
+    module = TrainingModule(
+        classifier.network, classifier.info, settings, setup.class_weights, history
+    )
+    training, validation = (
+        build_loader(images, settings, default_device())
+        for images in (setup.training, setup.validation)
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        fit(module, training, validation, "fp32", Path(folder) / "checkpoint")
+    classifier.network.load_state_dict(module.kept_state)
+    return classifier
+
+
+def measure(
+    classifier: Classifier, layer: str, method: str, subset: str, settings: Evaluate
+) -> list[str]:
+    """Measure the heatmaps of the validation or test images; the cells of a row."""
+    pixels, lungs, lesions = (
+        np.load(DATA / f"{name}.npy", mmap_mode="r") for name in ("pixels", "masks", "lesions")
+    )
+    split = tables.read(DATA / "split.csv", tables.Split)
+    images = split[split["split"] == subset].reset_index(drop=True)
+    rows, classes = images["row"].to_numpy(), classifier.info.classes
+    targets = class_indices(images["target"], classes)
+    predicted = classifier.logits(pixels, rows).argmax(1)
+    explain: Callable[..., Maps]
+    if method == "occlusion":
+        explain, cells = occlusion(classifier), "pixels"
+        untrained = [occlusion(each) for each in random_classifiers(classifier.info, settings.seed)]
+    else:
+        explainer = Explainer(classifier, method, layer)
+        explain, cells = (
+            explainer,
+            f"{explainer.layer} ({explainer.height} × {explainer.width})",
+        )
+        untrained = [
+            Explainer(each, method, layer)
+            for each in random_classifiers(classifier.info, settings.seed)
+        ]
+    start = time.perf_counter()
+    maps = explain_rows(explain, pixels, rows, predicted)
+    milliseconds = 1000 * (time.perf_counter() - start) / len(rows)
+    floors = floor_maps(
+        maps, pixels[rows], [explain_rows(each, pixels, rows, predicted) for each in untrained]
+    )
+    size = classifier.info.size
+    right = (predicted == targets)[:, None, None]
+    measured = pd.concat(
+        [
+            images,
+            region_scores("lesion", maps, floors, masks_of(lesions, rows, size) * right),
+            region_scores("lungs", maps, floors, masks_of(lungs, rows, size)),
+        ],
+        axis=1,
+    )
+    excess = (measured["lungs_heat"] / measured["lungs_area"]).groupby(measured["target"]).mean()
+    return [
+        cells,
+        f"{balanced_accuracy_score(targets, predicted):.3f}",
+        *hit_rates(measured, settings),
+        by_class(excess),
+        f"{milliseconds:.0f}",
+    ]
 
 
 def hit_rates(measured: pd.DataFrame, settings: Evaluate) -> list[str]:
@@ -68,14 +178,43 @@ def hit_rates(measured: pd.DataFrame, settings: Evaluate) -> list[str]:
     judged = judge(measured, settings)
     if judged["region"] is None:
         return ["no masks", "", "", "", ""]
-    by_class = measured.groupby("target")[f"{judged['region']}_hit"].mean().dropna()
     return [
         judged["region"],
-        ", ".join(f"{name} {rate:.2f}" for name, rate in by_class.items()),
+        by_class(measured.groupby("target")[f"{judged['region']}_hit"].mean()),
         f"{judged['hit']:.2f}",
         f"{judged['floor']:.2f} ({judged['best_floor']})",
         f"{judged['margin']:+.2f} ({judged['low']:+.2f} to {judged['high']:+.2f})",
     ]
+
+
+def by_class(values: "pd.Series[float]") -> str:
+    """Numbers with the names of their classes; classes without one are left out."""
+    return ", ".join(f"{name} {value:.2f}" for name, value in values.dropna().items())
+
+
+def occlusion(classifier: Classifier) -> Callable[..., Maps]:
+    """Return a function that explains images as an `Explainer` does, by occluding windows."""
+    size = classifier.info.size
+    side, stride = round(WINDOW * size), 8
+
+    def explain(images: Images, classes: NDArray[np.int64]) -> Maps:
+        index = np.arange(len(images)), classes
+        before = classifier.logits(images)[index]
+        dark = np.percentile(images, DARK, axis=(1, 2)).astype(np.uint8)[:, None, None]
+        centres = range(0, size, stride)
+        maps = np.zeros((len(images), len(centres), len(centres)), np.float32)
+        for (i, row), (j, column) in itertools.product(enumerate(centres), repeat=2):
+            window = np.s_[
+                :,
+                max(0, row - side // 2) : row + side // 2,
+                max(0, column - side // 2) : column + side // 2,
+            ]
+            occluded = images.copy()
+            occluded[window] = np.minimum(occluded[window], dark)
+            maps[:, i, j] = before - classifier.logits(occluded)[index]
+        return enlarge_to(size, maps.clip(min=0))
+
+    return explain
 
 
 if __name__ == "__main__":
