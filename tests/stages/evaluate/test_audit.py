@@ -5,45 +5,14 @@ from scipy.special import softmax
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from cxr.models.classifier import Classifier
-from cxr.pipeline import tables
-from cxr.pipeline.params import Evaluate, Phantom, load
-from stages.download.phantom import images as phantom
+from cxr.pipeline.params import Evaluate
 from stages.evaluate import probes
 from stages.evaluate.audit import Task, above_chance, audit_shortcuts, score_probe
-from stages.prepare.__main__ import prepare
-from stages.prepare.arrays import ArrayWriter
-from tests.helpers.closure import ROOT
-from tests.helpers.fitted import fit
+from tests.helpers.phantoms import phantom_with_network
 
 SETTINGS = Evaluate(
     resamples=300, confidence=0.95, seed=0, positive_class=[], target_sensitivity=0.95
 )
-
-
-def drawn(folder, marker):
-    """A small phantom as prepare and split leave it, and a network that was trained on it."""
-    folder.mkdir()
-    (folder / "raw").mkdir()
-    index = phantom.draw(
-        Phantom(seed=0, patients=128, marker_probability=marker), folder / "raw"
-    ).assign(dataset="phantom")
-    settings = load(ROOT / "params.yaml").prepare.model_copy(update={"image_size": 32})
-    with (
-        ArrayWriter(folder / "pixels.npy", 32) as pixels,
-        ArrayWriter(folder / "masks.npy", 32) as masks,
-        ArrayWriter(folder / "lesions.npy", 32) as lesions,
-    ):
-        images = prepare(index, folder / "raw", settings, folder / "store", pixels, masks, lesions)
-    truth = pd.read_csv(folder / "raw" / "truth.csv")
-    usable = images[(images["status"] == "ok") & ~images["image"].isin(truth["image"])]
-    patients = pd.factorize(usable["patient"])[0]
-    side = np.array(["train", "train", "test"])[patients % 3]
-    images = usable.assign(
-        target=usable["label"], split_group=usable["patient"], split=side
-    ).reset_index(drop=True)
-    tables.write(folder / "split.csv", images[list(tables.Split.to_schema().columns)], tables.Split)
-    fit(folder, steps=200, batch=32)
-    return images
 
 
 @pytest.fixture(scope="module", params=[0.0, 1.0], ids=["clean", "marked"])
@@ -51,7 +20,7 @@ def audited(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("phantom") / "data"
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
-        images = drawn(folder, request.param)
+        images = phantom_with_network(folder, request.param)
     classifier = Classifier.load(folder / "model")
     pixels, masks = np.load(folder / "pixels.npy"), np.load(folder / "masks.npy")
     test = images[images["split"] == "test"]
