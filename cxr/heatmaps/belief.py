@@ -30,8 +30,9 @@ def believe(judgement: Mapping[str, Any]) -> str:
             "masks to test them."
         )
     region = "lesion" if judgement["region"] == "lesion" else "lungs"
+    images = "test images that are classified right" if region == "lesion" else "test images"
     rates = (
-        f"they point at the {region} in {judgement['hit']:.0%} of the test images; "
+        f"they point at the {region} in {judgement['hit']:.0%} of the {images}; "
         f"{FLOOR_NAMES[judgement['best_floor']]} does in {judgement['floor']:.0%}"
     )
     if not judgement["explains"]:

@@ -15,7 +15,7 @@ from torch.utils.hooks import RemovableHandle
 
 from cxr.models.classifier import Classifier
 from cxr.models.devices import default_device
-from cxr.models.pyramid import interpolation
+from cxr.models.pyramid import interpolation, pads_downsampling
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import nearest
 
@@ -70,6 +70,7 @@ class Explainer:
         network = classifier.network.to(default_device()).eval()
         self.layer, self.height, self.width = feature_layer(classifier, layer)
         self.uses_whole_network = bool(layer)
+        self.padded = pads_downsampling(network)
         # A copy of the whole network: the library's hooks store what passes through it.
         model = deepcopy(network) if layer else NetworkHead(network)
         target = model.get_submodule(layer) if layer else model.entry
@@ -97,7 +98,7 @@ class Explainer:
         if not self.uses_whole_network:
             inputs = last_feature_map(self.classifier, inputs)
         targets = [ClassifierOutputTarget(int(index)) for index in classes]
-        maps = enlarge_to(info.size, self.cam(inputs.requires_grad_(), targets))
+        maps = enlarge_to(info.size, self.cam(inputs.requires_grad_(), targets), self.padded)
         if not np.isfinite(maps).all():
             raise UserError(
                 f"the heatmaps of {info.architecture} are NaN or infinite, because its training "
@@ -107,21 +108,22 @@ class Explainer:
         return maps
 
 
-def enlarge_to(size: int, maps: Maps) -> Maps:
+def enlarge_to(size: int, maps: Maps, padded: bool = True) -> Maps:
     """Interpolate maps linearly to the size of the image, and scale each to 0 to 1.
-
-    Cell i lies at pixel i * stride, as in all networks whose convolutions pad both sides. The usual
-    interpolation assumes that it lies half a stride further right and down.
 
     Args:
         maps: (N, h, w).
+        padded: whether cell i lies at pixel i * stride (see `pads_downsampling`), or half a stride
+            further right and down, as the usual interpolation assumes.
 
     Returns:
         float32 (N, size, size).
     """
     height, width = maps.shape[1:]
     rows, columns = (
-        interpolation(cells, size, stride_of(cells, size)).numpy() for cells in (height, width)
+        interpolation(cells, size, stride, 0.0 if padded else (stride - 1) / 2).numpy()
+        for cells in (height, width)
+        for stride in [stride_of(cells, size)]
     )
     return np.asarray(scale_cam_image(rows @ maps @ columns.T), np.float32)
 
@@ -132,8 +134,8 @@ def stride_of(cells: int, size: int) -> float:
     It is a power of two where the map has as many cells as padded convolutions give, also if the
     size is no multiple of it.
     """
-    power = 2 ** round(math.log2(size / cells))
-    return power if math.ceil(size / power) == cells else size / cells
+    powers = (2**exponent for exponent in range(size.bit_length()))
+    return next((power for power in powers if math.ceil(size / power) == cells), size / cells)
 
 
 def explain_rows(

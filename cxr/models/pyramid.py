@@ -1,9 +1,11 @@
 """A feature pyramid in place of a network's own last layer, for heatmaps of a higher resolution.
 
-The last map of a usual network has 3 x 3 cells for an image of 80 pixels, each of which has seen
+The last map of a usual network has 3 x 3 cells for an image of 80 pixels, each of which depends on
 the whole image, so a class activation map cannot say where the disease is. Here the classifier
 sees a map of 1/8 of the image's size, as in PYLON (Preechakul et al. 2022, "Improved image
-classification explainability with high-accuracy heatmaps"), and no cell has seen the whole image.
+classification explainability with high-accuracy heatmaps"), whose cells depend most on what is
+near them: their effective receptive field is small, if the network has few layers (Luo et al. 2016,
+"Understanding the effective receptive field").
 """
 
 import math
@@ -16,8 +18,8 @@ from torch import Tensor, nn
 from cxr.pipeline.errors import UserError
 
 STRIDES = (8, 16)
-"""The image's size divided by that of each map. A cell of 1/32 has seen the whole image: with it,
-evidence appears anywhere (docs/heatmaps.md)."""
+"""The image's size divided by that of each map. With a map of 1/32, whose cells depend on the whole
+image, evidence appears anywhere (docs/heatmaps.md)."""
 WIDTH = 128
 """Channels of the pyramid's maps."""
 SHARPNESS = 4.0
@@ -43,6 +45,7 @@ class FeaturePyramid(nn.Module):
         levels = pyramid_levels(backbone)
         backbone.prune_intermediate_layers(list(levels), prune_head=True)  # type: ignore[operator]
         self.backbone = backbone
+        self.offset = 0.0 if pads_downsampling(backbone) else 0.5
         self.indices = list(levels)
         self.num_features = WIDTH
         self.laterals = nn.ModuleList(
@@ -64,7 +67,7 @@ class FeaturePyramid(nn.Module):
             x, indices=self.indices, intermediates_only=True
         )
         fine, coarse = (layer(each) for layer, each in zip(self.laterals, maps, strict=True))
-        mixed: Tensor = self.mix(fine + enlarge(coarse, fine.shape[2:]))
+        mixed: Tensor = self.mix(fine + enlarge(coarse, fine.shape[2:], self.offset))
         return mixed
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
@@ -120,22 +123,36 @@ def pyramid_levels(network: nn.Module) -> dict[int, int]:
     return levels
 
 
-def enlarge(maps: Tensor, size: torch.Size) -> Tensor:
+def pads_downsampling(network: nn.Module) -> bool:
+    """Whether cell i of each map lies at pixel i * stride.
+
+    It does where every layer that reduces the size pads both sides, as in ResNets and MobileNets.
+    Layers that divide a map into blocks of 2 x 2, as in DenseNets, put it into the block's middle.
+    """
+    return not any(
+        module.kernel_size in (module.stride, (module.stride,) * 2)
+        and module.stride not in (1, (1, 1))
+        for module in network.modules()
+        if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d)
+    )
+
+
+def enlarge(maps: Tensor, size: torch.Size, offset: float = 0.0) -> Tensor:
     """Interpolate maps to twice as many cells, linearly.
 
-    The centre of cell i lies on that of cell 2 i of the larger map, as in all networks whose
-    convolutions pad both sides. The usual interpolation assumes that it lies between 2 i and
-    2 i + 1, and displaces features by half a cell of the larger map.
+    The usual interpolation assumes that cell i lies between the cells 2 i and 2 i + 1 of the larger
+    map. With padded downsampling it lies on 2 i.
 
     Args:
         maps: (N, C, h, w).
         size: of the larger map, H = 2 h or 2 h - 1, and W.
+        offset: distance of cell i from cell 2 i: 0, or 0.5 without padding.
 
     Returns:
         (N, C, H, W).
     """
     rows, columns = (
-        interpolation(cells, large, 2).to(maps)
+        interpolation(cells, large, 2, offset).to(maps)
         for cells, large in zip(maps.shape[2:], size, strict=True)
     )
     # As products of matrices, because the gradient of torch's own interpolation is not repeatable
@@ -144,16 +161,16 @@ def enlarge(maps: Tensor, size: torch.Size) -> Tensor:
     return F.linear(wide.transpose(2, 3), rows).transpose(2, 3)
 
 
-def interpolation(cells: int, positions: int, stride: float) -> Tensor:
+def interpolation(cells: int, positions: int, stride: float, offset: float = 0.0) -> Tensor:
     """Return the matrix that interpolates values of cells linearly at finer positions.
 
     Args:
-        cells: how many there are. The centre of cell i is at position i * stride; beyond the
-            first and the last centre, their values are repeated.
+        cells: how many there are. The centre of cell i is at position i * stride + offset; beyond
+            the first and the last centre, their values are repeated.
 
     Returns:
         float32 (positions, cells), whose rows sum to 1.
     """
-    place = (torch.arange(positions) / stride).clamp(max=cells - 1)
+    place = ((torch.arange(positions) - offset) / stride).clamp(0, cells - 1)
     distance = (place[:, None] - torch.arange(cells)).abs()
     return (1 - distance).clamp(min=0)

@@ -75,6 +75,11 @@ def load_initial_weights(classifier: Classifier, weights: str) -> None:
         pretrained = read_weights(Path(weights))
     network = classifier.network
     own_pyramid = pretrained.info is not None and pretrained.info.head == "pyramid"
+    if own_pyramid and info.head != "pyramid":
+        raise UserError(
+            f"{weights} was trained with head: pyramid, and lacks the network's last stage: set "
+            "head to pyramid in the recipe, or use other weights."
+        )
     if isinstance(network, FeaturePyramid) and not own_pyramid:
         # Weights for the whole timm network, which is checked against them.
         network = build_network(info.timm, len(info.classes), size=info.size)
@@ -94,6 +99,7 @@ def load_initial_weights(classifier: Classifier, weights: str) -> None:
     if network is not classifier.network:
         backbone: nn.Module = classifier.network.backbone  # type: ignore[assignment]
         backbone.load_state_dict(network.state_dict(), strict=False)
+        print("head: pyramid: the last stage is not used, and the pyramid is initialized randomly")
     classifier.info = replace(info, mean=mean, std=std, weights=pretrained.origin)
 
 

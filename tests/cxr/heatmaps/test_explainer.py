@@ -11,6 +11,7 @@ from cxr.heatmaps import explainer
 from cxr.heatmaps.explainer import METHODS, Explainer, enlarge_to, explain_rows, feature_layer
 from cxr.models.classifier import Classifier
 from cxr.models.info import ModelInfo
+from cxr.models.pyramid import pads_downsampling
 from cxr.pipeline.errors import UserError
 from tests.helpers.rounding import SIMPLE_CNN, rounding
 
@@ -52,7 +53,8 @@ def on_the_whole_network(classifier, layer, method=GradCAM):
     cam = method(network, target_layers=[network.get_submodule(layer)])
     cam.get_target_width_height = lambda _: None
     goals = [ClassifierOutputTarget(int(number)) for number in CLASSES]
-    return enlarge_to(SIZE, cam(classifier.to_input(images()[ROWS]), goals))
+    padded = pads_downsampling(network)
+    return enlarge_to(SIZE, cam(classifier.to_input(images()[ROWS]), goals), padded)
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -76,7 +78,7 @@ def test_every_method_gives_the_maps_of_the_library(method):
     assert ours(classifier, method) == pytest.approx(expected, abs=1e-4)
 
 
-@pytest.mark.parametrize(("size", "stride"), [(80, 8), (80, 32), (72, 16)])
+@pytest.mark.parametrize(("size", "stride"), [(80, 8), (80, 32), (72, 16), (65, 32), (40, 8)])
 def test_a_cell_is_shown_at_its_place_in_the_image(size, stride):
     """The centre of cell i is pixel i * stride, also where the last cell is cut off."""
     maps = np.zeros((1, math.ceil(size / stride), math.ceil(size / stride)), np.float32)
@@ -85,6 +87,15 @@ def test_a_cell_is_shown_at_its_place_in_the_image(size, stride):
     assert np.unravel_index(large.argmax(), large.shape) == (0, stride, 2 * stride)
     assert large.max() == pytest.approx(1)
     assert large[0, stride + stride // 2, 2 * stride] == pytest.approx(0.5)
+
+
+def test_without_padding_a_cell_is_shown_in_the_middle_of_its_block():
+    maps = np.zeros((1, 4, 4), np.float32)
+    maps[0, 1, 2] = 1
+    large = enlarge_to(64, maps, padded=False)[0]
+    rows, columns = np.indices(large.shape)
+    assert (rows * large).sum() / large.sum() == pytest.approx(16 + 7.5)
+    assert (columns * large).sum() / large.sum() == pytest.approx(2 * 16 + 7.5)
 
 
 def test_maps_do_not_depend_on_the_batches(monkeypatch):

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+import timm
 import torch
 from timm.models import group_parameters
 
 from cxr.models.networks import build_network
-from cxr.models.pyramid import SHARPNESS, FeaturePyramid, enlarge, interpolation
+from cxr.models.pyramid import SHARPNESS, FeaturePyramid, enlarge, interpolation, pads_downsampling
 from cxr.pipeline.errors import UserError
 
 torch.set_num_threads(1)
@@ -48,6 +49,23 @@ def test_cells_lie_where_the_image_is_bright():
             change = (network.forward_features(image) - before).abs().sum((0, 1))
             place = np.unravel_index(int(change.argmax()), change.shape)
             assert np.abs(np.array(place) * 8 - (row, column)).max() <= 8
+
+
+@pytest.mark.parametrize(
+    ("name", "padded"),
+    [
+        *[("resnet18", True), ("mobilenetv2_100", True), ("simple_cnn", True)],
+        *[("densenet121", False), ("convnext_atto", False)],
+    ],
+)
+def test_networks_that_divide_maps_into_blocks_are_told_from_those_that_pad(name, padded):
+    assert pads_downsampling(timm.create_model(name)) is padded
+
+
+def test_a_block_is_enlarged_around_its_middle():
+    maps = torch.tensor([[[[0.0, 1.0]]]])
+    large = enlarge(maps, torch.Size((1, 4)), offset=0.5)
+    assert large[0, 0, 0].tolist() == pytest.approx([0, 0.25, 0.75, 1])
 
 
 def test_logits_are_the_log_mean_exp_of_the_cells():

@@ -165,6 +165,12 @@ def test_a_pyramid_takes_the_weights_of_the_whole_network(name, tmp_path):
     assert ours.info.mean == mean
 
 
+def test_a_pooled_head_cannot_take_the_weights_of_a_pyramid(tmp_path):
+    classifier("simple_cnn", head="pyramid").save(tmp_path)
+    with pytest.raises(UserError, match="was trained with head: pyramid"):
+        load_initial_weights(classifier("simple_cnn"), str(tmp_path / MODEL_FILE))
+
+
 def test_a_pyramid_takes_its_own_weights_again(tmp_path):
     first, second = (classifier("simple_cnn", head="pyramid") for _ in range(2))
     first.save(tmp_path)
