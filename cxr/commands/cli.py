@@ -50,6 +50,11 @@ def cxr() -> None:
 @click.argument("images", nargs=-1, required=True, type=PATH, metavar="IMAGE...")
 @click.option("--model", type=PATH, required=True, help="The model folder: models/resnet18.")
 @click.option("--heatmaps", type=PATH, metavar="FOLDER", help="Draw a heatmap of each image there.")
+@project_option(
+    "--measured",
+    "metrics/details/gradcam.json",
+    help="Where the gradcam stage says whether heatmaps of this model can be believed.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per image.")
 @click.option(
     "--positive",
@@ -68,6 +73,7 @@ def predict(
     images: tuple[Path, ...],
     model: Path,
     heatmaps: Path | None,
+    measured: Path,
     as_json: bool,
     positive: tuple[str, ...],
     sensitivity: float,
@@ -81,7 +87,7 @@ def predict(
     """
     from cxr.commands.predict.command import predict
 
-    predict(list(images), model, heatmaps, as_json, list(positive), sensitivity)
+    predict(list(images), model, heatmaps, measured, as_json, list(positive), sensitivity)
 
 
 @cxr.command()

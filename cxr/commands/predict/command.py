@@ -28,14 +28,13 @@ from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import file_name
 
 METHOD = "GradCAM"
-MEASURED = Path("metrics/details/gradcam.json")
-"""What the gradcam stage measured, in the project where the command is run."""
 
 
 def predict(
     paths: list[Path],
     model: Path,
     heatmaps: Path | None,
+    measured: Path,
     as_json: bool,
     positive: list[str],
     sensitivity: float,
@@ -46,6 +45,7 @@ def predict(
         paths: files, and folders of files.
         model: the model folder.
         heatmaps: a folder to draw heatmaps in.
+        measured: metrics/details/gradcam.json, what the gradcam stage measured; may be missing.
         as_json: print one JSON object for each image.
         positive: candidates for the class that must not be missed; empty: `POSITIVE`.
         sensitivity: target of the operating point, in (0, 1].
@@ -62,7 +62,7 @@ def predict(
     explain, verdict = None, ""
     if heatmaps:
         explain = Explainer(predictor.classifier, METHOD)
-        verdict = recorded_belief(MEASURED, identify(explain, METHOD, model))
+        verdict = recorded_belief(measured, identify(explain, METHOD, model))
     if not as_json:
         print(describe_model(predictor), *([verdict] if verdict else []), sep="\n")
     done = errors = 0

@@ -143,8 +143,8 @@ def test_a_heatmap_says_what_the_gradcam_stage_measured_of_this_model(
     write_json(Path("metrics/details/gradcam.json"), details)
     words = (work / "one.png", "--model", model, "--heatmaps", tmp_path / "maps")
     expected = (
-        "These heatmaps passed the test: they point at the lesion in 81% of the test images; "
-        "the mean map of other images does in 20%."
+        "These heatmaps passed the test: they point at the lesion in 81% of the test images that "
+        "are classified right; the mean map of other images does in 20%."
     )
     assert here(capsys, *words).out.splitlines()[1] == expected
     write_json(Path("metrics/details/gradcam.json"), details | {"layer": "another"})
