@@ -20,7 +20,7 @@ a window is replaced by the image's own dark (Zeiler and Fergus 2014).
 
 from cxr.pipeline.environment import configure
 
-configure()
+configure(["--params", "params.yaml"])
 
 import argparse
 import itertools

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 TINY = {
     "phantom__patients": 16, "prepare__image_size": 32, "split__folds": 3, "model": "simple_cnn",
-    "train__epochs": 1, "train__batch_size": 8, "evaluate__resamples": 100,
+    "recipes__scratch__epochs": 1, "recipes__scratch__batch_size": 8, "evaluate__resamples": 100,
     "gradcam__images_per_split": 4, "gradcam__perturbed_per_split": 2,
     "gradcam__examples_per_class": 1, "gradcam__novel": "novel",
 }  # fmt: skip
