@@ -115,14 +115,16 @@ def test_the_moving_average_is_kept(train, monkeypatch):
 @pytest.mark.parametrize(("freeze_epochs", "expected"), [(0, 3), (2, 4)])
 def test_stops_when_nothing_gets_better(train, freeze_epochs, expected):
     # At such a rate, nothing changes.
-    settings = {"patience": 2, "epochs": 6, "lr": 1e-12, "architecture": BATCH_FREE}
+    settings = {
+        "patience": 2, "epochs": 6, "lr": 1e-12, "architecture": BATCH_FREE, "head": "pooled",
+    }  # fmt: skip
     folder = train(model="batch_free", monitor="accuracy", freeze_epochs=freeze_epochs, **settings)
     assert len(curve(folder, "val/loss")) == expected
 
 
 def test_a_run_that_had_stopped_early_does_not_go_on_after_a_kill(train, monkeypatch):
     settings = {
-        "model": "batch_free", "lr": 1e-12, "architecture": BATCH_FREE,
+        "model": "batch_free", "lr": 1e-12, "architecture": BATCH_FREE, "head": "pooled",
         "patience": 1, "epochs": 6, "monitor": "accuracy",
     }  # fmt: skip
     expected = contents(train("whole", **settings))
