@@ -28,6 +28,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,15 +36,13 @@ from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score
 
 from cxr.commands.markdown import markdown_table
-from cxr.heatmaps.explainer import METHODS, Explainer, Images, Maps, enlarge_to, explain_rows
+from cxr.heatmaps.explainer import METHODS, Explainer, Images, Maps, enlarge_to
 from cxr.models.classifier import Classifier
 from cxr.models.devices import default_device
 from cxr.pipeline import tables
 from cxr.pipeline.params import Evaluate, Params, load
-from cxr.pipeline.tables import class_indices
 from stages.gradcam.agreement import random_classifiers
-from stages.gradcam.localization import floor_maps, region_scores
-from stages.gradcam.measure import masks_of
+from stages.gradcam.measure import Measurer
 from stages.gradcam.summary import judge
 from stages.train.data import build_loader
 from stages.train.history import History
@@ -130,43 +129,27 @@ def measure(
     )
     split = tables.read(DATA / "split.csv", tables.Split)
     images = split[split["split"] == subset].reset_index(drop=True)
-    rows, classes = images["row"].to_numpy(), classifier.info.classes
-    targets = class_indices(images["target"], classes)
-    predicted = classifier.logits(pixels, rows).argmax(1)
-    explain: Callable[..., Maps]
+    classes = np.array(classifier.info.classes)
+    predicted = classes[classifier.logits(pixels, images["row"].to_numpy()).argmax(1)]
+    images = images.assign(predicted=predicted, correct=predicted == images["target"])
+    networks = (classifier, *random_classifiers(classifier.info, settings.seed))
+    # Measurer.localization only calls them, so that a function may stand for an `Explainer`.
+    explain: list[Any]
     if method == "occlusion":
-        explain, cells = occlusion(classifier), "pixels"
-        untrained = [occlusion(each) for each in random_classifiers(classifier.info, settings.seed)]
+        explain, cells = [occlusion(network) for network in networks], "pixels"
     else:
-        explainer = Explainer(classifier, method, layer)
-        explain, cells = (
-            explainer,
-            f"{explainer.layer} ({explainer.height} × {explainer.width})",
-        )
-        untrained = [
-            Explainer(each, method, layer)
-            for each in random_classifiers(classifier.info, settings.seed)
-        ]
+        explain = [Explainer(network, method, layer) for network in networks]
+        cells = f"{explain[0].layer} ({explain[0].height} × {explain[0].width})"
+    measurer = Measurer(classifier, explain[0], explain[1:], settings.seed)
     start = time.perf_counter()
-    maps = explain_rows(explain, pixels, rows, predicted)
-    milliseconds = 1000 * (time.perf_counter() - start) / len(rows)
-    floors = floor_maps(
-        maps, pixels[rows], [explain_rows(each, pixels, rows, predicted) for each in untrained]
-    )
-    size = classifier.info.size
-    right = (predicted == targets)[:, None, None]
-    measured = pd.concat(
-        [
-            images,
-            region_scores("lesion", maps, floors, masks_of(lesions, rows, size) * right),
-            region_scores("lungs", maps, floors, masks_of(lungs, rows, size)),
-        ],
-        axis=1,
-    )
+    localized = measurer.localization(images, pixels, lungs, lesions)
+    # The trained network and those with random weights explain every image.
+    milliseconds = 1000 * (time.perf_counter() - start) / len(networks) / len(images)
+    measured = pd.concat([images, localized], axis=1)
     excess = (measured["lungs_heat"] / measured["lungs_area"]).groupby(measured["target"]).mean()
     return [
         cells,
-        f"{balanced_accuracy_score(targets, predicted):.3f}",
+        f"{balanced_accuracy_score(images['target'], predicted):.3f}",
         *hit_rates(measured, settings),
         by_class(excess),
         f"{milliseconds:.0f}",
