@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from copy import deepcopy
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from torch.utils.hooks import RemovableHandle
 
 from cxr.models.classifier import Classifier
 from cxr.models.devices import default_device
-from cxr.models.pyramid import interpolation, pads_downsampling
+from cxr.models.pyramid import FeaturePyramid, interpolation, pads_downsampling
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import nearest
 
@@ -56,7 +57,7 @@ class Explainer:
 
     Args:
         method: a key of `METHODS`.
-        layer: name of a module of the network; empty: the last one before the pooling.
+        layer: name of a layer of the network; empty: the last one before the pooling.
 
     Attributes:
         layer, height, width: name of the layer and size of its feature map.
@@ -68,12 +69,15 @@ class Explainer:
     def __init__(self, classifier: Classifier, method: str, layer: str = "") -> None:
         self.classifier = classifier
         network = classifier.network.to(default_device()).eval()
-        self.layer, self.height, self.width = feature_layer(classifier, layer)
-        self.uses_whole_network = bool(layer)
+        last = feature_layer(classifier)
+        self.uses_whole_network = layer not in ("", last[0])
+        self.layer, self.height, self.width = (
+            feature_layer(classifier, layer) if self.uses_whole_network else last
+        )
         self.padded = pads_downsampling(network)
         # A copy of the whole network: the library's hooks store what passes through it.
-        model = deepcopy(network) if layer else NetworkHead(network)
-        target = model.get_submodule(layer) if layer else model.entry
+        model = deepcopy(network) if self.uses_whole_network else NetworkHead(network)
+        target = model.get_submodule(layer) if self.uses_whole_network else model.entry
         # Not used as a context manager, because that would suppress an IndexError.
         self.cam = METHODS[method](model, target_layers=[target])
         # The library would enlarge maps as if cell i lay between pixels, see `enlarge_to`.
@@ -119,13 +123,14 @@ def enlarge_to(size: int, maps: Maps, padded: bool = True) -> Maps:
     Returns:
         float32 (N, size, size).
     """
-    height, width = maps.shape[1:]
-    rows, columns = (
-        interpolation(cells, size, stride, 0.0 if padded else (stride - 1) / 2).numpy()
-        for cells in (height, width)
-        for stride in [stride_of(cells, size)]
-    )
+    rows, columns = (enlarging_matrix(size, cells, padded) for cells in maps.shape[1:])
     return np.asarray(scale_cam_image(rows @ maps @ columns.T), np.float32)
+
+
+def enlarging_matrix(size: int, cells: int, padded: bool) -> Maps:
+    """Return the matrix (size, cells) that interpolates the values of cells at each pixel."""
+    stride = stride_of(cells, size)
+    return interpolation(cells, size, stride, 0.0 if padded else (stride - 1) / 2).numpy()
 
 
 def stride_of(cells: int, size: int) -> float:
@@ -188,17 +193,22 @@ def feature_layer(classifier: Classifier, layer: str = "") -> tuple[str, int, in
     `feature_info`, or else the outermost.
 
     Raises:
-        UserError: if the network has no such module, or its output is no feature map.
+        UserError: if the network has no such module, or it has no feature map before the pooling.
     """
     network, info = classifier.network, classifier.info
-    modules = {name: module for name, module in network.named_modules() if name}
+    # Without the empty ones that timm leaves in place of what a pyramid does not use.
+    modules = {
+        name: module
+        for name, module in network.named_modules()
+        if name and not (isinstance(module, nn.Sequential) and not len(module))
+    }
     if layer and layer not in modules:
         raise UserError(
             f"params.yaml: gradcam.layer: {info.timm} has no layer '{layer}'"
             f"{nearest(layer, list(modules))}. Its parts are: "
             f"{', '.join(name for name, _ in network.named_children())}."
         )
-    outputs: list[tuple[str, object]] = []
+    outputs: list[tuple[str, Any]] = []
 
     def record_output(name: str, module: nn.Module) -> RemovableHandle:
         return module.register_forward_hook(lambda _, __, output: outputs.append((name, output)))
@@ -207,35 +217,36 @@ def feature_layer(classifier: Classifier, layer: str = "") -> tuple[str, int, in
     try:
         blank = classifier.to_input(np.zeros((1, info.size, info.size), np.uint8))
         features = last_feature_map(classifier, blank)
-        if layer:
-            with torch.no_grad():
-                network.forward_head(features)  # type: ignore[operator]
     finally:
         for handle in handles:
             handle.remove()
-    if layer:
-        return layer, *feature_map_size(dict(outputs).get(layer), layer)
-    names = [name for name, output in outputs if output is features]
-    listed = {stage["module"] for stage in getattr(network, "feature_info", [])}
-    name = min(
-        names,
+    listed = listed_layers(network)
+    last = min(
+        (name for name, output in outputs if output is features),
         key=lambda name: (name not in listed, name.count(".")),
         default="output of forward_features",
     )
-    return name, features.shape[2], features.shape[3]
-
-
-def feature_map_size(output: object, layer: str) -> tuple[int, int]:
-    """Return height and width of a layer's output (1, C, h, w).
-
-    Raises:
-        UserError: if it has none, as after the pooling, where a heatmap would be empty.
-    """
-    shape = tuple(output.shape) if isinstance(output, Tensor) else ()
-    if len(shape) != 4 or shape[2:] == (1, 1):
+    if not layer:
+        return last, features.shape[2], features.shape[3]
+    # Nothing after the pooling is here: its heatmap would be empty, or of channels.
+    maps = {name: output for name, output in outputs if is_feature_map(output)}
+    if layer not in maps:
+        others = dict.fromkeys([*(name for name in listed if name in maps), last])
         raise UserError(
-            f"params.yaml: gradcam.layer: the output of '{layer}' is {shape[1:] or 'no tensor'}, "
-            "not a feature map with height and width: choose a layer before the pooling, or '' for "
-            "the last one."
+            f"params.yaml: gradcam.layer: '{layer}' has no feature map with height and width "
+            f"before the pooling: choose '' for the last one, or another, such as "
+            f"{', '.join(others)}."
         )
-    return shape[2], shape[3]
+    return layer, maps[layer].shape[2], maps[layer].shape[3]
+
+
+def listed_layers(network: nn.Module) -> list[str]:
+    """Return the layers that timm lists, one for each size of map; none for some networks."""
+    if isinstance(network, FeaturePyramid):
+        return [f"backbone.{name}" for name in listed_layers(network.backbone)]
+    return [stage["module"] for stage in getattr(network, "feature_info", [])]
+
+
+def is_feature_map(output: object) -> bool:
+    """Whether a layer's output is (1, C, h, w) with more than one cell."""
+    return isinstance(output, Tensor) and output.ndim == 4 and output.shape[2:] != (1, 1)

@@ -35,9 +35,9 @@ def one_thread():
     torch.set_num_threads(1)
 
 
-def random_classifier(name, size=SIZE, seed=0):
+def random_classifier(name, size=SIZE, seed=0, head="pooled"):
     torch.manual_seed(seed)
-    return Classifier.build(ModelInfo(name, name, ["a", "b", "c"], size, 0.5, 0.25))
+    return Classifier.build(ModelInfo(name, name, ["a", "b", "c"], size, 0.5, 0.25, head))
 
 
 def images(size=SIZE):
@@ -120,22 +120,42 @@ def test_another_layer_can_be_named():
 
 
 @pytest.mark.parametrize(
-    ("name", "layer", "words"),
+    ("name", "head", "layer", "words"),
     [
-        ("resnet18", "layer5", "resnet18 has no layer 'layer5' (did you mean 'layer4'?)"),
+        ("resnet18", "pooled", "layer5", "resnet18 has no layer 'layer5' (did you mean 'layer4'?)"),
         # After the pooling, the library would return maps of zeros without an error.
         (
             "mobilenetv3_large_100",
+            "pooled",
             "conv_head",
-            "'conv_head' is (1280, 1, 1), not a feature map",
+            "'conv_head' has no feature map with height and width before the pooling",
         ),
-        ("resnet18", "fc", "the output of 'fc' is (3,), not a feature map"),
+        ("resnet18", "pooled", "fc", "such as act1, layer1, layer2, layer3, layer4."),
+        # Their outputs are rows x columns x channels.
+        (
+            "resnet18",
+            "pyramid",
+            "classifier",
+            "such as backbone.act1, backbone.layer1, backbone.layer2, backbone.layer3, mix.",
+        ),
+        ("simple_cnn", "pyramid", "dropout", "'dropout' has no feature map"),
+        ("resnet18", "pyramid", "backbone.layer4", "has no layer 'backbone.layer4'"),
     ],
 )
-def test_a_layer_that_can_not_be_explained_is_refused(name, layer, words):
-    classifier = random_classifier(name)
-    with pytest.raises(UserError, match=re.escape(words)):
+def test_a_layer_that_can_not_be_explained_is_refused(name, head, layer, words):
+    classifier = random_classifier(name, head=head)
+    with pytest.raises(UserError, match=re.escape(words)) as caught:
         Explainer(classifier, "GradCAM", layer)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_last_layer_by_its_name_is_the_last_layer():
+    classifier = random_classifier("simple_cnn", seed=3, head="pyramid")
+    explain = Explainer(classifier, "GradCAM", "mix")
+    assert not explain.uses_whole_network
+    maps = explain(images()[ROWS], CLASSES)
+    assert maps.any()
+    assert (maps == ours(classifier)).all()
 
 
 def test_nothing_is_left_on_the_network():
