@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cxr.heatmaps.explainer import Explainer
+from cxr.heatmaps.explainer import METHODS
 from cxr.models.classifier import MODEL_FILE
+from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import sha256
 
 FLOOR_NAMES = {
@@ -42,22 +43,33 @@ def believe(judgement: Mapping[str, Any]) -> str:
     return f"These heatmaps passed the test: {rates}."
 
 
-def identify(explain: Explainer, method: str, model: Path) -> dict[str, str]:
-    """Name what heatmaps depend on: the model folder's weights, the method and the layer."""
-    return {"model": sha256(model / MODEL_FILE), "method": method, "layer": explain.layer}
+def recorded_heatmaps(details: Path, model: Path) -> tuple[str, str, str]:
+    """Return method, layer and verdict of the heatmaps of a model that the gradcam stage measured.
 
-
-def recorded_belief(details: Path, identity: Mapping[str, str]) -> str:
-    """Say whether heatmaps can be believed, if the gradcam stage has measured the same ones.
+    Without measurements of this model: Grad-CAM, the last layer, and that they are missing.
 
     Args:
         details: metrics/details/gradcam.json; it may be missing or of another model.
-        identity: what `identify` returned.
+        model: the model folder.
+
+    Raises:
+        UserError: if the file is damaged, or of a version of the stage with another format.
     """
-    content = json.loads(details.read_text()) if details.is_file() else {}
-    if any(content.get(key) != value for key, value in identity.items()):
-        return (
-            "It is unknown whether these heatmaps can be believed: "
-            f"{details} has no measurements of this model's."
-        )
-    return believe(content["test"]["judgement"])
+    try:
+        content = json.loads(details.read_text("utf-8")) if details.is_file() else {"model": None}
+        if content["model"] != sha256(model / MODEL_FILE):
+            return (
+                "GradCAM",
+                "",
+                "It is unknown whether these heatmaps can be believed: "
+                f"{details} has no measurements of this model's.",
+            )
+        method, layer = content["method"], content["layer"]
+        if method not in METHODS or not isinstance(layer, str):
+            raise ValueError("method or layer")
+        return method, layer, believe(content["test"]["judgement"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{details} is damaged, or was written by another version of the gradcam stage: write "
+            "it again with `dvc repro gradcam`, or name another file with --measured."
+        ) from error

@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxr.heatmaps.belief import believe, identify
+from cxr.heatmaps.belief import believe
 from cxr.heatmaps.explainer import Explainer, explain_rows
 from cxr.heatmaps.plots import draw_class_sheets, draw_novel_sheet
-from cxr.models.classifier import Classifier
+from cxr.models.classifier import MODEL_FILE, Classifier
 from cxr.models.devices import reserve_gpus
 from cxr.pipeline import tables
 from cxr.pipeline.cli import paths, run
 from cxr.pipeline.experiment import check_path_in_experiment
-from cxr.pipeline.files import atomic_write, write_json
+from cxr.pipeline.files import atomic_write, sha256, write_json
 from cxr.pipeline.params import Evaluate, load
 from stages.gradcam.agreement import random_classifiers
 from stages.gradcam.measure import Measurer, masks_of
@@ -86,7 +86,10 @@ def main() -> None:
     write_json(
         files.details,
         {
-            **identify(explain, settings.method, files.model),
+            # By these, `cxr predict` makes the same heatmaps, and knows that they were measured.
+            "model": sha256(files.model / MODEL_FILE),
+            "method": settings.method,
+            "layer": explain.layer,
             "feature_map": f"{explain.height} x {explain.width}",
             **summaries,
             "novel": {"unusable": unusable} | summarize(measured["novel"], params.evaluate),

@@ -19,15 +19,13 @@ from numpy.typing import NDArray
 
 from cxr.commands.predict import POSITIVE
 from cxr.commands.predict.predictor import Prediction, Predictor
-from cxr.heatmaps.belief import identify, recorded_belief
+from cxr.heatmaps.belief import recorded_heatmaps
 from cxr.heatmaps.explainer import Explainer
 from cxr.heatmaps.plots import draw_single
 from cxr.images import new_images
 from cxr.metrics.operating_point import OperatingPoint, find_positive_class
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import file_name
-
-METHOD = "GradCAM"
 
 
 def predict(
@@ -46,12 +44,13 @@ def predict(
         model: the model folder.
         heatmaps: a folder to draw heatmaps in.
         measured: metrics/details/gradcam.json, what the gradcam stage measured; may be missing.
+            Heatmaps are made by the method and layer that it records for this model.
         as_json: print one JSON object for each image.
         positive: candidates for the class that must not be missed; empty: `POSITIVE`.
         sensitivity: target of the operating point, in (0, 1].
 
     Raises:
-        UserError: after all predictions, if a file can't be used.
+        UserError: if `measured` is damaged; after all predictions, if a file can't be used.
     """
     files = list(dict.fromkeys(new_images.listed(paths)))
     if not files:
@@ -61,8 +60,8 @@ def predict(
         check_positive_class(positive, predictor.info.classes)
     explain, verdict = None, ""
     if heatmaps:
-        explain = Explainer(predictor.classifier, METHOD)
-        verdict = recorded_belief(measured, identify(explain, METHOD, model))
+        method, layer, verdict = recorded_heatmaps(measured, model)
+        explain = Explainer(predictor.classifier, method, layer)
     if not as_json:
         print(describe_model(predictor), *([verdict] if verdict else []), sep="\n")
     done = errors = 0

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,11 +15,11 @@ from scipy.special import softmax
 
 from cxr.commands.predict import POSITIVE, SENSITIVITY
 from cxr.commands.predict.input_warnings import MAX_COLOURFULNESS, measure_colourfulness
-from cxr.heatmaps.belief import identify
 from cxr.heatmaps.explainer import Explainer
-from cxr.models.classifier import Classifier
+from cxr.heatmaps.plots import draw_single
+from cxr.models.classifier import MODEL_FILE, Classifier
 from cxr.pipeline.errors import UserError
-from cxr.pipeline.files import write_json
+from cxr.pipeline.files import sha256, write_json
 from cxr.pipeline.params import load
 from tests.helpers.builders import prepared
 from tests.helpers.closure import ROOT
@@ -131,24 +132,56 @@ def test_a_heatmap_says_that_nobody_measured_whether_it_can_be_believed(ran, wor
     assert all("no measurements of this model's" in line["heatmap_verdict"] for line in lines)
 
 
-def test_a_heatmap_says_what_the_gradcam_stage_measured_of_this_model(
-    work, tmp_path, monkeypatch, capsys
+JUDGEMENT = {
+    **{"region": "lesion", "hit": 0.81, "best_floor": "mean_map", "floor": 0.2},
+    "explains": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "layer"), [("GradCAM", "features.3"), ("LayerCAM", "features.1")]
+)
+def test_heatmaps_are_those_that_the_gradcam_stage_measured_of_this_model(
+    work, tmp_path, monkeypatch, capsys, method, layer
 ):
-    model = work / "model"
-    judgement = {"region": "lesion", "hit": 0.81, "best_floor": "mean_map", "floor": 0.2}
-    details = identify(Explainer(Classifier.load(model), "GradCAM"), "GradCAM", model) | {
-        "test": {"judgement": judgement | {"explains": True}}
+    model, measured = work / "model", Path("metrics/details/gradcam.json")
+    details = {
+        **{"model": sha256(model / MODEL_FILE), "method": method, "layer": layer},
+        "test": {"judgement": JUDGEMENT},
     }
     monkeypatch.chdir(tmp_path)
-    write_json(Path("metrics/details/gradcam.json"), details)
+    write_json(measured, details)
     words = (work / "one.png", "--model", model, "--heatmaps", tmp_path / "maps")
-    expected = (
+    verdict = (
         "These heatmaps passed the test: they point at the lesion in 81% of the test images that "
         "are classified right; the mean map of other images does in 20%."
     )
-    assert here(capsys, *words).out.splitlines()[1] == expected
-    write_json(Path("metrics/details/gradcam.json"), details | {"layer": "another"})
+    assert here(capsys, *words).out.splitlines()[1] == verdict
+    drawn = (tmp_path / "maps/0001-one.png").read_bytes()
+    line = json.loads(here(capsys, *words, "--json").out)
+    pixels = np.load(work / "pixels.npy")[:1]
+    explain = Explainer(Classifier.load(model), method, layer)
+    heatmap = explain(pixels, np.array([CLASSES.index(line["decision"])]))[0]
+    prob = expected(work, [0])[0][CLASSES.index(line["decision"])]
+    row = SimpleNamespace(target="", predicted=line["decision"], p_predicted=prob)
+    draw_single(tmp_path / "expected.png", row, pixels[0], heatmap, verdict)
+    assert heatmap.any()
+    assert drawn == (tmp_path / "expected.png").read_bytes()
+    write_json(measured, details | {"model": "another"})
     assert "no measurements of this model's" in here(capsys, *words).out.splitlines()[1]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"test": {}}', "old"])
+def test_measurements_that_can_not_be_read_are_refused_in_a_line(work, tmp_path, capsys, content):
+    measured = tmp_path / "gradcam.json"
+    if content == "old":
+        details = {"model": sha256(work / "model" / MODEL_FILE), "method": "GradCAM", "layer": ""}
+        content = json.dumps(details | {"test": {"lungs_hit": 0.5}})
+    measured.write_text(content)
+    words = ("--model", work / "model", "--heatmaps", tmp_path / "maps", "--measured", measured)
+    with pytest.raises(UserError, match=r"gradcam\.json is damaged, or was written by") as caught:
+        here(capsys, work / "one.png", *words)
+    assert "\n" not in str(caught.value)
 
 
 def here(capsys, *words):
