@@ -55,8 +55,10 @@ def recorded_heatmaps(details: Path, model: Path) -> tuple[str, str, str]:
     Raises:
         UserError: if the file is damaged, or of a version of the stage with another format.
     """
+    content: Any = {"model": None}
     try:
-        content = json.loads(details.read_text("utf-8")) if details.is_file() else {"model": None}
+        if details.is_file():
+            content = json.loads(details.read_text("utf-8"))
         if content["model"] != sha256(model / MODEL_FILE):
             return (
                 "GradCAM",
