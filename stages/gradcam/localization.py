@@ -27,20 +27,22 @@ def region_measures(region: str) -> list[str]:
     return [f"{region}_{name}" for name in ("heat", "area", "excess", "precision", "hit")] + hits
 
 
-def floor_maps(maps: Maps, images: Images, untrained: list[Maps]) -> dict[str, list[Maps]]:
+def floor_maps(
+    maps: Maps, total: NDArray[np.float32], images: Images, untrained: list[Maps]
+) -> dict[str, list[Maps]]:
     """Return the maps whose hits are the floors, by floor; the area needs no map.
 
     Args:
         maps: (N, S, S), the heatmaps of the images.
+        total: (S, S), the sum of the maps of these and all other images.
         images: uint8 (N, S, S).
         untrained: of each network with random weights, its heatmaps (N, S, S).
     """
     centre = np.zeros_like(maps)
     centre[:, maps.shape[1] // 2, maps.shape[2] // 2] = 1
-    mean_map = maps.sum(0) - maps
     return {
         "centre": [centre],
-        "mean_map": [mean_map],
+        "mean_map": [total - maps],
         "untrained": untrained,
         "edges": [edge_maps(images)],
     }
@@ -64,8 +66,8 @@ def region_scores(
     Returns:
         N rows with `region_measures`: heat, area, excess (the difference), precision (average
         precision of the map's pixels for the region), hit (0 or 1), and a hit rate for each
-        floor. An empty map (all zero) has NaN in all columns of its own; an image without a mask
-        has NaN everywhere.
+        floor. An image without a mask has NaN everywhere. An empty map (all zero) points nowhere,
+        so it hits nothing, as a floor too; its heat, excess and precision are NaN.
     """
     inside = masks > 0
     has_mask = inside.any(axis=(1, 2))
@@ -103,10 +105,14 @@ def border_scores(maps: Maps) -> pd.DataFrame:
 
 
 def maximum_inside(maps: Maps, inside: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Whether each map's maximum lies in a region, (N,); NaN without a map or a region."""
+    """Whether each map's maximum lies in a region, (N,); NaN without a region.
+
+    An empty map (all zero) has no maximum: 0.
+    """
     flat = maps.reshape(len(maps), -1)
-    hit = inside.reshape(len(maps), -1)[np.arange(len(maps)), flat.argmax(1)]
-    return np.where(flat.any(1) & inside.any(axis=(1, 2)), hit.astype(float), np.nan)
+    at_maximum = inside.reshape(len(maps), -1)[np.arange(len(maps)), flat.argmax(1)]
+    hit = at_maximum & flat.any(1)
+    return np.where(inside.any(axis=(1, 2)), hit.astype(float), np.nan)
 
 
 def heat_fraction(maps: Maps, region: NDArray[np.bool_]) -> NDArray[np.float64]:

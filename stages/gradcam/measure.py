@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cxr.heatmaps.explainer import BATCH_SIZE, Explainer, Images, explain_rows
+from cxr.heatmaps.explainer import BATCH_SIZE, Explainer, Images, Maps
 from cxr.models.classifier import Classifier
 from cxr.pipeline.tables import class_indices
 from stages.gradcam.agreement import agreement_scores
@@ -65,13 +65,30 @@ class Measurer:
     def localization(
         self, images: pd.DataFrame, pixels: Images, masks: Images, lesions: Images
     ) -> pd.DataFrame:
-        """Measure where the heat lies. All maps are kept, for the mean map of the others."""
-        rows, classes = self.rows_and_predictions(images)
-        maps, *untrained = (
-            explain_rows(explain, pixels, rows, classes)
-            for explain in (self.explain, *self.explain_random)
+        """Measure where the heat lies.
+
+        Maps are computed twice, first for the mean map of the others, so that only those of one
+        batch are in memory.
+        """
+        total = np.zeros(pixels.shape[1:], np.float32)
+        for batch in batches(images):
+            for heatmap in self.explain(*self.pixels_and_predictions(batch, pixels)):
+                total += heatmap
+        return pd.concat(
+            self.localization_batch(batch, total, pixels, masks, lesions)
+            for batch in batches(images)
         )
-        floors = floor_maps(maps, pixels[rows], untrained)
+
+    def localization_batch(
+        self, images: pd.DataFrame, total: Maps, pixels: Images, masks: Images, lesions: Images
+    ) -> pd.DataFrame:
+        """Measure where the heat lies, given the sum of all maps (S, S)."""
+        originals, classes = self.pixels_and_predictions(images, pixels)
+        maps, *untrained = (
+            explain(originals, classes) for explain in (self.explain, *self.explain_random)
+        )
+        floors = floor_maps(maps, total, originals, untrained)
+        rows = images["row"].to_numpy()
         lungs, disease = (
             masks_of(array, rows, self.classifier.info.size) for array in (masks, lesions)
         )
@@ -87,8 +104,8 @@ class Measurer:
 
     def perturbation_batch(self, images: pd.DataFrame, pixels: Images) -> pd.DataFrame:
         """Measure how the maps react to changes of the image and of the network."""
-        rows, classes = self.rows_and_predictions(images)
-        originals, info = pixels[rows], self.classifier.info
+        originals, classes = self.pixels_and_predictions(images, pixels)
+        info = self.classifier.info
         maps = self.explain(originals, classes)
         seeds = [[self.seed, name_hash(name)] for name in images["image"]]
         random_maps = make_random_maps(seeds, self.explain.height, self.explain.width, info.size)
@@ -102,6 +119,13 @@ class Measurer:
     def class_probability(self, images: Images, classes: NDArray[np.int64]) -> NDArray[np.float64]:
         """Compute the calibrated probability of one class in each image, (N,)."""
         return self.classifier.probs(images)[np.arange(len(images)), classes]
+
+    def pixels_and_predictions(
+        self, images: pd.DataFrame, pixels: Images
+    ) -> tuple[Images, NDArray[np.int64]]:
+        """Return the images' pixels (N, S, S) and the indices of their predicted classes."""
+        rows, classes = self.rows_and_predictions(images)
+        return pixels[rows], classes
 
     def rows_and_predictions(
         self, images: pd.DataFrame

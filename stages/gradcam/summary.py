@@ -87,8 +87,7 @@ def judge(measured: pd.DataFrame, settings: Evaluate) -> Summary:
     """
     for region in REGIONS:
         names = [f"{region}_{'area' if name == 'area' else f'hit_{name}'}" for name in FLOORS]
-        # A floor whose maps are all empty hits nothing.
-        floors = measured[names].fillna(0).to_numpy(np.float64)
+        floors = measured[names].to_numpy(np.float64)
         hits = measured[f"{region}_hit"].to_numpy(np.float64)
         known = ~np.isnan(hits)
         groups = measured["split_group"].to_numpy(str)[known]

@@ -53,14 +53,16 @@ def test_the_border_is_a_tenth_of_the_side():
     assert row["border_area"] == pytest.approx(1 - 16 * 16 / 400)
 
 
-def test_of_empty_maps_and_without_masks_nothing_is_said():
+def test_an_empty_map_is_a_miss_and_without_a_mask_nothing_is_said():
     maps = np.concatenate([one_map({(9, 5): 1}), one_map({}), one_map({(9, 15): 1})])
     masks = left_half(3)
     masks[2] = 0
-    unknown = lungs(maps, masks).isna()
-    own = ["lungs_heat", "lungs_excess", "lungs_hit", "lungs_precision"]
-    assert unknown[own].to_numpy().tolist() == [[False] * 4, [True] * 4, [True] * 4]
-    assert unknown["lungs_area"].tolist() == [False, False, True]
+    scores = region_scores("lungs", maps, {"untrained": [maps, maps[[1, 1, 1]]]}, masks)
+    own = ["lungs_heat", "lungs_excess", "lungs_precision"]
+    assert scores[own].isna().to_numpy().tolist() == [[False] * 3, [True] * 3, [True] * 3]
+    assert scores["lungs_hit"].tolist() == pytest.approx([1, 0, np.nan], nan_ok=True)
+    assert scores["lungs_hit_untrained"].tolist() == pytest.approx([0.5, 0, np.nan], nan_ok=True)
+    assert scores["lungs_area"].isna().tolist() == [False, False, True]
 
 
 def planted():
@@ -79,7 +81,7 @@ def planted():
 def judged(maps):
     images, lesions = planted()
     untrained = [np.random.default_rng(1).random(maps.shape, np.float32)]
-    floors = floor_maps(maps, images, untrained)
+    floors = floor_maps(maps, maps.sum(0), images, untrained)
     scores = pd.concat(
         [region_scores(name, maps, floors, lesions) for name in ("lesion", "lungs")], axis=1
     )

@@ -3,14 +3,18 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 from scipy.special import softmax
 
+from cxr.heatmaps.belief import believe, recorded_heatmaps
+from cxr.heatmaps.explainer import Explainer
 from cxr.models.classifier import Classifier
 from cxr.pipeline import tables
 from cxr.pipeline.errors import UserError
+from stages.gradcam import measure
 from stages.gradcam.__main__ import main
 from stages.gradcam.measure import Measurer
 from stages.gradcam.predictions import add_predictions
@@ -150,11 +154,15 @@ def test_what_is_explained_is_the_predicted_class(inputs):
     assert (training["predicted"] == np.array(CLASSES)[probs.argmax(1)]).all()
 
 
-def test_metrics_name_layer_and_method_and_count_the_images_of_every_subset(outputs):
+def test_metrics_name_layer_and_method_and_count_the_images_of_every_subset(inputs, outputs):
     content = metrics(outputs)
     assert content["layer"] == "mix"
     assert content["feature_map"] == "8 x 8"
     assert content["method"] == "GradCAM"
+    assert recorded_heatmaps(outputs / "gradcam.json", inputs / "model") == (
+        *("GradCAM", "mix"),
+        believe(content["test"]["judgement"]),
+    )
     counts = {subset: content[subset]["images"] for subset in ("train", "val", "test", "novel")}
     assert counts == {"train": 36, "val": 12, "test": 12, "novel": 2}
     assert content["novel"]["unusable"] == 1
@@ -183,6 +191,22 @@ def test_heat_lies_where_the_finding_is_in_every_subset(outputs):
         assert by_class["COVID"]["lungs_heat"] > 0.6
         assert by_class["bacterial/viral"]["lungs_heat"] < 0.4
         assert by_class["COVID"]["lungs_area"] == 0.5
+
+
+def test_where_the_heat_lies_does_not_depend_on_the_batches(inputs, monkeypatch):
+    classifier = Classifier.load(inputs / "model")
+    explain, untrained = (
+        Explainer(each, "GradCAM") for each in (classifier, Classifier.build(classifier.info))
+    )
+    split = tables.read(inputs / "split.csv", tables.Split).head(7)
+    images = split.assign(predicted=split["target"], correct=True)
+    arrays = [np.load(inputs / INPUTS[name]) for name in ("pixels", "masks", "lesions")]
+    measurer = Measurer(classifier, explain, [untrained], 0)
+    whole = measurer.localization(images, *arrays)
+    monkeypatch.setattr(measure, "BATCH_SIZE", 3)
+    batched = measurer.localization(images, *arrays)
+    assert whole["lungs_hit_mean_map"].notna().all()
+    pd.testing.assert_frame_equal(batched, whole, atol=1e-3)
 
 
 def test_heat_that_decides_is_told_from_chance(outputs):
