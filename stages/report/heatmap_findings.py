@@ -10,13 +10,28 @@ from stages.report.formatting import capitalized, is_defined, number, percent
 
 Metrics = Mapping[str, Any]
 
+REGIONS = {"lesion": "the lesion (where the prediction is right)", "lungs": "the lungs"}
 DESCRIPTIONS = {
+    "groups": "patients, or single images where the patient is unknown",
     "empty": "empty heatmaps (no evidence for the class)",
     "perturbed": "images used for agreement and faithfulness",
-    "lungs_heat": "heat inside the lungs, share of the heatmap",
-    "lungs_area": "area of the lungs, share of the image",
-    "lungs_excess": "heat inside the lungs minus their area",
-    "lungs_hit": "heatmaps with their hottest pixel inside the lungs, share",
+    **{
+        f"{region}_{measure}": description.format(place)
+        for region, place in REGIONS.items()
+        for measure, description in {
+            "heat": "heat inside {}, share of the heatmap",
+            "area": "area of {}, share of the image",
+            "excess": "heat inside {} minus its share of the image",
+            "precision": "average precision of the heatmap's pixels for {}",
+            "hit": "heatmaps with their hottest pixel inside {}, share",
+            "hit_centre": "images with their centre inside {}, share",
+            "hit_mean_map": "mean heatmaps of the other images with their hottest pixel inside {}, "
+            "share",
+            "hit_untrained": "heatmaps of networks with random weights with their hottest pixel "
+            "inside {}, share",
+            "hit_edges": "images with their strongest edge inside {}, share",
+        }.items()
+    },
     "border_heat": "heat in the outer tenth of the image, share of the heatmap",
     "border_area": "area of the outer tenth, share of the image",
     "shift": "correlation with the heatmap of the shifted image",

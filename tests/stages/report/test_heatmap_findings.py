@@ -2,7 +2,8 @@
 
 import pytest
 
-from stages.report.heatmap_findings import Cell, heatmap_sentences, heatmap_tables
+from stages.gradcam.summary import MEASURES
+from stages.report.heatmap_findings import DESCRIPTIONS, Cell, heatmap_sentences, heatmap_tables
 
 CLASSES = ("COVID", "Normal")
 ENDS = {"low": 0.01, "high": 0.09}
@@ -38,9 +39,14 @@ def test_every_side_and_class_has_its_column() -> None:
     assert classes.columns == ["All", *CLASSES]
     assert differences.columns == ["Test − training"]
     rows = dict(classes.rows)
-    cell = rows["heat inside the lungs minus their area"][0]
+    cell = rows["heat inside the lungs minus its share of the image"][0]
     assert cell == Cell(0.05, ENDS)
     assert rows["images"] == [Cell(9), Cell(4), Cell(4)]
+
+
+def test_every_measure_is_described_in_words_of_its_own() -> None:
+    described = [DESCRIPTIONS[name] for name in ("groups", "empty", "perturbed", *MEASURES)]
+    assert len(set(described)) == len(described)
 
 
 @pytest.mark.parametrize(
