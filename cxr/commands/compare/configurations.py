@@ -141,11 +141,18 @@ def to_comparison(group: list[Runs], groups: list[list[Runs]]) -> Comparison:
 
 
 def name_configurations(group: list[Runs]) -> list[Configuration]:
-    """Name each configuration by the settings in which it differs from the others."""
+    """Name each configuration by the settings in which it differs from the others.
+
+    A setting that an old revision does not have is left out of its name.
+    """
     settings = [prediction_settings(runs[0].settings) for runs in group]
     keys = distinguishing_keys(settings)
     names = [
-        ", ".join(f"{short_key(key)}={short_value(values.get(key))}" for key in keys)
+        ", ".join(
+            f"{short_key(key)}={short_value(values[key])}"
+            for key in keys
+            if values.get(key) is not None
+        )
         or f"model={values['model']}"
         for values in settings
     ]

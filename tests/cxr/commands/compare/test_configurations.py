@@ -48,6 +48,12 @@ def test_a_configuration_is_named_by_what_it_differs_in():
     assert named(run("alone")) == [{"model=resnet18": ["alone"]}]
 
 
+def test_a_setting_that_an_old_revision_lacks_is_not_in_its_name():
+    assert named(
+        run("new", recipes__scratch__head="pyramid"), run("old", recipes__scratch__head=None)
+    ) == [{"head=pyramid": ["new"], "model=resnet18": ["old"]}]
+
+
 def test_settings_of_an_architecture_are_named_only_if_the_model_does_not_decide_them():
     ours = {"architectures.resnet18.lr_factor": 0.05}
     assert named(run("a"), run("b", model="mobilenetv2")) == [
@@ -55,9 +61,9 @@ def test_settings_of_an_architecture_are_named_only_if_the_model_does_not_decide
     ]
     assert named(run("a"), run("b", **ours), run("c", model="mobilenetv2")) == [
         {
-            "model=resnet18, lr_factor=null": ["a"],
+            "model=resnet18": ["a"],
             "model=resnet18, lr_factor=0.05": ["b"],
-            "model=mobilenetv2, lr_factor=null": ["c"],
+            "model=mobilenetv2": ["c"],
         }
     ]
     # Of another model they are no part of it.
