@@ -86,6 +86,11 @@ class FeaturePyramid(nn.Module):
         """Return the last layer."""
         return self.classifier
 
+    def no_weight_decay(self) -> set[str]:
+        """Name the backbone's parameters, besides biases and norms, that timm would not decay."""
+        names: set[str] = getattr(self.backbone, "no_weight_decay", set)()
+        return {f"backbone.{name}" for name in names}
+
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
         """Group the backbone's parameters into layers for timm; the rest is the last layer."""
         groups: dict[str, Any] = self.backbone.group_matcher(coarse)  # type: ignore[operator]

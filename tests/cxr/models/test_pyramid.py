@@ -102,3 +102,15 @@ def test_layers_are_grouped_from_the_stem_to_the_pyramid(name):
 def test_a_network_without_such_maps_is_refused():
     with pytest.raises(UserError, match=r"VisionTransformer has no maps .* `head: pooled`"):
         pyramid("vit_tiny_patch16_224", size=32)
+
+
+def test_what_the_network_would_not_decay_is_not_decayed():
+    network = build_network("efficientformerv2_s0", 3, size=64, head="pyramid")
+    names = network.no_weight_decay()
+    assert names
+    assert names <= {name for name, _ in network.named_parameters()}
+    groups = timm.optim.create_optimizer_v2(
+        network, opt="sgd", lr=0.1, weight_decay=0.1
+    ).param_groups
+    free = {id(each) for group in groups if not group["weight_decay"] for each in group["params"]}
+    assert all(id(network.get_parameter(name)) in free for name in names)
