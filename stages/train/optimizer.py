@@ -92,13 +92,13 @@ def freeze_backbone(model: nn.Module, frozen: bool) -> None:
 
     A frozen backbone also keeps its batch-norm statistics and has no dropout.
     """
-    if isinstance(model, FeaturePyramid):
-        model.train()
-        model.backbone.train(not frozen)
-        model.backbone.requires_grad_(not frozen)
-        return
+    trainable: list[nn.Module] = (
+        [part for name, part in model.named_children() if name != "backbone"]
+        if isinstance(model, FeaturePyramid)
+        else [model.get_classifier()]  # type: ignore[operator]
+    )
     model.train(not frozen)
     model.requires_grad_(not frozen)
-    head: nn.Module = model.get_classifier()  # type: ignore[operator]
-    head.train()
-    head.requires_grad_()
+    for part in trainable:
+        part.train()
+        part.requires_grad_()
