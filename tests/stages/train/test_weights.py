@@ -26,10 +26,8 @@ torch.set_num_threads(1)
 MOBILENET = Path("../shared/weights/mobilenetv2_100.imagenet.safetensors").resolve()
 
 
-def classifier(
-    name: str, class_names: tuple[str, ...] = ("a", "b", "c"), head: str = "pooled"
-) -> Classifier:
-    return Classifier.build(ModelInfo(name, name, list(class_names), 64, 0.4, 0.2, head))
+def classifier(name: str, class_names: tuple[str, ...] = ("a", "b", "c")) -> Classifier:
+    return Classifier.build(ModelInfo(name, name, list(class_names), 64, 0.4, 0.2))
 
 
 def random_statistics(model: torch.nn.Module) -> torch.nn.Module:
@@ -143,40 +141,6 @@ def test_a_model_of_this_project_keeps_its_last_layer(tmp_path, capsys):
     assert second.info.weights == f"model.safetensors sha256:{digest}"
     assert (second.info.mean, second.info.std, second.info.size) == (0.4, 0.2, 32)
     assert "initialized randomly: none; not used: none" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("name", ["resnet18", "efficientnet_b0"])
-def test_a_pyramid_takes_the_weights_of_the_whole_network(name, tmp_path):
-    torch.manual_seed(1)
-    whole = timm.create_model(name)
-    torch.save(whole.state_dict(), tmp_path / "weights.pth")
-    ours = classifier(name, head="pyramid")
-    mixing = ours.network.mix[1].weight.clone()
-    load_initial_weights(ours, str(tmp_path / "weights.pth"))
-    loaded = {
-        key.removeprefix("backbone."): tensor
-        for key, tensor in ours.network.state_dict().items()
-        if key.startswith("backbone.")
-    }
-    expected, mean, _ = rgb_to_grey(whole.state_dict(), build_network(name, 3))
-    assert len(loaded) > 50
-    assert all(torch.equal(tensor, expected[key]) for key, tensor in loaded.items())
-    assert torch.equal(ours.network.mix[1].weight, mixing)
-    assert ours.info.mean == mean
-
-
-def test_a_pooled_head_cannot_take_the_weights_of_a_pyramid(tmp_path):
-    classifier("simple_cnn", head="pyramid").save(tmp_path)
-    with pytest.raises(UserError, match="was trained with head: pyramid"):
-        load_initial_weights(classifier("simple_cnn"), str(tmp_path / MODEL_FILE))
-
-
-def test_a_pyramid_takes_its_own_weights_again(tmp_path):
-    first, second = (classifier("simple_cnn", head="pyramid") for _ in range(2))
-    first.save(tmp_path)
-    load_initial_weights(second, str(tmp_path / MODEL_FILE))
-    for key, tensor in first.network.state_dict().items():
-        assert torch.equal(second.network.state_dict()[key], tensor)
 
 
 def test_the_last_layer_of_a_model_with_other_classes_is_not_loaded(tmp_path, capsys):

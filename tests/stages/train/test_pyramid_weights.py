@@ -1,0 +1,52 @@
+"""Initial weights of a network with a feature pyramid."""
+
+import pytest
+import timm
+import torch
+
+from cxr.models.classifier import MODEL_FILE, Classifier
+from cxr.models.info import ModelInfo
+from cxr.models.networks import build_network
+from cxr.pipeline.errors import UserError
+from stages.train.convert_weights import rgb_to_grey
+from stages.train.weights import load_initial_weights
+
+torch.set_num_threads(1)
+
+
+def classifier(name: str, head: str = "pyramid") -> Classifier:
+    return Classifier.build(ModelInfo(name, name, ["a", "b", "c"], 64, 0.4, 0.2, head))
+
+
+@pytest.mark.parametrize("name", ["resnet18", "efficientnet_b0"])
+def test_a_pyramid_takes_the_weights_of_the_whole_network(name, tmp_path):
+    torch.manual_seed(1)
+    whole = timm.create_model(name)
+    torch.save(whole.state_dict(), tmp_path / "weights.pth")
+    ours = classifier(name)
+    mixing = ours.network.mix[1].weight.clone()
+    load_initial_weights(ours, str(tmp_path / "weights.pth"))
+    loaded = {
+        key.removeprefix("backbone."): tensor
+        for key, tensor in ours.network.state_dict().items()
+        if key.startswith("backbone.")
+    }
+    expected, mean, _ = rgb_to_grey(whole.state_dict(), build_network(name, 3))
+    assert len(loaded) > 50
+    assert all(torch.equal(tensor, expected[key]) for key, tensor in loaded.items())
+    assert torch.equal(ours.network.mix[1].weight, mixing)
+    assert ours.info.mean == mean
+
+
+def test_a_pooled_head_cannot_take_the_weights_of_a_pyramid(tmp_path):
+    classifier("simple_cnn").save(tmp_path)
+    with pytest.raises(UserError, match="was trained with head: pyramid"):
+        load_initial_weights(classifier("simple_cnn", "pooled"), str(tmp_path / MODEL_FILE))
+
+
+def test_a_pyramid_takes_its_own_weights_again(tmp_path):
+    first, second = (classifier("simple_cnn") for _ in range(2))
+    first.save(tmp_path)
+    load_initial_weights(second, str(tmp_path / MODEL_FILE))
+    for key, tensor in first.network.state_dict().items():
+        assert torch.equal(second.network.state_dict()[key], tensor)
