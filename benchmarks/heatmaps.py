@@ -8,10 +8,11 @@ network with each head as the train stage would. A layer is one of the backbone;
 the last map before the pooling is explained. For validation and test images the table has:
 
 - balanced accuracy, and the CPU seconds of training;
-- how often the maximum lies in the region, of the images that are classified right (for lesions),
-  by class and in all; the highest floor (docs/heatmaps.md), and how much higher the hits are;
-- the heat in the lungs, as a multiple of their share of the area;
-- the time of a heatmap.
+- how often the maximum lies in the region, of the images that are classified right (for lesions), a
+  column for each class and one for all; the highest floor (docs/heatmaps.md), and the margin: how
+  much higher the hits are than each floor, at least;
+- the heat in the lungs of each class, as a multiple of their share of the area;
+- the time of a heatmap in milliseconds.
 
 A choice made by the rows of the test images has seen them: choose by those of validation.
 `occlusion` is an independent check, which needs no gradients: how much the class's logit falls when
@@ -55,11 +56,6 @@ WINDOW = 0.2
 """Side of the window that is occluded, as a fraction of the image's."""
 DARK = 5
 """Percentile of an image's grey values that replaces it."""
-HEADER = [
-    *("network", "head", "seed", "layer (cells)", "method", "images", "balanced accuracy"),
-    *("train CPU s", "region", "hit by class", "hit", "best floor", "margin"),
-    *("heat in lungs", "ms"),
-]
 
 
 def main() -> None:
@@ -84,12 +80,13 @@ def main() -> None:
         for layer, method in itertools.product(options.layers, options.methods):
             name = f"backbone.{layer}" if layer and head == "pyramid" else layer
             for subset in ("val", "test"):
-                measured = measure(classifier, name, method, subset, changed.evaluate)
-                cells, accuracy, *others = measured
-                row = [network, head, str(seed), cells, method, subset, accuracy]
-                rows.append([*row, f"{seconds:.0f}", *others])
-                print("\t".join(rows[-1]), flush=True)
-    print(markdown_table(HEADER, rows))
+                row = {"network": network, "head": head, "method": method, "images": subset}
+                row |= {"seed": str(seed), "CPU s": f"{seconds:.0f}"}
+                row |= measure(classifier, name, method, subset, changed.evaluate)
+                rows.append(row)
+                print("\t".join(row.values()), flush=True)
+    columns = dict.fromkeys(name for row in rows for name in row)
+    print(markdown_table(list(columns), [[row.get(name, "") for name in columns] for row in rows]))
 
 
 def with_settings(params: Params, network: str, head: str, seed: int) -> Params:
@@ -122,8 +119,8 @@ def train(params: Params) -> Classifier:
 
 def measure(
     classifier: Classifier, layer: str, method: str, subset: str, settings: Evaluate
-) -> list[str]:
-    """Measure the heatmaps of the validation or test images; the cells of a row."""
+) -> dict[str, str]:
+    """Measure the heatmaps of the validation or test images; the cells of a row, by column."""
     pixels, lungs, lesions = (
         np.load(DATA / f"{name}.npy", mmap_mode="r") for name in ("pixels", "masks", "lesions")
     )
@@ -147,32 +144,32 @@ def measure(
     milliseconds = 1000 * (time.perf_counter() - start) / (len(networks) + 1) / len(images)
     measured = pd.concat([images, localized], axis=1)
     excess = (measured["lungs_heat"] / measured["lungs_area"]).groupby(measured["target"]).mean()
-    return [
-        cells,
-        f"{balanced_accuracy_score(images['target'], predicted):.3f}",
-        *hit_rates(measured, settings),
-        by_class(excess),
-        f"{milliseconds:.0f}",
-    ]
+    return {
+        "layer (cells)": cells,
+        "balanced accuracy": f"{balanced_accuracy_score(images['target'], predicted):.3f}",
+        **hit_rates(measured, settings),
+        **by_class(excess, "heat in lungs, "),
+        "ms": f"{milliseconds:.0f}",
+    }
 
 
-def hit_rates(measured: pd.DataFrame, settings: Evaluate) -> list[str]:
-    """The cells of a row: region, hit rate by class and of all, best floor, margin."""
+def hit_rates(measured: pd.DataFrame, settings: Evaluate) -> dict[str, str]:
+    """The cells of hit rates by class and of all, highest floor, margin; none without masks."""
     judged = judge(measured, settings)
     if judged["region"] is None:
-        return ["no masks", "", "", "", ""]
-    return [
-        judged["region"],
-        by_class(measured.groupby("target")[f"{judged['region']}_hit"].mean()),
-        f"{judged['hit']:.2f}",
-        f"{judged['floor']:.2f} ({judged['best_floor']})",
-        f"{judged['margin']:+.2f} ({judged['low']:+.2f} to {judged['high']:+.2f})",
-    ]
+        return {}
+    return {
+        "region": judged["region"],
+        **by_class(measured.groupby("target")[f"{judged['region']}_hit"].mean()),
+        "all": f"{judged['hit']:.2f}",
+        "highest floor": f"{judged['floor']:.2f} ({judged['best_floor'].replace('_', ' ')})",
+        "margin": f"{judged['margin']:+.2f} ({judged['low']:+.2f} to {judged['high']:+.2f})",
+    }
 
 
-def by_class(values: "pd.Series[float]") -> str:
-    """Numbers with the names of their classes; classes without one are left out."""
-    return ", ".join(f"{name} {value:.2f}" for name, value in values.dropna().items())
+def by_class(values: "pd.Series[float]", prefix: str = "") -> dict[str, str]:
+    """A cell for each class; those without a number are left out."""
+    return {f"{prefix}{name}": f"{value:.2f}" for name, value in values.dropna().items()}
 
 
 def occlusion(classifier: Classifier) -> Callable[..., Maps]:
