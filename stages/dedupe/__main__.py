@@ -83,7 +83,7 @@ def warn(counts: dict[str, int], sheet: str) -> None:
     if counts["conflict"] > CONFLICT_SHARE * counts["images"]:
         print(
             f"warning: {counts['conflict']} of {counts['images']} images have a duplicate with "
-            f"another label: are the labels, and the groups in {sheet}, right?"
+            f"another label: are the labels, and the duplicate groups in {sheet}, right?"
         )
 
 

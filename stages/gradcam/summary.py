@@ -114,7 +114,7 @@ def judge(measured: pd.DataFrame, settings: Evaluate) -> Summary:
 
 
 def measure_intervals(measured: pd.DataFrame, settings: Evaluate) -> dict[str, Summary]:
-    """Compute bootstrap intervals over groups."""
+    """Compute bootstrap intervals over split groups."""
     if measured.empty:
         return {name: {"low": None, "high": None} for name in MEASURES}
     values = measured[list(MEASURES)].to_numpy(np.float64)
@@ -132,7 +132,7 @@ def measure_intervals(measured: pd.DataFrame, settings: Evaluate) -> dict[str, S
 def summarize_difference(first: pd.DataFrame, second: pd.DataFrame, settings: Evaluate) -> Summary:
     """Compute how much higher each measure is in `first` than in `second`, with its interval.
 
-    The groups of both are resampled together; none is in both.
+    The split groups of both are resampled together; none is in both.
     """
     both = pd.concat([first, second])
     in_first = np.arange(len(both)) < len(first)
@@ -152,13 +152,13 @@ def summarize_difference(first: pd.DataFrame, second: pd.DataFrame, settings: Ev
 
 
 def groups_with_values(measured: pd.DataFrame) -> "pd.Series[int]":
-    """Count the groups in which each measure is defined."""
+    """Count the split groups in which each measure is defined."""
     has_value = measured[list(MEASURES)].notna()
     return has_value.groupby(measured["split_group"]).any().sum()
 
 
 def named_intervals(ends: Mapping[str, Floats], groups: "pd.Series[int]") -> dict[str, Summary]:
-    """Return intervals by name; undefined for measures of a single group, which never varies."""
+    """Return intervals by name; undefined for a single split group, which never varies."""
     return {
         name: interval_to_json(ends[name] if groups[name] > 1 else np.full(2, np.nan))
         for name in MEASURES

@@ -50,7 +50,7 @@ CLAIM = (
         "20",
         "Level at which partitions are disjoint",
         REPORTED,
-        "by patient and by group of duplicates",
+        "by patient and by duplicate group",
     ),
     Item("21", "Intended sample size", AUTHOR, "the intervals show the precision of this size"),
     Item("22", "The model in detail", REPORTED, "“Model”; the code is in the repository"),
