@@ -13,7 +13,7 @@ from PIL import Image
 from cxr.images.process import process
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import Dedupe, load
-from stages.dedupe.frames import apply_symmetry
+from stages.dedupe.frames import WHOLE, apply_symmetry
 from stages.dedupe.pairs import find_pairs
 from stages.dedupe.verification import verify
 from stages.download.phantom.images import deal_patients, draw_picture
@@ -235,3 +235,24 @@ def test_a_file_of_verified_pairs_that_is_damaged_is_written_again(
         pd.testing.assert_frame_equal(pairs_of(tmp_path, FOUR, kept), expected)
         assert kept.read_bytes() == good
     assert verified == [6] * 4
+
+
+@pytest.mark.parametrize("cut", [(0, 0, 0.12, 0), (0.1, 0.1, 0.1, 0.1)])
+def test_thumbnails_tell_where_a_copy_lies_in_the_whole_in_either_order(
+    tmp_path: Path, chests: list[np.ndarray], cut: tuple[float, ...]
+) -> None:
+    """The second copy can be laid over the whole, but the whole not over it."""
+    whole = chests[6]
+    high, wide = whole.shape
+    top, bottom, left, right = (round(share * high) for share in cut)
+    pictures = (whole, whole[top : high - bottom, left : wide - right])
+    paths = [tmp_path / "a.png", tmp_path / "b.png"]
+    for path, picture in zip(paths, pictures, strict=True):
+        Image.fromarray(picture).save(path)
+    _, thumbnails = prepared(tmp_path, ["a.png", "b.png"])
+    both = pd.DataFrame({"first": [0, 1], "second": [1, 0]}).assign(
+        distance=0, frame_first=WHOLE, frame_second=WHOLE, symmetry=0
+    )
+    least = PARAMS.dedupe.min_agreement
+    agreement = verify(both, thumbnails, np.arange(2), paths, PARAMS.prepare, least)
+    assert agreement.min() >= least
