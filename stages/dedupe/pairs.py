@@ -12,8 +12,8 @@ from stages.dedupe.candidates import find_candidates
 from stages.dedupe.verification import verify
 from stages.dedupe.verified import recall, remember, verified_key
 
-# Pairs of which at least this much detail agrees are alike: among real X-rays, all of them were of
-# one patient (docs/duplicates.md).
+# Pairs of which at least this much detail agrees are alike: among real X-rays, unless all but the
+# lungs was black, all of them were of one patient (docs/duplicates.md).
 ALIKE = 0.55
 
 
