@@ -10,14 +10,19 @@ from cxr.pipeline.params import Params
 from cxr.pipeline.tables import Pairs
 from stages.dedupe.candidates import find_candidates
 from stages.dedupe.verification import verify
+from stages.dedupe.verified import recall, remember, verified_key
 
-# Pairs of which at least this much detail agrees are alike: among real X-rays, all of them were of
-# one patient (docs/duplicates.md).
+# Pairs of which at least this much detail agrees are alike: among real X-rays, unless all but the
+# lungs was black, all of them were of one patient (docs/duplicates.md).
 ALIKE = 0.55
 
 
 def find_pairs(
-    images: pd.DataFrame, thumbnails: NDArray[np.uint8], raw: Path, params: Params
+    images: pd.DataFrame,
+    thumbnails: NDArray[np.uint8],
+    raw: Path,
+    params: Params,
+    verified: Path | None = None,
 ) -> pd.DataFrame:
     """Find all pairs of images that belong together.
 
@@ -27,6 +32,8 @@ def find_pairs(
         images: usable rows of table `Images`, sorted by image.
         thumbnails: uint8 (rows, 64, 64), may be memory-mapped.
         raw: the folder that the images lie in.
+        verified: a file that keeps which pairs were verified, for the next run. It changes nothing
+            but the time.
 
     Returns:
         table `Pairs`.
@@ -36,7 +43,14 @@ def find_pairs(
     candidates = find_candidates(thumbnails, rows, params.dedupe)
     paths = [raw / name for name in files["image"]]
     least = params.dedupe.min_agreement
-    agreement = verify(candidates, thumbnails, rows, paths, params.prepare, least)
+    agreement = np.full(len(candidates), np.nan)
+    key = verified_key(least)
+    if verified:
+        agreement = recall(verified, key, files["sha256"], candidates)
+    new = np.isnan(agreement)
+    agreement[new] = verify(candidates[new], thumbnails, rows, paths, params.prepare, least)
+    if verified:
+        remember(verified, key, files["sha256"], candidates, agreement)
     found = candidates.assign(
         agreement=agreement, kind=np.where(agreement >= least, "exposure", "alike")
     )[agreement >= min(ALIKE, least)]

@@ -1,8 +1,5 @@
 """Checkpoints after each epoch, from which an interrupted run resumes."""
 
-import hashlib
-import json
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +8,8 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from cxr.pipeline.files import atomic_write, sha256
+from cxr.pipeline.files import atomic_write
+from cxr.pipeline.fingerprint import fingerprint
 from stages.train.data import Loader
 
 CODE = ("stages/train", "cxr/pipeline", "cxr/models")
@@ -32,15 +30,8 @@ def checkpoint_path(folder: Path, model: str, inputs: list[Path], settings: dict
         inputs: files, identified by content.
         settings: JSON-serializable values.
     """
-    project = Path(__file__).resolve().parents[2]
-    code = sorted(path for folder in CODE for path in (project / folder).rglob("*.py"))
-    identity = {
-        "settings": settings,
-        "files": [sha256(path) for path in [*inputs, *code]],
-        "libraries": {name: version(name) for name in LIBRARIES},
-    }
-    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    return folder / f"{model}-{key[:20]}.ckpt"
+    key = fingerprint(CODE, LIBRARIES, settings, inputs)
+    return folder / f"{model}-{key}.ckpt"
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

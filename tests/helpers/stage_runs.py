@@ -19,6 +19,7 @@ DATA = {
     "dedupe": [
         "raw=raw", "images=images.csv", "thumbnails=thumbnails.npy", "pairs=pairs.csv",
         "duplicates=duplicates.csv", "details=dedupe.json", "plots=plots-dedupe",
+        "verified=verified.npz",
     ],
     "split": [
         "images=images.csv", "pairs=pairs.csv", "duplicates=duplicates.csv", "pixels=pixels.npy",

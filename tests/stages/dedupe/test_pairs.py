@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,8 +13,9 @@ from PIL import Image
 from cxr.images.process import process
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import Dedupe, load
-from stages.dedupe.frames import apply_symmetry
+from stages.dedupe.frames import WHOLE, apply_symmetry
 from stages.dedupe.pairs import find_pairs
+from stages.dedupe.verification import verify
 from stages.download.phantom.images import deal_patients, draw_picture
 from tests.helpers.closure import ROOT
 
@@ -36,12 +38,20 @@ def found(
     folder: Path, images: dict[str, np.ndarray], **changes: object
 ) -> dict[tuple[str, str], str]:
     """The kind of each pair found among images that are written as files."""
+    pairs = pairs_of(folder, images, None, **changes)
+    return dict(zip(zip(pairs["first"], pairs["second"], strict=True), pairs["kind"], strict=True))
+
+
+def pairs_of(
+    folder: Path, images: dict[str, np.ndarray], verified: Path | None, **changes: object
+) -> pd.DataFrame:
+    """The table `Pairs` of images that are written as files."""
     for name, image in images.items():
         Image.fromarray(image).save(folder / name)
     table, thumbnails = prepared(folder, list(images))
     dedupe = Dedupe(**(PARAMS.dedupe.model_dump() | changes))
-    pairs = find_pairs(table, thumbnails, folder, PARAMS.model_copy(update={"dedupe": dedupe}))
-    return dict(zip(zip(pairs["first"], pairs["second"], strict=True), pairs["kind"], strict=True))
+    params = PARAMS.model_copy(update={"dedupe": dedupe})
+    return find_pairs(table, thumbnails, folder, params, verified)
 
 
 def prepared(folder: Path, names: list[str]) -> tuple[pd.DataFrame, np.ndarray]:
@@ -168,3 +178,81 @@ def test_a_file_that_was_changed_after_prepare_is_named(
     (tmp_path / "b.png").unlink()
     with pytest.raises(UserError, match=r"b.png can't be read any more"):
         find_pairs(table, thumbnails, tmp_path, PARAMS)
+
+
+@pytest.fixture
+def verified(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The numbers of pairs that runs of `find_pairs` verify, filled as they run."""
+    numbers = []
+
+    def counted(candidates: pd.DataFrame, *rest: Any) -> np.ndarray:
+        numbers.append(len(candidates))
+        return verify(candidates, *rest)
+
+    monkeypatch.setattr("stages.dedupe.pairs.verify", counted)
+    return numbers
+
+
+FOUR = {f"{place}.png": texture(place // 2) // (1 + place % 2) for place in range(4)}
+
+
+def test_a_second_run_verifies_pairs_of_new_files_alone_and_finds_the_same(
+    tmp_path: Path, verified: list[int]
+) -> None:
+    kept = tmp_path / "kept.npz"
+    pairs_of(tmp_path, FOUR, kept)
+    pairs_of(tmp_path, FOUR, kept)
+    assert verified == [6, 0]
+    # One file less, two more, all under other names.
+    after = {"z.png": FOUR["0.png"], "y.png": FOUR["1.png"], "x.png": FOUR["2.png"]}
+    after |= {"w.png": texture(0) // 4 * 3, "v.png": texture(4)}
+    again = pairs_of(tmp_path, after, kept)
+    assert verified == [6, 0, 7]
+    pd.testing.assert_frame_equal(again, pairs_of(tmp_path, after, None))
+    assert (again["kind"] == "exposure").sum() == 3
+
+
+def test_another_setting_or_code_verifies_all_pairs_again(
+    tmp_path: Path, verified: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "kept.npz"
+    pairs_of(tmp_path, FOUR, kept)
+    changed = pairs_of(tmp_path, FOUR, kept, min_agreement=0.99)
+    pd.testing.assert_frame_equal(changed, pairs_of(tmp_path, FOUR, None, min_agreement=0.99))
+    monkeypatch.setattr("stages.dedupe.verified.CODE", ["stages/split"])
+    pairs_of(tmp_path, FOUR, kept, min_agreement=0.99)
+    assert verified == [6] * 4
+
+
+def test_a_file_of_verified_pairs_that_is_damaged_is_written_again(
+    tmp_path: Path, verified: list[int]
+) -> None:
+    kept = tmp_path / "kept.npz"
+    expected = pairs_of(tmp_path, FOUR, kept)
+    good = kept.read_bytes()
+    for content in (good[:-40], b"", b"no archive"):
+        kept.write_bytes(content)
+        pd.testing.assert_frame_equal(pairs_of(tmp_path, FOUR, kept), expected)
+        assert kept.read_bytes() == good
+    assert verified == [6] * 4
+
+
+@pytest.mark.parametrize("cut", [(0, 0, 0.12, 0), (0.1, 0.1, 0.1, 0.1)])
+def test_thumbnails_tell_where_a_copy_lies_in_the_whole_in_either_order(
+    tmp_path: Path, chests: list[np.ndarray], cut: tuple[float, ...]
+) -> None:
+    """The second copy can be laid over the whole, but the whole not over it."""
+    whole = chests[6]
+    high, wide = whole.shape
+    top, bottom, left, right = (round(share * high) for share in cut)
+    pictures = (whole, whole[top : high - bottom, left : wide - right])
+    paths = [tmp_path / "a.png", tmp_path / "b.png"]
+    for path, picture in zip(paths, pictures, strict=True):
+        Image.fromarray(picture).save(path)
+    _, thumbnails = prepared(tmp_path, ["a.png", "b.png"])
+    both = pd.DataFrame({"first": [0, 1], "second": [1, 0]}).assign(
+        distance=0, frame_first=WHOLE, frame_second=WHOLE, symmetry=0
+    )
+    least = PARAMS.dedupe.min_agreement
+    agreement = verify(both, thumbnails, np.arange(2), paths, PARAMS.prepare, least)
+    assert agreement.min() >= least
