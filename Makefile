@@ -66,7 +66,7 @@ test: env-dev  ## Run the linters, the type checker and the tests
 	pytest -n 2 -m "not slow" $(PYTEST_OPTIONS)
 
 test-slow: env-dev  ## Run the slow tests
-	pytest -n 2 -m slow
+	pytest -n 2 -m slow $(PYTEST_OPTIONS)
 
 coverage:  ## Like test; also report the lines that no test runs
 	$(MAKE) test PYTEST_OPTIONS="--cov --cov-report term-missing:skip-covered"
