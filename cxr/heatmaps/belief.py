@@ -19,12 +19,13 @@ FLOOR_NAMES = {
 }
 
 
-def believe(judgement: Mapping[str, Any]) -> str:
-    """Say whether the maps passed the floors.
+def believe(summary: Mapping[str, Any]) -> str:
+    """Say whether the maps passed the floors, and for which classes with a lesion they did not.
 
     Args:
-        judgement: of the test images, in metrics/details/gradcam.json.
+        summary: of the test images, in metrics/details/gradcam.json.
     """
+    judgement = summary["judgement"]
     if judgement["region"] is None:
         return (
             "It is unknown whether these heatmaps can be believed: there are no lesion or lung "
@@ -40,7 +41,14 @@ def believe(judgement: Mapping[str, Any]) -> str:
         return f"Do not rely on these heatmaps: {rates}."
     if region == "lungs":
         return f"These heatmaps find the lungs, but the lesions are unknown: {rates}."
-    return f"These heatmaps passed the test: {rates}."
+    classes = {name: of_class["judgement"] for name, of_class in summary["class"].items()}
+    failed = [
+        name
+        for name, judged in classes.items()
+        if judged["region"] == "lesion" and not judged["explains"]
+    ]
+    exception = f" Do not rely on those of {' and '.join(failed)}: they did not." if failed else ""
+    return f"These heatmaps passed the test: {rates}.{exception}"
 
 
 def recorded_heatmaps(details: Path, model: Path) -> tuple[str, str, str]:
@@ -69,7 +77,7 @@ def recorded_heatmaps(details: Path, model: Path) -> tuple[str, str, str]:
         method, layer = content["method"], content["layer"]
         if method not in METHODS or not isinstance(layer, str):
             raise ValueError("method or layer")
-        return method, layer, believe(content["test"]["judgement"])
+        return method, layer, believe(content["test"])
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{details} is damaged, or was written by another version of the gradcam stage: write "

@@ -72,7 +72,7 @@ def main() -> None:
     )
 
     summaries = summarize_subsets(measured, info.classes, params.evaluate)
-    verdict = believe(summaries["test"]["judgement"])
+    verdict = believe(summaries["test"])
     with atomic_write(files.plots) as folder:
         shown = pd.concat(examples)
         rows, classes = measurer.rows_and_predictions(shown)

@@ -147,7 +147,7 @@ def test_heatmaps_are_those_that_the_gradcam_stage_measured_of_this_model(
     model, measured = work / "model", Path("metrics/details/gradcam.json")
     details = {
         **{"model": sha256(model / MODEL_FILE), "method": method, "layer": layer},
-        "test": {"judgement": JUDGEMENT},
+        "test": {"judgement": JUDGEMENT, "class": {}},
     }
     monkeypatch.chdir(tmp_path)
     write_json(measured, details)

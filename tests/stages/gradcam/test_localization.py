@@ -94,11 +94,22 @@ def test_looking_at_the_lesion_is_told_from_looking_at_the_marker():
     assert at_lesion["region"] == "lesion"
     assert at_lesion["hit"] == 1
     assert at_lesion["explains"]
-    assert believe(at_lesion).startswith("These heatmaps passed")
+    assert believe({"judgement": at_lesion, "class": {}}).startswith("These heatmaps passed")
     at_marker = judged((images == 255).astype(np.float32))
     assert at_marker["hit"] == 0
     assert not at_marker["explains"]
-    assert believe(at_marker).startswith("Do not rely on")
+    assert believe({"judgement": at_marker, "class": {}}).startswith("Do not rely on")
+
+
+def test_a_class_whose_own_maps_fail_is_named():
+    images, lesions = planted()
+    passed, failed = judged(lesions.astype(np.float32)), judged((images == 255).astype(np.float32))
+    of_class = {"A": passed, "B": failed, "C": failed, "Normal": failed | {"region": "lungs"}}
+    summary = {
+        "judgement": passed,
+        "class": {name: {"judgement": judgement} for name, judgement in of_class.items()},
+    }
+    assert believe(summary).endswith(". Do not rely on those of B and C: they did not.")
 
 
 def test_a_map_that_is_always_at_one_place_does_not_beat_the_mean_map():

@@ -161,7 +161,7 @@ def test_metrics_name_layer_and_method_and_count_the_images_of_every_subset(inpu
     assert content["method"] == "GradCAM"
     assert recorded_heatmaps(outputs / "gradcam.json", inputs / "model") == (
         *("GradCAM", "mix"),
-        believe(content["test"]["judgement"]),
+        believe(content["test"]),
     )
     counts = {subset: content[subset]["images"] for subset in ("train", "val", "test", "novel")}
     assert counts == {"train": 36, "val": 12, "test": 12, "novel": 2}
