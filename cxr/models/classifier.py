@@ -7,17 +7,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cxr.models.calibration import scaled_softmax
 from cxr.models.devices import default_device
-from cxr.models.info import ModelInfo
+from cxr.models.info import MODEL_FILE, ModelInfo, read_info
 from cxr.models.networks import build_network
-from cxr.pipeline.errors import UserError
-
-MODEL_FILE = "model.safetensors"
 
 Images = NDArray[np.uint8]
 Rows = NDArray[np.int64]
@@ -132,20 +128,3 @@ class Classifier:
         finally:
             handle.remove()
         return logits, torch.cat(features).cpu().numpy()
-
-
-def read_info(folder: Path) -> ModelInfo:
-    """Read a saved model's description, without its weights.
-
-    Raises:
-        UserError: if the folder holds no model of this project.
-    """
-    path = folder / MODEL_FILE
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata()
-        return ModelInfo(**json.loads(metadata["model_info"]))
-    except Exception as error:
-        raise UserError(
-            f"{path} is not a model of this project: train one with `dvc repro`."
-        ) from error

@@ -1,14 +1,20 @@
-"""What a saved model says about itself."""
+"""What a saved model says about itself; reading it needs no torch, whose import takes seconds."""
 
+import json
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import torch
 from pydantic import ValidationError
-from torch import Tensor
+from safetensors import safe_open
 
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import Prepare
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MODEL_FILE = "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class ModelInfo:
     prepare: dict[str, Any] = field(default_factory=dict)
     parameters: int = 0
 
-    def normalize(self, images: Tensor) -> Tensor:
+    def normalize(self, images: "Tensor") -> "Tensor":
         """Turn grey images into network inputs.
 
         Args:
@@ -54,6 +60,8 @@ class ModelInfo:
         Returns:
             float32 (N, 1, S, S), on the same device, channels last.
         """
+        import torch
+
         scaled = images.unsqueeze(1).to(torch.float32).div_(255).sub_(self.mean).div_(self.std)
         return scaled.contiguous(memory_format=torch.channels_last)
 
@@ -70,3 +78,20 @@ class ModelInfo:
                 f"the model {self.architecture} does not record how its images were prepared: "
                 "train it again with `dvc repro`."
             ) from error
+
+
+def read_info(folder: Path) -> ModelInfo:
+    """Read a saved model's description, without its weights.
+
+    Raises:
+        UserError: if the folder holds no model of this project.
+    """
+    path = folder / MODEL_FILE
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata()
+        return ModelInfo(**json.loads(metadata["model_info"]))
+    except Exception as error:
+        raise UserError(
+            f"{path} is not a model of this project: train one with `dvc repro`."
+        ) from error

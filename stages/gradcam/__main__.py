@@ -15,8 +15,9 @@ import pandas as pd
 from cxr.heatmaps.belief import believe
 from cxr.heatmaps.explainer import Explainer, explain_rows
 from cxr.heatmaps.plots import draw_class_sheets, draw_novel_sheet
-from cxr.models.classifier import MODEL_FILE, Classifier
+from cxr.models.classifier import Classifier
 from cxr.models.devices import reserve_gpus
+from cxr.models.info import MODEL_FILE
 from cxr.pipeline import tables
 from cxr.pipeline.cli import paths, run
 from cxr.pipeline.experiment import check_path_in_experiment

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from cxr.heatmaps.belief import believe
-from cxr.models.classifier import MODEL_FILE, read_info
+from cxr.models.info import MODEL_FILE, read_info
 from cxr.pipeline import tables
 from cxr.pipeline.cli import paths, run
 from cxr.pipeline.errors import UserError

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from cxr.commands.predict import POSITIVE
 from cxr.commands.predict.predictor import Prediction, Predictor
-from cxr.heatmaps.belief import recorded_heatmaps
 from cxr.heatmaps.explainer import Explainer
 from cxr.heatmaps.plots import draw_single
+from cxr.heatmaps.recorded import recorded_heatmaps
 from cxr.images import new_images
 from cxr.metrics.operating_point import OperatingPoint, find_positive_class
 from cxr.pipeline.errors import UserError

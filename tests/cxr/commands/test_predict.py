@@ -17,7 +17,8 @@ from cxr.commands.predict import POSITIVE, SENSITIVITY
 from cxr.commands.predict.input_warnings import MAX_COLOURFULNESS, measure_colourfulness
 from cxr.heatmaps.explainer import Explainer
 from cxr.heatmaps.plots import draw_single
-from cxr.models.classifier import MODEL_FILE, Classifier
+from cxr.models.classifier import Classifier
+from cxr.models.info import MODEL_FILE
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import sha256, write_json
 from cxr.pipeline.params import load

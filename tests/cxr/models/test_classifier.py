@@ -7,8 +7,8 @@ import torch
 from ruamel.yaml import YAML
 from scipy.special import softmax
 
-from cxr.models.classifier import MODEL_FILE, Classifier
-from cxr.models.info import ModelInfo
+from cxr.models.classifier import Classifier
+from cxr.models.info import MODEL_FILE, ModelInfo
 from cxr.models.networks import build_network
 from cxr.pipeline.errors import UserError
 from tests.helpers.rounding import SIMPLE_CNN, rounding

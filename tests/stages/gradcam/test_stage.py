@@ -9,8 +9,9 @@ from PIL import Image
 from ruamel.yaml import YAML
 from scipy.special import softmax
 
-from cxr.heatmaps.belief import believe, recorded_heatmaps
+from cxr.heatmaps.belief import believe
 from cxr.heatmaps.explainer import Explainer
+from cxr.heatmaps.recorded import recorded_heatmaps
 from cxr.models.classifier import Classifier
 from cxr.pipeline import tables
 from cxr.pipeline.errors import UserError

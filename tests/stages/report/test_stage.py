@@ -1,6 +1,7 @@
 import base64
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from stages.report.__main__ import main
 from stages.report.checklists import CHECKLISTS, count_by_status
 from stages.report.dataset import NOT_USED
 from stages.report.embed import embed_image
+from tests.helpers.closure import ROOT
 from tests.helpers.html_page import Page
 from tests.helpers.params import changed as changed_params
 from tests.helpers.report_inputs import FILES, arguments, changed, written
@@ -316,3 +318,10 @@ def test_a_drawing_is_the_same_to_the_last_pixel(tmp_path: Path) -> None:
     content = base64.b64decode(picture.url.split(",")[1])
     assert (picture.width, picture.height) == (30, 20)
     assert (np.asarray(Image.open(io.BytesIO(content))) == noise).all()
+
+
+def test_the_stage_starts_without_torch() -> None:
+    heavy = "{'torch', 'matplotlib', 'sklearn'}"
+    code = f"import sys, stages.report.__main__; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr

@@ -3,7 +3,7 @@ import torch
 from safetensors.torch import load_file
 from timm.layers.norm_act import SyncBatchNormAct
 
-from cxr.models.classifier import MODEL_FILE
+from cxr.models.info import MODEL_FILE
 from cxr.models.networks import build_network
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import load

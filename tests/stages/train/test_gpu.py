@@ -5,7 +5,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cxr.models.classifier import MODEL_FILE, Classifier
+from cxr.models.classifier import Classifier
+from cxr.models.info import MODEL_FILE
 from cxr.models.networks import build_network
 from cxr.pipeline.params import load
 from stages.train.optimizer import build_optimizer

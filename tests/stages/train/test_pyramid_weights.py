@@ -4,8 +4,8 @@ import pytest
 import timm
 import torch
 
-from cxr.models.classifier import MODEL_FILE, Classifier
-from cxr.models.info import ModelInfo
+from cxr.models.classifier import Classifier
+from cxr.models.info import MODEL_FILE, ModelInfo
 from cxr.models.networks import build_network
 from cxr.pipeline.errors import UserError
 from stages.train.convert_weights import rgb_to_grey

@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import load_file
 from torch.nn.functional import cross_entropy
 
-from cxr.models.classifier import MODEL_FILE, Classifier
+from cxr.models.classifier import Classifier
+from cxr.models.info import MODEL_FILE
 from cxr.models.networks import build_network
 from cxr.pipeline import tables
 from stages.train.module import TrainingModule

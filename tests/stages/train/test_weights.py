@@ -14,8 +14,8 @@ import torch
 import torchvision
 from safetensors.torch import load_file, save_file
 
-from cxr.models.classifier import MODEL_FILE, Classifier
-from cxr.models.info import ModelInfo
+from cxr.models.classifier import Classifier
+from cxr.models.info import MODEL_FILE, ModelInfo
 from cxr.models.networks import build_network
 from cxr.pipeline.errors import UserError
 from stages.train.convert_weights import rgb_to_grey
