@@ -5,6 +5,7 @@ import pytest
 import timm
 import torch
 from timm.models import group_parameters
+from timm.optim import create_optimizer_v2
 
 from cxr.models.networks import build_network
 from cxr.models.pyramid import SHARPNESS, FeaturePyramid, enlarge, interpolation, pads_downsampling
@@ -109,8 +110,6 @@ def test_what_the_network_would_not_decay_is_not_decayed():
     names = network.no_weight_decay()
     assert names
     assert names <= {name for name, _ in network.named_parameters()}
-    groups = timm.optim.create_optimizer_v2(
-        network, opt="sgd", lr=0.1, weight_decay=0.1
-    ).param_groups
+    groups = create_optimizer_v2(network, opt="sgd", lr=0.1, weight_decay=0.1).param_groups
     free = {id(each) for group in groups if not group["weight_decay"] for each in group["params"]}
     assert all(id(network.get_parameter(name)) in free for name in names)
