@@ -40,5 +40,5 @@ def believe(summary: Mapping[str, Any]) -> str:
         for name, judged in classes.items()
         if judged["region"] == "lesion" and not judged["explains"]
     ]
-    exception = f" Do not rely on those of {' and '.join(failed)}: they did not." if failed else ""
+    exception = f" Those of {' and '.join(failed)} did not pass." if failed else ""
     return f"These heatmaps passed the test: {rates}.{exception}"

@@ -109,7 +109,7 @@ def test_a_class_whose_own_maps_fail_is_named():
         "judgement": passed,
         "class": {name: {"judgement": judgement} for name, judgement in of_class.items()},
     }
-    assert believe(summary).endswith(". Do not rely on those of B and C: they did not.")
+    assert believe(summary).endswith(". Those of B and C did not pass.")
 
 
 def test_a_map_that_is_always_at_one_place_does_not_beat_the_mean_map():
