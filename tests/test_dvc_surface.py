@@ -121,17 +121,15 @@ def refused(project: Project, *settings: str) -> str:
     output = project.dvc("exp", "run", *words, fails=True)
     assert "Traceback" not in output
     assert "exited with 1" in output
-    assert (
-        "\nTo go back to the results before: git checkout params.yaml && dvc checkout\n" in output
-    )
+    assert "\nTo go back to the results before: git checkout params.yaml && dvc repro\n" in output
     (error,) = [line for line in output.splitlines() if line.startswith("error: ")]
     return error
 
 
 def go_back(project: Project) -> None:
-    """What the error says."""
+    """Do what the error says. It takes the results from the cache."""
     project.git("checkout", "params.yaml")
-    project.dvc("checkout")
+    assert project.ran(project.dvc("repro")) == []
 
 
 @pytest.mark.parametrize(
@@ -167,6 +165,15 @@ def test_after_a_stage_that_fails_what_its_error_says_brings_everything_back(
         error = refused(project, "dataset=chest4_tb", mirror)
         server.shutdown()
     assert "put the file into the inbox as chest4_tb.zip" in error
+    go_back(project)
+    assert project.outputs() == before
+    for name in ("damaged/ill", "damaged/well"):
+        folder = project.folder / name
+        folder.mkdir(parents=True)
+        (folder / "image.png").write_text("no image")
+    # download has written another index before prepare fails.
+    assert "data/raw" in refused(project, "dataset=folder", "inbox=damaged")
+    assert "damaged" not in project.read("data/index.csv")
     go_back(project)
     assert project.outputs() == before
     assert project.ran(project.dvc("repro")) == []

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
+from cxr.heatmaps.belief import Verdict
 from cxr.heatmaps.explainer import Images, Maps
 from cxr.pipeline.files import file_name
 from cxr.pipeline.tables import SPLITS
@@ -20,6 +21,8 @@ COLOUR_MAP = "cividis"
 LUNG_COLOUR = "#56B4E9"
 LESION_COLOUR = "#D55E00"
 OPACITY = 0.75
+LOW_HEAT = "Low heat is transparent."
+LEGEND = f"Orange line: lesion. Dotted blue line: lungs. {LOW_HEAT}"
 SUBSET_NAMES = {"train": "training", "val": "validation", "test": "test"}
 NOVEL_COLUMNS = 2
 
@@ -34,7 +37,7 @@ def draw_class_sheets(
     maps: Maps,
     masks: Images,
     lesions: Images,
-    verdict: str,
+    verdict: Verdict,
 ) -> None:
     """Write a sheet for each class, `<class>.png`, with a row for each subset of the split.
 
@@ -43,7 +46,7 @@ def draw_class_sheets(
             and `p_predicted`.
         images, masks, lesions: uint8 (N, S, S); a mask that is all zero is not drawn.
         maps: (N, S, S), 0 to 1.
-        verdict: whether the maps can be believed, for the title.
+        verdict: whether the maps can be believed, for the titles.
     """
     cells = list(zip(table.itertuples(), images, maps, masks, lesions, strict=True))
     for target in sorted(table["target"].unique()):
@@ -52,7 +55,8 @@ def draw_class_sheets(
             (SUBSET_NAMES[subset], [cell for cell in members if cell[0].split == subset])
             for subset in SPLITS
         ]
-        title = f"{target}: evidence for the predicted class (errors in red)\n{verdict}"
+        title = f"{target}: evidence for the predicted class (errors in red)"
+        title += f"\n{verdict.of_class(target)}\n{LEGEND}"
         # The file name is escaped, because a class may be called "bacterial/viral".
         draw_sheet(folder / f"{file_name(target)}.png", rows, title)
 
@@ -66,7 +70,7 @@ def draw_novel_sheet(
     if cells:
         starts = range(0, len(cells), NOVEL_COLUMNS)
         rows = [("", cells[start : start + NOVEL_COLUMNS]) for start in starts]
-        title = f"Novel images: evidence for the predicted class\n{verdict}"
+        title = f"Novel images: evidence for the predicted class\n{verdict}\n{LOW_HEAT}"
         draw_sheet(folder / "novel.png", rows, title)
 
 

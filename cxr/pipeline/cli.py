@@ -8,7 +8,10 @@ from pathlib import Path
 
 from cxr.pipeline.errors import UserError
 
-GO_BACK = "To go back to the results before: git checkout params.yaml && dvc checkout"
+GO_BACK = "To go back to the results before: git checkout params.yaml && dvc repro"
+
+EXPERIMENTS = "/.dvc/tmp/exps/"
+"""Where DVC runs queued experiments."""
 
 
 def paths(description: str, *names: str) -> argparse.Namespace:
@@ -31,12 +34,12 @@ def run(stage: Callable[[], None]) -> None:
     """Run a stage; print a `UserError` or an `OSError` as one line on stderr, and exit with 1.
 
     If DVC runs the stage, it has already removed the outputs: a second line says how to get the
-    previous ones back.
+    previous ones back. A queued experiment runs in a folder of its own, and removed nothing.
     """
     try:
         stage()
     except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        if "DVC_STAGE" in os.environ:
+        if "DVC_STAGE" in os.environ and EXPERIMENTS not in Path.cwd().as_posix():
             print(GO_BACK, file=sys.stderr)
         sys.exit(1)

@@ -83,7 +83,7 @@ def main() -> None:
         shown = first_by_hash(novel, settings.examples_per_class * len(info.classes))
         rows, classes = measurer.rows_and_predictions(shown)
         maps = explain_rows(explain, novel_pixels, rows, classes)
-        draw_novel_sheet(folder, shown, novel_pixels[rows], maps, verdict)
+        draw_novel_sheet(folder, shown, novel_pixels[rows], maps, verdict.overall)
     write_json(
         files.details,
         {

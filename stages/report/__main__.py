@@ -76,7 +76,7 @@ def main() -> None:
         confusions=dataset.frequent_confusions(matrix, info.classes),
         images=embed_plots(files, test["operating_point"] is not None),
         heatmap_images=embed_heatmaps(files.gradcam_plots, info.classes),
-        heatmap_verdict=believe(details["gradcam"]["test"]),
+        heatmap_verdict=believe(details["gradcam"]["test"]).overall,
         heatmap_sentences=heatmap_sentences(details["gradcam"]),
         heatmap_tables=heatmap_tables(details["gradcam"]),
         baselines=findings.baselines(test["class"], chance),

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from cxr.commands.predict import POSITIVE
 from cxr.commands.predict.predictor import Prediction, Predictor
+from cxr.heatmaps.belief import Verdict
 from cxr.heatmaps.explainer import Explainer
 from cxr.heatmaps.plots import draw_single
 from cxr.heatmaps.recorded import recorded_heatmaps
@@ -58,12 +59,12 @@ def predict(
     predictor = Predictor(model, positive or POSITIVE, sensitivity)
     if positive:
         check_positive_class(positive, predictor.info.classes)
-    explain, verdict = None, ""
+    explain, verdict = None, Verdict("")
     if heatmaps:
         method, layer, verdict = recorded_heatmaps(measured, model)
         explain = Explainer(predictor.classifier, method, layer)
     if not as_json:
-        print(describe_model(predictor), *([verdict] if verdict else []), sep="\n")
+        print(describe_model(predictor), *([verdict.overall] if explain else []), sep="\n")
     done = errors = 0
     for predictions, pixels in predictor.predict(files):
         heatmap_paths = number_heatmaps(heatmaps, predictions, done)
@@ -130,7 +131,7 @@ def draw_heatmaps(
     predictions: list[Prediction],
     pixels: NDArray[np.uint8],
     paths: dict[str, Path],
-    verdict: str,
+    verdict: Verdict,
 ) -> None:
     """Write the heatmap of each image for the class that it is assigned to."""
     if not predictions:
@@ -141,18 +142,18 @@ def draw_heatmaps(
     for prediction, image, heatmap in zip(predictions, pixels, heatmaps, strict=True):
         prob = prediction.probabilities[prediction.decision]
         row = SimpleNamespace(target="", predicted=prediction.decision, p_predicted=prob)
-        draw_single(paths[prediction.image], row, image, heatmap, verdict)
+        draw_single(paths[prediction.image], row, image, heatmap, verdict.of_class(row.predicted))
 
 
 def print_json(
-    prediction: Prediction, point: OperatingPoint | None, heatmap: Path | None, verdict: str
+    prediction: Prediction, point: OperatingPoint | None, heatmap: Path | None, verdict: Verdict
 ) -> None:
     """Print a prediction as one line of JSON."""
     content = prediction.to_json()
     if not prediction.error:
         content["operating_point"] = asdict(point) if point else None
         content["heatmap"] = str(heatmap) if heatmap else None
-        content["heatmap_verdict"] = verdict or None
+        content["heatmap_verdict"] = verdict.of_class(prediction.decision) or None
     print(json.dumps(content), flush=True)
 
 

@@ -148,16 +148,19 @@ def test_heatmaps_are_those_that_the_gradcam_stage_measured_of_this_model(
     model, measured = work / "model", Path("metrics/details/gradcam.json")
     details = {
         **{"model": sha256(model / MODEL_FILE), "method": method, "layer": layer},
-        "test": {"judgement": JUDGEMENT, "class": {}},
+        "test": {
+            "judgement": JUDGEMENT,
+            "class": {name: {"judgement": JUDGEMENT} for name in CLASSES},
+        },
     }
     monkeypatch.chdir(tmp_path)
     write_json(measured, details)
     words = (work / "one.png", "--model", model, "--heatmaps", tmp_path / "maps")
     verdict = (
-        "These heatmaps passed the test: they point at the lesion in 81% of the test images that "
-        "are classified right; the mean map of other images does in 20%."
+        "{} passed the test: they point at the lesion in 81% of the test images that are "
+        "classified right; the mean map of other images does in 20%."
     )
-    assert here(capsys, *words).out.splitlines()[1] == verdict
+    assert here(capsys, *words).out.splitlines()[1] == verdict.format("These heatmaps")
     drawn = (tmp_path / "maps/0001-one.png").read_bytes()
     line = json.loads(here(capsys, *words, "--json").out)
     pixels = np.load(work / "pixels.npy")[:1]
@@ -165,6 +168,8 @@ def test_heatmaps_are_those_that_the_gradcam_stage_measured_of_this_model(
     heatmap = explain(pixels, np.array([CLASSES.index(line["decision"])]))[0]
     prob = expected(work, [0])[0][CLASSES.index(line["decision"])]
     row = SimpleNamespace(target="", predicted=line["decision"], p_predicted=prob)
+    verdict = verdict.format(f"The heatmaps of {line['decision']}")
+    assert line["heatmap_verdict"] == verdict
     draw_single(tmp_path / "expected.png", row, pixels[0], heatmap, verdict)
     assert heatmap.any()
     assert drawn == (tmp_path / "expected.png").read_bytes()

@@ -94,14 +94,16 @@ def test_looking_at_the_lesion_is_told_from_looking_at_the_marker():
     assert at_lesion["region"] == "lesion"
     assert at_lesion["hit"] == 1
     assert at_lesion["explains"]
-    assert believe({"judgement": at_lesion, "class": {}}).startswith("These heatmaps passed")
+    assert believe({"judgement": at_lesion, "class": {}}).overall.startswith(
+        "These heatmaps passed"
+    )
     at_marker = judged((images == 255).astype(np.float32))
     assert at_marker["hit"] == 0
     assert not at_marker["explains"]
-    assert believe({"judgement": at_marker, "class": {}}).startswith("Do not rely on")
+    assert believe({"judgement": at_marker, "class": {}}).overall.startswith("Do not rely on")
 
 
-def test_a_class_whose_own_maps_fail_is_named():
+def test_each_class_is_judged_by_its_own_maps():
     images, lesions = planted()
     passed, failed = judged(lesions.astype(np.float32)), judged((images == 255).astype(np.float32))
     of_class = {"A": passed, "B": failed, "C": failed, "Normal": failed | {"region": "lungs"}}
@@ -109,7 +111,12 @@ def test_a_class_whose_own_maps_fail_is_named():
         "judgement": passed,
         "class": {name: {"judgement": judgement} for name, judgement in of_class.items()},
     }
-    assert believe(summary).endswith(". Those of B and C did not pass.")
+    verdict = believe(summary)
+    assert verdict.overall.startswith("These heatmaps passed the test")
+    assert verdict.overall.endswith(". Those of B and C did not pass.")
+    assert verdict.of_class("A").startswith("The heatmaps of A passed the test")
+    assert verdict.of_class("B").startswith("Do not rely on the heatmaps of B")
+    assert "there are no lesions" in verdict.of_class("Normal")
 
 
 def test_a_map_that_is_always_at_one_place_does_not_beat_the_mean_map():
