@@ -172,7 +172,7 @@ def test_after_a_stage_that_fails_what_its_error_says_brings_everything_back(
         folder.mkdir(parents=True)
         (folder / "image.png").write_text("no image")
     # download has written another index before prepare fails.
-    assert "data/raw" in refused(project, "dataset=folder", "inbox=damaged")
+    assert "none of the 2 images" in refused(project, "dataset=folder", "inbox=damaged")
     assert "damaged" not in project.read("data/index.csv")
     go_back(project)
     assert project.outputs() == before

@@ -81,7 +81,9 @@ def draw_sheet(path: Path, rows: list[tuple[str, list[Cell]]], title: str) -> No
         rows: names and cells; at least one cell in total.
     """
     columns = max(len(cells) for _, cells in rows)
-    size = (3.9 * columns + 1.2, 2.4 * len(rows) + 0.5)
+    width = 3.9 * columns + 1.2
+    lines = "\n".join(fill(line, round(9 * width)) for line in title.split("\n")).split("\n")
+    size = (width, 2.4 * len(rows) + 0.2 * len(lines))
     with figure(path, len(rows), 2 * columns, figsize=size, squeeze=False) as (drawing, grid):
         for axes in grid.flat:
             axes.set(xticks=[], yticks=[], frame_on=False)
@@ -97,7 +99,6 @@ def draw_sheet(path: Path, rows: list[tuple[str, list[Cell]]], title: str) -> No
                     caption(row, "\n"), color="#C00000" if wrong else "black", fontsize=8
                 )
         drawing.colorbar(colours, ax=grid, shrink=0.6, label="Heat (scaled per image)")
-        lines = [fill(line, round(9 * size[0])) for line in title.split("\n")]
         drawing.suptitle("\n".join(lines))
 
 
