@@ -131,7 +131,9 @@ def check_size(width: int, height: int, settings: Prepare) -> None:
     if width * height > settings.max_megapixels * 1e6:
         raise UnusableError(f"{width} x {height}: larger than prepare.max_megapixels")
     if min(width, height) < settings.min_side:
-        raise UnusableError(f"{width} x {height}: smaller than prepare.min_side")
+        raise UnusableError(
+            f"{width} x {height}: smaller than prepare.min_side ({settings.min_side})"
+        )
 
 
 def to_grey(image: Image.Image) -> Grey:

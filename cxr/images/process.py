@@ -85,7 +85,7 @@ def process(row: dict[str, str], raw: Path, settings: Prepare, store: Store | No
         known = {name: known[name] or image.facts[name] for name in known}
         check_view(known["view"], settings)
         if image.pixels.min() == image.pixels.max():
-            raise UnusableError("blank")
+            raise UnusableError("blank: all pixels are equal")
         mask, lesion = (
             read_mask(raw / row[column], column, settings, store, files) if row[column] else None
             for column in ("mask", "lesion")

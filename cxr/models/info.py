@@ -87,6 +87,8 @@ def read_info(folder: Path) -> ModelInfo:
         UserError: if the folder holds no model of this project.
     """
     path = folder / MODEL_FILE
+    if not path.is_file():
+        raise UserError(f"there is no model in {folder}: train one with `dvc repro`.")
     try:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata()

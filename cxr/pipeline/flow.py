@@ -7,6 +7,11 @@ MANY_MISSING = 0.1
 """Share of missing files above which the data set is probably incomplete."""
 
 
+def percentage(mask: pd.Series) -> str:
+    """The share that is true, in whole percent."""
+    return "less than 1%" if 0 < mask.mean() < 0.01 else f"{mask.mean():.0%}"
+
+
 def print_flow(images: pd.Series, reason: pd.Series) -> None:
     """Print how many images are kept, and why the others are not; warn if many files are missing.
 

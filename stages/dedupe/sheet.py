@@ -81,7 +81,8 @@ def draw_groups(
                 for place, row in chosen.head(sheet.columns).iterrows()
             }
         )
-    sheet.draw(path, f"{len(groups)} duplicate groups, {len(shown)} shown, one a line")
+    title = f"{len(groups)} duplicate groups, {len(shown)} shown; each row is one group"
+    sheet.draw(path, title if len(groups) else "No duplicates")
 
 
 def caption(member: pd.Series, label: str) -> str:
@@ -104,4 +105,5 @@ def draw_alike(path: Path, pairs: pd.DataFrame, raw: Path, settings: Prepare) ->
         sheet.add_line(
             {name: f"{short_name(name)}\nagreement {pair['agreement']:.2f}" for name in names}
         )
-    sheet.draw(path, f"{len(alike)} pairs that are alike, {len(shown)} shown, one a line")
+    title = f"{len(alike)} pairs that are alike, {len(shown)} shown; each row is one pair"
+    sheet.draw(path, title if len(alike) else "No pairs are alike")

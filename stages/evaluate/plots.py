@@ -115,10 +115,13 @@ def draw_curves(folder: Path, actual: Labels, probs: Floats, classes: list[str])
             positive, score = actual == index, probs[:, index]
             if positive.all() or not positive.any():
                 continue
-            RocCurveDisplay.from_predictions(positive, score, name=name, ax=roc_axes)
-            PrecisionRecallDisplay.from_predictions(
-                positive, score, name=name, ax=pr_axes, drop_intermediate=True
+            roc = RocCurveDisplay.from_predictions(positive, score, ax=roc_axes)
+            pr = PrecisionRecallDisplay.from_predictions(
+                positive, score, ax=pr_axes, drop_intermediate=True
             )
+            # scikit-learn's labels have two decimals: 1.00 for 0.995.
+            roc.line_.set_label(f"{name} (AUC = {roc.roc_auc:.3f})")
+            pr.line_.set_label(f"{name} (AP = {pr.average_precision:.3f})")
         roc_axes.plot([0, 1], [0, 1], **CHANCE)
         for axes, title, x, y in (
             (roc_axes, "ROC curves", "False positive rate", "True positive rate (sensitivity)"),

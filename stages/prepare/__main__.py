@@ -45,7 +45,10 @@ def main() -> None:
         tables.write(files.images, images, tables.Images)
 
     unusable = images["status"] + ": " + images["reason"]
-    print_flow(images["image"], unusable.where(images["status"] != "ok", ""))
+    left_out = images["status"] != "ok"
+    print_flow(images["image"], unusable.where(left_out, ""))
+    if left_out.any():
+        print(f"see the reason of each in {files.images}")
 
 
 class Arrays(NamedTuple):

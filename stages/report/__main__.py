@@ -17,6 +17,7 @@ from cxr.pipeline import tables
 from cxr.pipeline.cli import paths, run
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.files import atomic_write, sha256
+from cxr.pipeline.flow import percentage
 from cxr.pipeline.params import load
 from stages.report import dataset, findings
 from stages.report.embed import EmbeddedImage, embed_heatmaps, embed_image
@@ -70,7 +71,7 @@ def main() -> None:
         label_mapping=dataset.label_mapping(params),
         reasons=dataset.unusable_reasons(images),
         characteristics=dataset.characteristics(used),
-        unknown_patients=dataset.unknown_patients(used),
+        unknown_patients=percentage(used["patient"] == ""),
         units=dataset.independent_units(used),
         confusion_matrix=matrix,
         confusions=dataset.frequent_confusions(matrix, info.classes),

@@ -71,12 +71,6 @@ def characteristics(images: pd.DataFrame) -> Rows:
     return rows
 
 
-def unknown_patients(images: pd.DataFrame) -> str:
-    """The share of the images whose patient is unknown, in words."""
-    unknown = (images["patient"] == "").mean()
-    return "less than 1 %" if 0 < unknown < 0.01 else f"{100 * unknown:.0f} %"
-
-
 def independent_units(images: pd.DataFrame) -> str:
     """What the groups of the test images are: each is counted once in the intervals."""
     unknown = images.loc[images["split"] == "test", "patient"] == ""

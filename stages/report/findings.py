@@ -175,17 +175,24 @@ def score(probe: Metrics) -> float:
 def calibration_sentence(test: Metrics, confidence: float | None) -> str:
     """Whether the network is over- or underconfident, and whether temperature scaling helped.
 
+    It is if the mean confidence lies outside the interval of the accuracy.
+
     Args:
         confidence: mean calibrated probability of the predicted class.
     """
     after, before = test["ece"], test["calibration"]["before"]["ece"]
     if after is None or confidence is None or test["accuracy"] is None:
         return "Calibration is undefined on these test images."
-    direction = "over" if confidence > test["accuracy"] else "under"
+    ends = test["interval"]["accuracy"]
+    verdict = "there is no clear difference"
+    if is_defined(ends) and confidence > ends["high"]:
+        verdict = "the network is overconfident"
+    elif is_defined(ends) and confidence < ends["low"]:
+        verdict = "the network is underconfident"
     effect = "lowered" if after < before else "did not lower"
     return (
-        f"The mean confidence is {percent(confidence)}, the accuracy {percent(test['accuracy'])}: "
-        f"the network is {direction}confident. Temperature scaling "
+        f"The mean confidence is {percent(confidence)}, the accuracy {percent(test['accuracy'])} "
+        f"(interval {percent_interval(ends)}): {verdict}. Temperature scaling "
         f"(T = {test['calibration']['temperature']:.2f}, fitted on validation images) {effect} the "
         f"expected calibration error on test images: {number(before)} before, {number(after)} "
         "after."

@@ -21,10 +21,10 @@ def percent(value: float | None) -> str:
 
 
 def interval(ends: Interval | None) -> str:
-    """An interval with two decimals: its ends are not known more precisely."""
+    """An interval with three decimals, as its value, which would else seem to lie outside."""
     if not is_defined(ends):
         return "undefined"
-    return f"{ends['low']:z.2f} to {ends['high']:z.2f}"  # type: ignore[index]
+    return f"{ends['low']:z.3f} to {ends['high']:z.3f}"  # type: ignore[index]
 
 
 def percent_interval(ends: Interval | None) -> str:

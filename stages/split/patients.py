@@ -5,6 +5,7 @@ import re
 import pandas as pd
 
 from cxr.pipeline.errors import UserError
+from cxr.pipeline.flow import percentage
 
 # What file names that hold a patient look like, the surest first.
 PATTERNS = (
@@ -90,11 +91,12 @@ def report_unknown(used: pd.DataFrame) -> None:
     Args:
         used: the images of the three splits, with `image` and `patient`.
     """
-    unknown = used[used["patient"] == ""]
+    is_unknown = used["patient"] == ""
+    unknown = used[is_unknown]
     if unknown.empty:
         return
     print(
-        f"patients unknown for {len(unknown) / len(used):.0%} of the images "
+        f"patients unknown for {percentage(is_unknown)} of the images "
         f"({len(unknown)} of {len(used)}): patient leaks cannot be ruled out"
     )
     suggestion = suggest_pattern(unknown["image"].reset_index(drop=True))

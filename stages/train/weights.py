@@ -187,6 +187,8 @@ def read_weights(path: Path) -> Pretrained:
             ".safetensors or .pth file (an absolute one for queued experiments)."
         )
     try:
+        if path.suffix != ".safetensors":
+            check_start(path)
         state = unwrap(load_state_dict(str(path), weights_only=True))
         metadata = read_metadata(path) if path.suffix == ".safetensors" else {}
         info = ModelInfo(**metadata["model_info"]) if "model_info" in metadata else None
@@ -200,6 +202,19 @@ def read_weights(path: Path) -> Pretrained:
             "preferably as .safetensors."
         ) from error
     return Pretrained(state, f"{path.name} sha256:{sha256(path)}", info, normalization)
+
+
+def check_start(path: Path) -> None:
+    """Check that a file starts like those of torch.save: as a ZIP archive or, if old, a pickle.
+
+    The unpickler would read text as instructions, and its errors would mislead.
+
+    Raises:
+        ValueError: if not.
+    """
+    with path.open("rb") as file:
+        if not file.read(2).startswith((b"PK", b"\x80")):
+            raise ValueError("it is not a weights file")
 
 
 def unwrap(content: dict[str, Any]) -> StateDict:

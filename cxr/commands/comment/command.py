@@ -37,6 +37,8 @@ def comment(against: str, out: Path | None, plots: Path | None, project: Path) -
     settings = load(project / "params.yaml").evaluate
     if against == WORKSPACE:
         raise UserError("--against: give a commit, branch, tag or experiment, not the workspace.")
+    # First, as it raises a UserError if there is no such revision.
+    target_files = RevisionFiles(against)
     change = read_run(WORKSPACE, EVALUATION_STAGES)
     with open_repo() as repo:
         metrics = repo.metrics.diff(a_rev=against, all=True).get("diff", {})
@@ -46,7 +48,7 @@ def comment(against: str, out: Path | None, plots: Path | None, project: Path) -
     except MissingOutput:
         headline = unpaired_section(against, metrics.get("metrics/test.json", {}))
         runs = [change]
-        sources = hash_sources(read_lock(RevisionFiles(against)))
+        sources = hash_sources(read_lock(target_files))
     else:
         after, before = score_configurations([[change], [target]], settings)
         headline = headline_section(target, change, (after, before))

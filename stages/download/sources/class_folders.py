@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -81,10 +82,12 @@ def class_folders(root: Path) -> pd.DataFrame:
     table["mask"] = [masks.get(mask_key(parts), "") for parts in images]
     labels = sorted(set(table["label"]) - {""})
     if len(labels) < 2:
+        found = counted(folder_of(parts) for parts in images if looks_like_image(parts))
         raise UserError(
-            f"{root}: found {len(labels)} class folders with images, but two or more are needed. "
-            "Put the images into one sub-folder for each class, with train/, val/ and test/ above "
-            "them if the split is given; or give the label of each image in a table index.csv."
+            f"{root}: two or more class folders with images are needed. Found, with number of "
+            f"images: {found or 'none'}. Put the images into one sub-folder for each class, with "
+            "train/, val/ and test/ above them if the split is given; or give the label of each "
+            "image in a table index.csv."
         )
     return table
 
@@ -177,17 +180,27 @@ def folders_below(top: Parts, images: list[Parts]) -> list[str]:
 def ambiguous(root: Path, top: Parts, images: list[Parts], why: str) -> UserError:
     """The error for folders that can be read in several ways, with the folders and counts."""
     depth = len(top)
-    counts = Counter(
+    shown = counted(
         "/".join(parts[depth : min(depth + 2, len(parts) - 1)])
         for parts in images
         if parts[:depth] == top and len(parts) > depth + 1
     )
-    shown = ", ".join(f"{name}/ ({count})" for name, count in sorted(counts.items())[:12])
     return UserError(
         f"{root.joinpath(*top)}: can't tell which folders are the classes: {why}. Found, with "
         f"number of images: {shown}. Set `inbox:` in params.yaml to the folder whose sub-folders "
         "are the classes (or train, val and test), or give each image's label in index.csv."
     )
+
+
+def counted(folders: Iterable[str]) -> str:
+    """The first dozen of some folders, with how often each occurs."""
+    counts = Counter(folders)
+    return ", ".join(f"{name}/ ({count})" for name, count in sorted(counts.items())[:12])
+
+
+def folder_of(parts: Parts) -> str:
+    """The path of a file's folder."""
+    return "/".join(parts[:-1]) or "."
 
 
 def place(parts: Parts, top: Parts, order: str) -> tuple[str, str]:

@@ -88,7 +88,7 @@ def test_all_files_are_reported_in_order_the_bad_ones_with_a_reason(ran, work):
     errors = {name: line["error"] for name, line in lines.items() if "error" in line}
     assert errors.pop("odd/cut.png").startswith("damaged")
     assert errors == {
-        "odd/blank.png": "blank",
+        "odd/blank.png": "blank: all pixels are equal",
         "odd/notes.txt": "not an image",
         "nowhere.png": "no such file",
     }
@@ -232,7 +232,7 @@ def test_without_an_operating_point_the_most_probable_class_is_called(work, tmp_
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["one.png", "--model", "nowhere"], "is not a model of this project"),
+        (["one.png", "--model", "nowhere"], "there is no model in nowhere"),
         (
             ["one.png", "--model", "model", "--positive", "measles"],
             "is not a class of this network",

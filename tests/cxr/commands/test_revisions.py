@@ -135,6 +135,8 @@ def test_what_is_not_there_is_told_and_the_committed_metrics_are_compared(
 ) -> None:
     with pytest.raises(UserError, match="no revision or experiment 'othr'"):
         call("compare", "main", "othr")
+    with pytest.raises(UserError, match="no revision or experiment 'othr'"):
+        call("comment", "--against", "othr")
     cache = here.folder / ".dvc/cache"
     cache.rename(here.folder / "away")
     try:

@@ -106,9 +106,13 @@ def test_an_unknown_network_gets_a_suggestion():
         build_network("resnet19", 2)
 
 
-@pytest.mark.parametrize("content", [None, b"", b"no model"])
-def test_a_folder_without_a_model_is_refused(tmp_path, content):
-    if content is not None:
-        (tmp_path / MODEL_FILE).write_bytes(content)
+@pytest.mark.parametrize("content", [b"", b"no model"])
+def test_a_file_that_is_no_model_is_refused(tmp_path, content):
+    (tmp_path / MODEL_FILE).write_bytes(content)
     with pytest.raises(UserError, match="is not a model of this project"):
+        Classifier.load(tmp_path)
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"there is no model in .*: train one with `dvc repro`"):
         Classifier.load(tmp_path)

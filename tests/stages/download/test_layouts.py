@@ -60,6 +60,11 @@ def test_no_classes_is_one_line_that_tells_the_layout(tmp_path: Path, names: lis
         class_folders(lay(tmp_path, *names))
 
 
+def test_a_single_class_is_named_with_its_images(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"Found, with number of images: only/ \(2\)\. Put"):
+        class_folders(lay(tmp_path, "only/1.png", "only/2.png"))
+
+
 def test_covid19_image_calls_its_second_part_test(tmp_path: Path) -> None:
     root = lay(
         tmp_path, "Covid19-dataset/train/Covid/1.jpg", "Covid19-dataset/train/Normal/1.jpg",

@@ -109,6 +109,8 @@ def test_what_is_left_out_is_printed_by_reason_and_many_missing_files_warn(raw: 
     assert "1 unusable: not an image" in printed
     assert "2 unusable: no such file" in printed
     assert "warning: 2 of 4 files are missing, such as gone.png" in printed
+    assert printed.splitlines()[-1].startswith("see the reason of each in ")
+    assert "see the reason" not in run(raw.parent, index(["0.png"])).stdout
 
 
 def test_an_array_written_in_pieces_reads_as_one(tmp_path: Path) -> None:

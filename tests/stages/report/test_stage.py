@@ -97,7 +97,7 @@ def test_headline_numbers_are_those_of_the_metrics(inputs: Path, page: Page) -> 
     for title, name in spoken.items():
         ends = test["interval"][name]
         assert rows[title][0] == f"{test[name]:.3f}"
-        assert rows[title][1] == f"{ends['low']:.2f} to {ends['high']:.2f}"
+        assert rows[title][1] == f"{ends['low']:.3f} to {ends['high']:.3f}"
     assert rows["Balanced accuracy"][2] == "0.250"
     support = [one["support"] for one in metrics(inputs, "test")["class"].values()]
     assert rows["Accuracy"][2] == f"{max(support) / sum(support):.3f}"
@@ -110,7 +110,7 @@ def test_other_numbers_are_those_of_the_metrics(inputs: Path, page: Page) -> Non
     for name, one in breakdown["class"].items():
         ends = one["interval"]["sensitivity"]
         assert rows[name][0] == str(one["support"])
-        assert rows[name][1] == f"{one['sensitivity']:.3f} {ends['low']:.2f} to {ends['high']:.2f}"
+        assert rows[name][1] == f"{one['sensitivity']:.3f} {ends['low']:.3f} to {ends['high']:.3f}"
     rows = page.table("Scores of subgroups")
     for value, one in breakdown["subgroup"]["sex"].items():
         cells = rows[f"{value} few"]
@@ -197,6 +197,23 @@ def test_the_headline_is_judged_by_its_interval(
     test = metrics(inputs, "test")
     test["interval"]["balanced_accuracy"] = {"low": low, "high": high}
     assert findings.performance_finding(test, 0.25, 0.95, "patients").title == title
+
+
+@pytest.mark.parametrize(
+    ("confidence", "verdict"),
+    [
+        (0.95, "the network is overconfident"),
+        (0.72, "there is no clear difference"),
+        (0.55, "the network is underconfident"),
+    ],
+)
+def test_confidence_is_judged_by_the_interval_of_the_accuracy(
+    inputs: Path, confidence: float, verdict: str
+) -> None:
+    test = metrics(inputs, "test") | {"accuracy": 0.7}
+    test["interval"]["accuracy"] = {"low": 0.6, "high": 0.8}
+    sentence = findings.calibration_sentence(test, confidence)
+    assert f"the accuracy 70% (interval 60% to 80%): {verdict}." in sentence
 
 
 def test_a_sensitivity_below_what_was_asked_for_is_bad_news(inputs: Path) -> None:

@@ -56,6 +56,9 @@ def test_unknown_patients_are_said_first(capsys: pytest.CaptureFixture[str]) -> 
     said = capsys.readouterr().out
     assert "patients unknown for 100% of the images (60 of 60): patient leaks cannot" in said
     assert "such as 'person0' in x/person0_0.png" in said
+    few = pd.DataFrame({"image": names("{}_{}.png", 200), "patient": ["", *["known"] * 199]})
+    report_unknown(few)
+    assert "unknown for less than 1% of the images (1 of 200)" in capsys.readouterr().out
     report_unknown(used.assign(patient="known"))
     assert capsys.readouterr().out == ""
 

@@ -237,8 +237,9 @@ def test_a_hostile_pickle_is_refused_and_not_run(tmp_path, bare):
 @pytest.mark.parametrize("content", [b"", b"no weights at all"])
 def test_a_file_that_holds_no_weights_is_refused(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(UserError, match="contains no plain weights"):
+    with pytest.raises(UserError, match="contains no plain weights") as caught:
         read_weights(tmp_path / name)
+    assert ("(it is not a weights file)" in str(caught.value)) == name.endswith(".pth")
 
 
 def test_a_missing_file_is_named():
