@@ -1,6 +1,8 @@
 """The files of the project that a module imports, directly or indirectly."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,3 +64,12 @@ def file_of(name: str) -> Path | None:
         if name.split(".")[0] in ("cxr", "stages") and (ROOT / candidate).is_file():
             return candidate
     return None
+
+
+def loaded(module: str, libraries: set[str]) -> set[str]:
+    """Which of some libraries are loaded when a new Python imports a module, such as a stage."""
+    code = f"import sys, {module}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return libraries & set(done.stdout.split())
