@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from cxr.pipeline.params import Params
 from cxr.pipeline.tables import Pairs
 from stages.dedupe.candidates import find_candidates
+from stages.dedupe.kept_agreements import agreements_key, recall, remember
 from stages.dedupe.verification import verify
-from stages.dedupe.verified import recall, remember, verified_key
 
 # Pairs of which at least this much detail agrees are alike: among real X-rays, unless all but the
 # lungs was black, all of them were of one patient (docs/duplicates.md).
@@ -44,7 +44,7 @@ def find_pairs(
     paths = [raw / name for name in files["image"]]
     least = params.dedupe.min_agreement
     agreement = np.full(len(candidates), np.nan)
-    key = verified_key(least)
+    key = agreements_key(least)
     if verified:
         agreement = recall(verified, key, files["sha256"], candidates)
     new = np.isnan(agreement)

@@ -219,7 +219,7 @@ def test_another_setting_or_code_verifies_all_pairs_again(
     pairs_of(tmp_path, FOUR, kept)
     changed = pairs_of(tmp_path, FOUR, kept, min_agreement=0.99)
     pd.testing.assert_frame_equal(changed, pairs_of(tmp_path, FOUR, None, min_agreement=0.99))
-    monkeypatch.setattr("stages.dedupe.verified.CODE", ["stages/split"])
+    monkeypatch.setattr("stages.dedupe.kept_agreements.CODE", ["stages/split"])
     pairs_of(tmp_path, FOUR, kept, min_agreement=0.99)
     assert verified == [6] * 4
 

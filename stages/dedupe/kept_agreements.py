@@ -21,7 +21,7 @@ PAIR = ["first", "second", "frame_first", "frame_second", "symmetry"]
 """What of a candidate decides how its two files are compared."""
 
 
-def verified_key(least: float) -> str:
+def agreements_key(least: float) -> str:
     """What an agreement depends on besides the pair itself, see `verification.verify`."""
     return fingerprint(CODE, LIBRARIES, {"min_agreement": least})
 

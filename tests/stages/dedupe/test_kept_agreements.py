@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.dedupe import verified
-from stages.dedupe.verified import recall, remember
+from stages.dedupe import kept_agreements
+from stages.dedupe.kept_agreements import recall, remember
 from tests.helpers.closure import closure
 
 FILES = pd.Series([f"{place:02x}" * 32 for place in range(6)])
@@ -47,4 +47,4 @@ def test_the_key_covers_all_code_that_decides() -> None:
     """Only cxr/pipeline is left out: nothing of it touches a pixel."""
     decides = closure("stages.dedupe.verification") | closure("cxr.images.process")
     folders = {"/".join(file.split("/")[:2]) for file in decides}
-    assert folders == {*verified.CODE, "cxr/pipeline"}
+    assert folders == {*kept_agreements.CODE, "cxr/pipeline"}
