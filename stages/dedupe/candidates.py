@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cxr.images.phash import phashes
 from cxr.pipeline.params import Dedupe
 from stages.dedupe.frames import COMPARED, FRAMES, WHOLE, all_frames, apply_symmetry
-from stages.dedupe.hamming import near_across
+from stages.dedupe.hamming import BITS, near_pairs, packed
 from stages.dedupe.registration import View
 
 # Bits by which frames that fit differ less than whole pictures, which crops and borders move.
@@ -22,8 +22,8 @@ LEAST_CORRELATION = 0.6
 # sets of very similar images take, such as lungs that were cut out.
 MOST = 30
 BLOCK = 128
-# Pairs whose small pictures are multiplied at a time: 150 MB.
-PAIRS = 2**15
+# Pairs whose small pictures are multiplied at a time: 20 MB.
+PAIRS = 2**12
 
 COLUMNS = ["first", "second", "distance", "frame_first", "frame_second", "symmetry"]
 
@@ -61,31 +61,35 @@ def find_candidates(
 
 def described(
     thumbnails: NDArray[np.uint8], rows: NDArray[np.int64], symmetry: int
-) -> tuple[list[list[str]], NDArray[np.int8]]:
+) -> tuple[NDArray[np.uint8], NDArray[np.int8]]:
     """What candidates are found by, for each image turned by a symmetry.
 
     Returns:
-        hashes of the N images for each frame; and int8 (4, N, 576), the small frames without
-        their slow changes of grey, whose products are exact.
+        uint8 (4, N, 32), the hashes of the four frames of the N images; and int8 (4, N, 576), the
+        small frames without their slow changes of grey, whose products are exact.
     """
+    starts = range(0, len(rows), BLOCK)
     blocks = Parallel(n_jobs=-1, return_as="generator")(
-        delayed(describe_block)(apply_symmetry(thumbnails[rows[start : start + BLOCK]], symmetry))
-        for start in range(0, len(rows), BLOCK)
+        # Workers map the file of thumbnails themselves: joblib sends its name, not its content.
+        delayed(describe_block)(thumbnails, rows[start : start + BLOCK], symmetry)
+        for start in starts
     )
-    hashes: list[list[str]] = [[] for _ in range(FRAMES)]
+    hashes = np.empty((FRAMES, len(rows), BITS // 8), np.uint8)
     small = np.empty((FRAMES, len(rows), SIDE * SIDE), np.int8)
-    for codes, images in blocks:
-        small[:, len(hashes[0]) : len(hashes[0]) + images.shape[1]] = images
-        for frame in range(FRAMES):
-            hashes[frame] += codes[frame]
+    for start, (codes, images) in zip(starts, blocks, strict=True):
+        hashes[:, start : start + BLOCK] = codes
+        small[:, start : start + BLOCK] = images
     return hashes, small
 
 
-def describe_block(thumbnails: NDArray[np.uint8]) -> tuple[list[list[str]], NDArray[np.int8]]:
+def describe_block(
+    thumbnails: NDArray[np.uint8], rows: NDArray[np.int64], symmetry: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int8]]:
     """The same for some images, on one core."""
     cv2.setNumThreads(1)
-    frames = np.stack([all_frames(thumbnail) for thumbnail in thumbnails], axis=1)
-    hashes = [phashes(list(images)) for images in frames]
+    turned = apply_symmetry(thumbnails[rows], symmetry)
+    frames = np.stack([all_frames(thumbnail) for thumbnail in turned], axis=1)
+    hashes = np.stack([packed(phashes(list(images))) for images in frames])
     return hashes, np.stack([[coarse(image) for image in images] for images in frames])
 
 
@@ -97,8 +101,8 @@ def coarse(image: NDArray[np.uint8]) -> NDArray[np.int8]:
 
 
 def of_one_symmetry(
-    one: tuple[list[list[str]], NDArray[np.int8]],
-    other: tuple[list[list[str]], NDArray[np.int8]],
+    one: tuple[NDArray[np.uint8], NDArray[np.int8]],
+    other: tuple[NDArray[np.uint8], NDArray[np.int8]],
     max_distance: int,
     symmetry: int,
 ) -> pd.DataFrame:
@@ -107,7 +111,7 @@ def of_one_symmetry(
     pairs = []
     for first, second in COMPARED:
         limit = max_distance - (0 if first == second == WHOLE else CLOSER)
-        found = near_across(hashes[first], turned[second], max(limit, 0))
+        found = near_pairs(hashes[first], turned[second], max(limit, 0))
         pairs.append(pd.DataFrame(found, columns=["first", "second", "distance"]))
     table = pd.concat(pairs).groupby(["first", "second"], as_index=False)["distance"].min()
     places = table[["first", "second"]].to_numpy()

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 
 from cxr.pipeline.files import atomic_write
 from cxr.pipeline.fingerprint import fingerprint
+from stages.dedupe.verification import PAIR
 
 CODE = ("stages/dedupe", "cxr/images")
 """The code that an agreement depends on: that of the thumbnails too."""
 LIBRARIES = ("opencv-python-headless", "pillow", "pydicom", "numpy")
-PAIR = ["first", "second", "frame_first", "frame_second", "symmetry"]
-"""What of a candidate decides how its two files are compared."""
 
 
 def agreements_key(least: float) -> str:
