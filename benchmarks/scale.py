@@ -35,7 +35,7 @@ STAGES = {
     "--masks masks.npy --lesions lesions.npy --images images.csv --store store",
     "dedupe": "--raw raw --images images.csv --thumbnails thumbnails.npy --pairs pairs.csv "
     "--duplicates duplicates.csv --details dedupe.json --plots plots-dedupe "
-    "--verified verified.npz",
+    "--earlier earlier.npz",
     "split": "--images images.csv --pairs pairs.csv --duplicates duplicates.csv "
     "--pixels pixels.npy --split split.csv --metrics data.json --details split.json "
     "--plots plots-split",

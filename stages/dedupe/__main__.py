@@ -30,7 +30,7 @@ def main() -> None:
     files = cli.paths(
         __doc__,
         *("params", "raw", "images", "thumbnails"),
-        *("pairs", "duplicates", "details", "plots", "verified"),
+        *("pairs", "duplicates", "details", "plots", "earlier"),
     )
     params = load(files.params)
     images = tables.read(files.images, tables.Images)
@@ -38,7 +38,7 @@ def main() -> None:
     usable = images[images["row"] >= 0].reset_index(drop=True)
 
     thumbnails = np.load(files.thumbnails, mmap_mode="r")
-    pairs = find_pairs(usable, thumbnails, files.raw, params, files.verified)
+    pairs = find_pairs(usable, thumbnails, files.raw, params, files.earlier)
     duplicates = group_duplicates(usable, pairs, params.dedupe.on_conflict == "drop")
 
     # matplotlib takes longer to import than most runs of this stage.

@@ -1,35 +1,33 @@
 """Which pairs of images may be copies, by perceptual hashes of their thumbnails."""
 
-import cv2
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from cxr.images.phash import phashes
 from cxr.pipeline.params import Dedupe
-from stages.dedupe.frames import COMPARED, FRAMES, WHOLE, all_frames, apply_symmetry
-from stages.dedupe.hamming import near_across
-from stages.dedupe.registration import View
+from stages.dedupe.description import Description, describe, undescribed
+from stages.dedupe.frames import COMPARED, WHOLE
+from stages.dedupe.hamming import near_pairs
 
 # Bits by which frames that fit differ less than whole pictures, which crops and borders move.
 CLOSER = 16
-# Candidates are also compared grey by grey, in squares of this side ...
-SIDE = 24
-# ... where copies, even with boxes and writing on them, correlate at least this much.
+# Candidates are also compared grey by grey, in small pictures: copies, even with boxes and writing
+# on them, correlate at least this much.
 LEAST_CORRELATION = 0.6
 # An image has at most this many candidates, those that correlate best. It bounds the time that
 # sets of very similar images take, such as lungs that were cut out.
 MOST = 30
-BLOCK = 128
-# Pairs whose small pictures are multiplied at a time: 150 MB.
-PAIRS = 2**15
+# Pairs whose small pictures are multiplied at a time: 20 MB.
+PAIRS = 2**12
 
 COLUMNS = ["first", "second", "distance", "frame_first", "frame_second", "symmetry"]
 
 
 def find_candidates(
-    thumbnails: NDArray[np.uint8], rows: NDArray[np.int64], settings: Dedupe
+    thumbnails: NDArray[np.uint8],
+    rows: NDArray[np.int64],
+    settings: Dedupe,
+    upright: Description | None = None,
 ) -> pd.DataFrame:
     """Find the pairs of images that may be copies.
 
@@ -40,16 +38,20 @@ def find_candidates(
     Args:
         thumbnails: uint8 (rows, 64, 64), may be memory-mapped.
         rows: of the N images, which are of different files.
+        upright: what is known of the images; the rest is filled in.
 
     Returns:
         `first`, `second` (positions, first < second), `distance` (bits), the frames of the two
         that correlate best, and the symmetry of the second; sorted, each pair once.
     """
-    hashes, small = described(thumbnails, rows, 0)
-    found = []
-    for symmetry in range(8 if settings.rotations_and_flips else 1):
-        others = (hashes, small) if symmetry == 0 else described(thumbnails, rows, symmetry)
-        found.append(of_one_symmetry((hashes, small), others, settings.max_distance, symmetry))
+    if upright is None:
+        upright = undescribed(len(rows))
+    describe(upright, thumbnails, rows, 0)
+    found = [of_one_symmetry(upright, upright, settings.max_distance, 0)]
+    for symmetry in range(1, 8 if settings.rotations_and_flips else 1):
+        turned = undescribed(len(rows))
+        describe(turned, thumbnails, rows, symmetry)
+        found.append(of_one_symmetry(upright, turned, settings.max_distance, symmetry))
     table = pd.concat(found, ignore_index=True)
     table = table.sort_values(
         ["first", "second", "correlation", "distance"], ascending=[True, True, False, True],
@@ -59,60 +61,19 @@ def find_candidates(
     return best_of_each(table)[COLUMNS].reset_index(drop=True)
 
 
-def described(
-    thumbnails: NDArray[np.uint8], rows: NDArray[np.int64], symmetry: int
-) -> tuple[list[list[str]], NDArray[np.int8]]:
-    """What candidates are found by, for each image turned by a symmetry.
-
-    Returns:
-        hashes of the N images for each frame; and int8 (4, N, 576), the small frames without
-        their slow changes of grey, whose products are exact.
-    """
-    blocks = Parallel(n_jobs=-1, return_as="generator")(
-        delayed(describe_block)(apply_symmetry(thumbnails[rows[start : start + BLOCK]], symmetry))
-        for start in range(0, len(rows), BLOCK)
-    )
-    hashes: list[list[str]] = [[] for _ in range(FRAMES)]
-    small = np.empty((FRAMES, len(rows), SIDE * SIDE), np.int8)
-    for codes, images in blocks:
-        small[:, len(hashes[0]) : len(hashes[0]) + images.shape[1]] = images
-        for frame in range(FRAMES):
-            hashes[frame] += codes[frame]
-    return hashes, small
-
-
-def describe_block(thumbnails: NDArray[np.uint8]) -> tuple[list[list[str]], NDArray[np.int8]]:
-    """The same for some images, on one core."""
-    cv2.setNumThreads(1)
-    frames = np.stack([all_frames(thumbnail) for thumbnail in thumbnails], axis=1)
-    hashes = [phashes(list(images)) for images in frames]
-    return hashes, np.stack([[coarse(image) for image in images] for images in frames])
-
-
-def coarse(image: NDArray[np.uint8]) -> NDArray[np.int8]:
-    """A frame as 24 x 24 levels of mean 0 and contrast about 1 = 50: int8 (576,)."""
-    normalized = View(image).normalized
-    small = cv2.resize(normalized, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    return np.rint((small - small.mean()) * 50).clip(-127, 127).astype(np.int8).ravel()
-
-
 def of_one_symmetry(
-    one: tuple[list[list[str]], NDArray[np.int8]],
-    other: tuple[list[list[str]], NDArray[np.int8]],
-    max_distance: int,
-    symmetry: int,
+    upright: Description, turned: Description, max_distance: int, symmetry: int
 ) -> pd.DataFrame:
     """The candidates among images and images turned by a symmetry, see `find_candidates`."""
-    (hashes, small), (turned, turned_small) = one, other
     pairs = []
     for first, second in COMPARED:
         limit = max_distance - (0 if first == second == WHOLE else CLOSER)
-        found = near_across(hashes[first], turned[second], max(limit, 0))
+        found = near_pairs(upright.hashes[first], turned.hashes[second], max(limit, 0))
         pairs.append(pd.DataFrame(found, columns=["first", "second", "distance"]))
     table = pd.concat(pairs).groupby(["first", "second"], as_index=False)["distance"].min()
     places = table[["first", "second"]].to_numpy()
     correlations = np.stack(
-        [correlate(small[a], turned_small[b], places) for a, b in COMPARED], axis=1
+        [correlate(upright.small[a], turned.small[b], places) for a, b in COMPARED], axis=1
     ).reshape(-1, len(COMPARED))
     best = correlations.argmax(axis=1)
     table["correlation"] = correlations.max(axis=1)

@@ -16,32 +16,25 @@ GPU_BLOCK = 2048
 ASK_FOR_GPU = 50_000
 
 
-def near_pairs(hashes: Sequence[str], distance: int) -> NDArray[np.int64]:
-    """All pairs within one list whose hashes differ in at most `distance` bits.
-
-    Returns:
-        int64 (pairs, 3): first image, second image (first < second), distance; sorted.
-    """
-    return near_across(hashes, hashes, distance)
-
-
-def near_across(first: Sequence[str], second: Sequence[str], distance: int) -> NDArray[np.int64]:
+def near_pairs(
+    first: NDArray[np.uint8], second: NDArray[np.uint8], distance: int
+) -> NDArray[np.int64]:
     """All pairs i < j for which `first[i]` and `second[j]` differ in at most `distance` bits.
 
     Args:
-        first, second: hashes of the same images, N each; `second` may be of turned ones.
+        first, second: hashes of the same images, uint8 (N, 32) each; `second` may be of turned
+            ones.
 
     Returns:
         int64 (pairs, 3): i, j, distance; sorted.
     """
-    rows, others = packed(first), packed(second)
-    if use_gpu(len(rows)):
-        found = near_on_device(rows, others, distance, "cuda")
+    if use_gpu(len(first)):
+        found = near_on_device(first, second, distance, "cuda")
     else:
-        columns = np.ascontiguousarray(others.view(np.uint64).T)
+        columns = np.ascontiguousarray(second.view(np.uint64).T)
         found = Parallel(n_jobs=-1, prefer="threads")(
-            delayed(near_of_strip)(rows.view(np.uint64), columns, top, distance)
-            for top in range(0, len(rows), STRIP)
+            delayed(near_of_strip)(first.view(np.uint64), columns, top, distance)
+            for top in range(0, len(first), STRIP)
         )
     pairs = np.concatenate([np.empty((0, 3), np.int64), *found])
     pairs = pairs[pairs[:, 0] < pairs[:, 1]]

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from cxr.pipeline.params import Params
 from cxr.pipeline.tables import Pairs
 from stages.dedupe.candidates import find_candidates
+from stages.dedupe.description import undescribed
+from stages.dedupe.earlier_run import recall_agreement, recall_description, remember, run_key
 from stages.dedupe.verification import verify
-from stages.dedupe.verified import recall, remember, verified_key
 
 # Pairs of which at least this much detail agrees are alike: among real X-rays, unless all but the
 # lungs was black, all of them were of one patient (docs/duplicates.md).
@@ -22,7 +23,7 @@ def find_pairs(
     thumbnails: NDArray[np.uint8],
     raw: Path,
     params: Params,
-    verified: Path | None = None,
+    earlier: Path | None = None,
 ) -> pd.DataFrame:
     """Find all pairs of images that belong together.
 
@@ -32,25 +33,28 @@ def find_pairs(
         images: usable rows of table `Images`, sorted by image.
         thumbnails: uint8 (rows, 64, 64), may be memory-mapped.
         raw: the folder that the images lie in.
-        verified: a file that keeps which pairs were verified, for the next run. It changes nothing
-            but the time.
+        earlier: a file with what an earlier run found out; it is written anew for the next one. It
+            changes nothing but the time.
 
     Returns:
         table `Pairs`.
     """
     files = images.drop_duplicates("sha256").sort_values("sha256", ignore_index=True)
     rows = files["row"].to_numpy()
-    candidates = find_candidates(thumbnails, rows, params.dedupe)
     paths = [raw / name for name in files["image"]]
     least = params.dedupe.min_agreement
+    key = run_key(least)
+    described = undescribed(len(files))
+    if earlier:
+        described = recall_description(earlier, key, files["sha256"])
+    candidates = find_candidates(thumbnails, rows, params.dedupe, described)
     agreement = np.full(len(candidates), np.nan)
-    key = verified_key(least)
-    if verified:
-        agreement = recall(verified, key, files["sha256"], candidates)
+    if earlier:
+        agreement = recall_agreement(earlier, key, files["sha256"], candidates)
     new = np.isnan(agreement)
     agreement[new] = verify(candidates[new], thumbnails, rows, paths, params.prepare, least)
-    if verified:
-        remember(verified, key, files["sha256"], candidates, agreement)
+    if earlier:
+        remember(earlier, key, files["sha256"], described, candidates, agreement)
     found = candidates.assign(
         agreement=agreement, kind=np.where(agreement >= least, "exposure", "alike")
     )[agreement >= min(ALIKE, least)]

@@ -27,6 +27,8 @@ HOPELESS = 0.4
 CLEAR = 0.7
 IDENTITY = np.eye(2, 3, dtype=np.float32)
 STEPS_THUMBNAIL, STEPS_HALF = 10, 5
+PAIR = ["first", "second", "frame_first", "frame_second", "symmetry"]
+"""What of a candidate decides how its two files are compared."""
 # Pairs that one worker is given at a time. Pairs of one image lie beside each other.
 BLOCK = 64
 
@@ -54,60 +56,55 @@ def verify(
     Raises:
         UserError: if a file can't be read any more.
     """
-    columns = candidates.to_dict("list")
-    places = range(0, len(candidates), BLOCK)
-    blocks = Parallel(n_jobs=-1, return_as="generator")(
-        delayed(verify_block)(
-            {name: values[start : start + BLOCK] for name, values in columns.items()},
-            *picked(candidates.iloc[start : start + BLOCK], thumbnails, rows, paths),
-            settings,
-            least,
-        )
-        for start in places
+    pairs = candidates[PAIR].to_numpy(np.int64)
+    blocks = (pairs[start : start + BLOCK] for start in range(0, len(pairs), BLOCK))
+    found = Parallel(n_jobs=-1, return_as="generator")(
+        # Workers map the file of thumbnails themselves: joblib sends its name, not its content.
+        delayed(verify_block)(block, thumbnails, files_of(block, rows, paths), settings, least)
+        for block in blocks
     )
-    return np.array([value for block in blocks for value in block], np.float64)
+    return np.array([value for values in found for value in values], np.float64)
 
 
-def picked(
-    pairs: pd.DataFrame,
-    thumbnails: NDArray[np.uint8],
-    rows: NDArray[np.int64],
-    paths: list[Path],
-) -> tuple[dict[int, NDArray[np.uint8]], dict[int, Path]]:
-    """The thumbnails and paths that a block of pairs needs, by position."""
-    used = sorted({*pairs["first"], *pairs["second"]})
-    return {place: thumbnails[rows[place]] for place in used}, {
-        place: paths[place] for place in used
-    }
+def files_of(
+    pairs: NDArray[np.int64], rows: NDArray[np.int64], paths: list[Path]
+) -> dict[int, tuple[int, Path]]:
+    """The row of the thumbnail, and the path, of each image of some pairs, by its position."""
+    return {place: (int(rows[place]), paths[place]) for place in np.unique(pairs[:, :2]).tolist()}
 
 
 def verify_block(
-    pairs: dict[str, list[int]],
-    thumbnails: dict[int, NDArray[np.uint8]],
-    paths: dict[int, Path],
+    pairs: NDArray[np.int64],
+    thumbnails: NDArray[np.uint8],
+    files: dict[int, tuple[int, Path]],
     settings: Prepare,
     least: float,
 ) -> list[float]:
-    """Verify some pairs on one core, decoding each file once."""
+    """Verify some pairs on one core, decoding each file once.
+
+    Args:
+        pairs: (pairs, 5), the columns `PAIR`.
+        files: see `files_of`.
+    """
     cv2.setNumThreads(1)
 
     @cache
     def small(place: int, frame: int, symmetry: int) -> View:
-        box = frame_box(thumbnails[place], frame)
-        part = cut(Image.fromarray(thumbnails[place]), box, SIDE)
+        whole = thumbnails[files[place][0]]
+        part = cut(Image.fromarray(whole), frame_box(whole, frame), SIDE)
         return View(apply_symmetry(part, symmetry))
 
     @cache
     def grey(place: int) -> Image.Image:
-        return shrunk(decoded(paths[place], settings))
+        return shrunk(decoded(files[place][1], settings))
 
     @lru_cache(maxsize=BLOCK)
     def large(place: int, frame: int, symmetry: int) -> View:
-        box = frame_box(thumbnails[place], frame)
+        box = frame_box(thumbnails[files[place][0]], frame)
         return View(apply_symmetry(cut(grey(place), box, DETAIL), symmetry))
 
     found = []
-    for first, second, _, frame, other, symmetry in zip(*pairs.values(), strict=True):
+    for first, second, frame, other, symmetry in pairs.tolist():
         one, two = (first, frame, 0), (second, other, symmetry)
         warp, backward = registered(small(*one), small(*two))
         found.append(

@@ -19,7 +19,7 @@ DATA = {
     "dedupe": [
         "raw=raw", "images=images.csv", "thumbnails=thumbnails.npy", "pairs=pairs.csv",
         "duplicates=duplicates.csv", "details=dedupe.json", "plots=plots-dedupe",
-        "verified=verified.npz",
+        "earlier=earlier.npz",
     ],
     "split": [
         "images=images.csv", "pairs=pairs.csv", "duplicates=duplicates.csv", "pixels=pixels.npy",

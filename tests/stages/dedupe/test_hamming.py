@@ -28,33 +28,34 @@ def test_pairs_are_those_of_bit_counting_across_blocks(monkeypatch) -> None:
     monkeypatch.setattr(hamming, "STRIP", 8)
     monkeypatch.setattr(hamming, "BLOCK", 16)
     codes = some_codes(70)
+    hashes = hamming.packed(codes)
     for distance in (0, 10, 32, 256):
-        found = [tuple(map(int, pair)) for pair in hamming.near_pairs(codes, distance)]
+        found = [tuple(map(int, pair)) for pair in hamming.near_pairs(hashes, hashes, distance)]
         assert found == slow_pairs(codes, distance)
 
 
 def test_torch_finds_the_same_pairs_as_numpy(monkeypatch) -> None:
-    codes = some_codes(70)
-    expected = hamming.near_pairs(codes, 32)
+    hashes = hamming.packed(some_codes(70))
+    expected = hamming.near_pairs(hashes, hashes, 32)
     on_device = hamming.near_on_device
     monkeypatch.setattr(hamming, "use_gpu", lambda count: True)
     monkeypatch.setattr(hamming, "near_on_device", lambda *args: on_device(*args[:3], "cpu"))
     monkeypatch.setattr(hamming, "GPU_BLOCK", 16)
     assert len(expected)
-    assert (hamming.near_pairs(codes, 32) == expected).all()
+    assert (hamming.near_pairs(hashes, hashes, 32) == expected).all()
 
 
 def test_a_picture_and_its_negative_are_far_apart() -> None:
     """All of their 256 bits differ, which is more than a byte holds."""
-    codes = ["0f" * 32, "f0" * 32]
-    assert hamming.near_pairs(codes, 255).tolist() == []
-    assert hamming.near_pairs(codes, 256).tolist() == [[0, 1, 256]]
+    hashes = hamming.packed(["0f" * 32, "f0" * 32])
+    assert hamming.near_pairs(hashes, hashes, 255).tolist() == []
+    assert hamming.near_pairs(hashes, hashes, 256).tolist() == [[0, 1, 256]]
 
 
 def test_pairs_across_two_lists_leave_out_the_image_itself() -> None:
     codes = some_codes(30)
-    assert hamming.near_across(codes, codes[::-1], 40).shape[1] == 3
-    found = {(i, j) for i, j, _ in hamming.near_across(codes, codes[::-1], 40).tolist()}
+    pairs = hamming.near_pairs(hamming.packed(codes), hamming.packed(codes[::-1]), 40)
+    found = {(i, j) for i, j, _ in pairs.tolist()}
     slow = {
         (i, j)
         for i, a in enumerate(codes)
@@ -65,4 +66,5 @@ def test_pairs_across_two_lists_leave_out_the_image_itself() -> None:
 
 
 def test_no_images_no_pairs() -> None:
-    assert hamming.near_pairs([], 32).shape == (0, 3)
+    nothing = hamming.packed([])
+    assert hamming.near_pairs(nothing, nothing, 32).shape == (0, 3)

@@ -13,6 +13,7 @@ from PIL import Image
 from cxr.images.process import process
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import Dedupe, load
+from stages.dedupe.description import Description, describe
 from stages.dedupe.frames import WHOLE, apply_symmetry
 from stages.dedupe.pairs import find_pairs
 from stages.dedupe.verification import verify
@@ -43,7 +44,7 @@ def found(
 
 
 def pairs_of(
-    folder: Path, images: dict[str, np.ndarray], verified: Path | None, **changes: object
+    folder: Path, images: dict[str, np.ndarray], earlier: Path | None, **changes: object
 ) -> pd.DataFrame:
     """The table `Pairs` of images that are written as files."""
     for name, image in images.items():
@@ -51,7 +52,7 @@ def pairs_of(
     table, thumbnails = prepared(folder, list(images))
     dedupe = Dedupe(**(PARAMS.dedupe.model_dump() | changes))
     params = PARAMS.model_copy(update={"dedupe": dedupe})
-    return find_pairs(table, thumbnails, folder, params, verified)
+    return find_pairs(table, thumbnails, folder, params, earlier)
 
 
 def prepared(folder: Path, names: list[str]) -> tuple[pd.DataFrame, np.ndarray]:
@@ -193,21 +194,36 @@ def verified(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return numbers
 
 
+@pytest.fixture
+def described(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The numbers of images that runs of `find_pairs` describe, filled as they run."""
+    numbers = []
+
+    def counted(images: Description, *rest: Any) -> None:
+        numbers.append(int((~images.known).sum()))
+        describe(images, *rest)
+
+    monkeypatch.setattr("stages.dedupe.candidates.describe", counted)
+    return numbers
+
+
 FOUR = {f"{place}.png": texture(place // 2) // (1 + place % 2) for place in range(4)}
 
 
-def test_a_second_run_verifies_pairs_of_new_files_alone_and_finds_the_same(
-    tmp_path: Path, verified: list[int]
+def test_a_second_run_looks_at_new_files_alone_and_finds_the_same(
+    tmp_path: Path, verified: list[int], described: list[int]
 ) -> None:
     kept = tmp_path / "kept.npz"
     pairs_of(tmp_path, FOUR, kept)
     pairs_of(tmp_path, FOUR, kept)
     assert verified == [6, 0]
+    assert described == [4, 0]
     # One file less, two more, all under other names.
     after = {"z.png": FOUR["0.png"], "y.png": FOUR["1.png"], "x.png": FOUR["2.png"]}
     after |= {"w.png": texture(0) // 4 * 3, "v.png": texture(4)}
     again = pairs_of(tmp_path, after, kept)
     assert verified == [6, 0, 7]
+    assert described == [4, 0, 2]
     pd.testing.assert_frame_equal(again, pairs_of(tmp_path, after, None))
     assert (again["kind"] == "exposure").sum() == 3
 
@@ -219,12 +235,12 @@ def test_another_setting_or_code_verifies_all_pairs_again(
     pairs_of(tmp_path, FOUR, kept)
     changed = pairs_of(tmp_path, FOUR, kept, min_agreement=0.99)
     pd.testing.assert_frame_equal(changed, pairs_of(tmp_path, FOUR, None, min_agreement=0.99))
-    monkeypatch.setattr("stages.dedupe.verified.CODE", ["stages/split"])
+    monkeypatch.setattr("stages.dedupe.earlier_run.CODE", ["stages/split"])
     pairs_of(tmp_path, FOUR, kept, min_agreement=0.99)
     assert verified == [6] * 4
 
 
-def test_a_file_of_verified_pairs_that_is_damaged_is_written_again(
+def test_a_damaged_file_of_an_earlier_run_is_written_again(
     tmp_path: Path, verified: list[int]
 ) -> None:
     kept = tmp_path / "kept.npz"
