@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from dvc.utils.serialize import modify_yaml
+from dvc.utils.hydra import apply_overrides
 
 from tests.helpers.closure import ROOT
 from tests.helpers.project import Project
@@ -91,9 +91,15 @@ def test_dvc_exp_run_changes_no_line_of_params_but_the_setting(tmp_path: Path) -
     text = (ROOT / "params.yaml").read_text()
     copy = tmp_path / "params.yaml"
     copy.write_text(text)
-    with modify_yaml(str(copy)) as content:
-        content["model"] = "resnet50"
-    assert copy.read_text() == text.replace("\nmodel: resnet18\n", "\nmodel: resnet50\n")
+    apply_overrides(str(copy), ["model=resnet50"])
+    expected = text.replace("\nmodel: resnet18\n", "\nmodel: resnet50\n")
+    # DVC loses what follows a list: no comment may stand there, only an empty line.
+    assert lines(copy.read_text()) == lines(expected)
+
+
+def lines(text: str) -> list[str]:
+    """The lines of a text that are not empty."""
+    return [line for line in text.splitlines() if line]
 
 
 @pytest.mark.slow
