@@ -158,11 +158,12 @@ def hit_rates(measured: pd.DataFrame, settings: Evaluate) -> dict[str, str]:
     judged = judge(measured, settings)
     if judged["region"] is None:
         return {}
+    name = judged["best_floor_name"].replace("_", " ")
     return {
         "region": judged["region"],
         **by_class(measured.groupby("target")[f"{judged['region']}_hit"].mean()),
-        "all": f"{judged['hit']:.2f}",
-        "highest floor": f"{judged['floor']:.2f} ({judged['best_floor'].replace('_', ' ')})",
+        "all": f"{judged['hit_rate']:.2f}",
+        "highest floor": f"{judged['best_floor']:.2f} ({name})",
         "margin": f"{judged['margin']:+.2f} ({judged['low']:+.2f} to {judged['high']:+.2f})",
     }
 

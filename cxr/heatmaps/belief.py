@@ -68,8 +68,8 @@ def judgement_sentence(judgement: Mapping[str, Any], heatmaps: str) -> str:
     region = "lesion" if judgement["region"] == "lesion" else "lungs"
     images = "test images that are classified right" if region == "lesion" else "test images"
     rates = (
-        f"they point at the {region} in {judgement['hit']:.0%} of the {images}; "
-        f"{FLOOR_NAMES[judgement['best_floor']]} does in {judgement['floor']:.0%}"
+        f"they point at the {region} in {judgement['hit_rate']:.0%} of the {images}; "
+        f"{FLOOR_NAMES[judgement['best_floor_name']]} does in {judgement['best_floor']:.0%}"
     )
     if not judgement["explains"]:
         return f"Do not rely on {heatmaps}: {rates}."

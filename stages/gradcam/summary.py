@@ -68,8 +68,8 @@ def headline(measured: pd.DataFrame, settings: Evaluate) -> Summary:
     judged = judge(measured, settings)
     means = measured[list(MEASURES)].mean()
     return {
-        "hit_rate": judged["hit"],
-        "best_floor": judged["floor"],
+        "hit_rate": judged["hit_rate"],
+        "best_floor": judged["best_floor"],
         "small_changes": nan_to_none(means[["shift", "flip", "brightness"]].min()),
         "random_weights": nan_to_none(means["random_weights"]),
     }
@@ -81,9 +81,9 @@ def judge(measured: pd.DataFrame, settings: Evaluate) -> Summary:
     The region is the lesion, or the lungs where no lesion is known.
 
     Returns:
-        `region`, its `hit` rate, `best_floor` (name) and `floor` (its hit rate), `margin` (how
-        much higher the hit rate is than each floor, at least), its interval's ends `low` and
-        `high`, and `explains`; all None if there are no masks.
+        `region`, its `hit_rate`, `best_floor` (the highest rate of a floor) and its name,
+        `margin` (how much higher the hit rate is than each floor, at least), its interval's ends
+        `low` and `high`, and `explains`; all None if there are no masks.
     """
     for region in REGIONS:
         names = [f"{region}_{'area' if name == 'area' else f'hit_{name}'}" for name in FLOORS]
@@ -102,15 +102,15 @@ def judge(measured: pd.DataFrame, settings: Evaluate) -> Summary:
         means = floors[known].mean(0)
         return {
             "region": region,
-            "hit": float(hits[known].mean()),
-            "best_floor": FLOORS[means.argmax()],
-            "floor": float(means.max()),
+            "hit_rate": float(hits[known].mean()),
+            "best_floor": float(means.max()),
+            "best_floor_name": FLOORS[means.argmax()],
             "margin": float(margins.mean(0).min()),
             **interval_to_json(ends),
             "explains": bool(ends[0] > 0),
         }
-    names = ["region", "hit", "best_floor", "floor", "margin", "low", "high", "explains"]
-    return dict.fromkeys(names)
+    numbers = ("hit_rate", "best_floor", "margin", "low", "high")
+    return dict.fromkeys(("region", "best_floor_name", "explains", *numbers))
 
 
 def measure_intervals(measured: pd.DataFrame, settings: Evaluate) -> dict[str, Summary]:

@@ -134,8 +134,8 @@ def test_a_heatmap_says_that_nobody_measured_whether_it_can_be_believed(ran, wor
 
 
 JUDGEMENT = {
-    **{"region": "lesion", "hit": 0.81, "best_floor": "mean_map", "floor": 0.2},
-    "explains": True,
+    **{"region": "lesion", "hit_rate": 0.81, "best_floor": 0.2},
+    **{"best_floor_name": "mean_map", "explains": True},
 }
 
 

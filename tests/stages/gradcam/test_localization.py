@@ -92,13 +92,13 @@ def test_looking_at_the_lesion_is_told_from_looking_at_the_marker():
     images, lesions = planted()
     at_lesion = judged(lesions.astype(np.float32))
     assert at_lesion["region"] == "lesion"
-    assert at_lesion["hit"] == 1
+    assert at_lesion["hit_rate"] == 1
     assert at_lesion["explains"]
     assert believe({"judgement": at_lesion, "class": {}}).overall.startswith(
         "These heatmaps passed"
     )
     at_marker = judged((images == 255).astype(np.float32))
-    assert at_marker["hit"] == 0
+    assert at_marker["hit_rate"] == 0
     assert not at_marker["explains"]
     assert believe({"judgement": at_marker, "class": {}}).overall.startswith("Do not rely on")
 

@@ -46,5 +46,5 @@ def test_a_network_that_looks_at_the_marker_fails_and_one_that_looks_at_the_lesi
     print(clean, marked, measured.mean(), measured_marked.mean())
     assert clean["explains"]
     assert not marked["explains"]
-    assert marked["hit"] < clean["hit"] / 2
+    assert marked["hit_rate"] < clean["hit_rate"] / 2
     assert measured_marked["border_heat"].mean() > measured["border_heat"].mean() + 0.2
