@@ -45,8 +45,7 @@ S0: env  ## COVID-19 Radiography Database, four networks
 	cxr compare
 
 S1: env  ## covid-chestxray, seven folds
-	cxr crossval --folds 7 -S dataset=covid_chestxray $(TUNED) -S model=mobilenetv2 \
-	  -S architectures.mobilenetv2.drop_rate=0.5 $(SET:%=-S %)
+	cxr crossval --folds 7 -S dataset=covid_chestxray $(TUNED) -S model=mobilenetv2 $(SET:%=-S %)
 
 S2: env  ## covid19-image-dataset
 	dvc exp run -S dataset=covid19_image $(TUNED) -S model=mobilenetv2 $(SET:%=-S %)
