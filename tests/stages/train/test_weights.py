@@ -17,7 +17,8 @@ from cxr.models.info import MODEL_FILE, ModelInfo
 from cxr.models.networks import build_network
 from cxr.pipeline.errors import UserError
 from stages.train.convert_weights import rgb_to_grey
-from stages.train.weights import load_initial_weights, read_weights
+from stages.train.pretrained import read_weights
+from stages.train.weights import load_initial_weights
 from tests.helpers.statistics import random_statistics
 
 torch.set_num_threads(1)
