@@ -3,13 +3,15 @@
 import json
 import logging
 import re
+import reprlib
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import huggingface_hub
 import timm
+from pydantic import Field, TypeAdapter
 from safetensors import safe_open
 from timm.models import load_model_config_from_hf, load_state_dict, load_state_dict_from_hf
 from torch import Tensor
@@ -22,7 +24,9 @@ from stages.train.convert_weights import Normalization, StateDict
 
 HUB = "hf-hub:"
 """Begins the name of weights on the Hugging Face hub, as in timm."""
-METADATA = ("model_info", "mean", "std")
+MEANS = TypeAdapter(list[Annotated[float, Field(ge=0, le=1, strict=True)]])
+STDS = TypeAdapter(list[Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)]])
+"""Means and standard deviations of the channels of an input, as fractions of white."""
 # Colour codes for terminals in torch's messages.
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -34,13 +38,14 @@ class Pretrained:
     Attributes:
         origin: as recorded in the model's description; without a path.
         info: description, if the file is a model of this project.
-        normalization: of the input that they expect, if that is known.
+        mean, std: of the input that they expect, as JSON; "" if that is not known.
     """
 
     state: StateDict
     origin: str
     info: ModelInfo | None = None
-    normalization: Normalization | None = None
+    mean: str = ""
+    std: str = ""
 
 
 def imagenet_weights(info: ModelInfo) -> Pretrained:
@@ -94,7 +99,8 @@ def hub_weights(weights: str) -> Pretrained:
             f"{huggingface_hub.constants.ENDPOINT} and the internet connection, or download "
             "model.safetensors on another machine, and set weights to its path."
         ) from error
-    return Pretrained(state, weights, normalization=(config["mean"], config["std"]))
+    mean, std = (json.dumps(config[key]) if key in config else "" for key in ("mean", "std"))
+    return Pretrained(state, weights, mean=mean, std=std)
 
 
 def prepare_hub() -> None:
@@ -131,8 +137,7 @@ def read_weights(path: Path) -> Pretrained:
             check_start(path)
         state = unwrap(load_state_dict(str(path), weights_only=True))
         metadata = read_metadata(path) if path.suffix == ".safetensors" else {}
-        info = ModelInfo(**metadata["model_info"]) if "model_info" in metadata else None
-        normalization = (metadata["mean"], metadata["std"]) if "mean" in metadata else None
+        info = ModelInfo(**json.loads(about)) if (about := metadata.get("model_info")) else None
     # The type of the error depends on the content of the file.
     except Exception as error:
         reason = ANSI.sub("", str(error)).split(". ")[0]
@@ -141,7 +146,8 @@ def read_weights(path: Path) -> Pretrained:
             f"({textwrap.shorten(reason, 160, placeholder=' …')}): save only the state dict, "
             "preferably as .safetensors."
         ) from error
-    return Pretrained(state, f"{path.name} sha256:{sha256(path)}", info, normalization)
+    mean, std = (metadata.get(key, "") for key in ("mean", "std"))
+    return Pretrained(state, f"{path.name} sha256:{sha256(path)}", info, mean, std)
 
 
 def check_start(path: Path) -> None:
@@ -171,12 +177,38 @@ def unwrap(content: dict[str, Any]) -> StateDict:
     return state
 
 
-def read_metadata(path: Path) -> dict[str, Any]:
+def read_metadata(path: Path) -> dict[str, str]:
     """Read what a .safetensors file says about its weights, each entry as JSON.
 
-    `model_info` describes a model of this project; `mean` and `std`, lists with a number for each
-    input channel as fractions of white, are the normalization that the weights expect.
+    `model_info` describes a model of this project; `mean` and `std` are the normalization that the
+    weights expect, see `read_normalization`.
     """
     with safe_open(path, framework="pt") as file:
-        metadata = file.metadata() or {}
-    return {key: json.loads(metadata[key]) for key in METADATA if key in metadata}
+        return file.metadata() or {}
+
+
+def read_normalization(pretrained: Pretrained, weights: str, channels: int) -> Normalization | None:
+    """Read the mean and the standard deviation of an input of so many channels, if they are known.
+
+    Args:
+        weights: its name, for the error message.
+
+    Raises:
+        UserError: unless each is a list of one number, or of one for each channel, as fractions of
+            white.
+    """
+    if not pretrained.mean and not pretrained.std:
+        return None
+    try:
+        means, stds = MEANS.validate_json(pretrained.mean), STDS.validate_json(pretrained.std)
+        if not {len(means), len(stds)} <= {1, channels}:
+            raise ValueError("numbers of other channels")
+    except ValueError as error:
+        count = "one number" if channels == 1 else f"one number, or of {channels},"
+        raise UserError(
+            f"{weights} says in its metadata that its input has mean "
+            f"{reprlib.repr(pretrained.mean)} and std {reprlib.repr(pretrained.std)}: give each as "
+            f"a list of {count} in fractions of white, with mean from 0 to 1 and std above 0, such "
+            "as [0.5] and [0.25]."
+        ) from error
+    return means, stds

@@ -11,12 +11,20 @@ from cxr.models.pyramid import FeaturePyramid
 from cxr.pipeline.errors import UserError
 from stages.train.convert_weights import (
     StateDict,
+    compatible_shapes,
     fit_names,
     float_tensors,
     input_channels,
     rgb_to_grey,
+    stem,
 )
-from stages.train.pretrained import HUB, hub_weights, imagenet_weights, read_weights
+from stages.train.pretrained import (
+    HUB,
+    hub_weights,
+    imagenet_weights,
+    read_normalization,
+    read_weights,
+)
 
 
 def load_initial_weights(classifier: Classifier, weights: str) -> None:
@@ -51,18 +59,22 @@ def load_initial_weights(classifier: Classifier, weights: str) -> None:
         # Weights for the whole timm network, which is checked against them.
         network = build_network(info.timm, len(info.classes), size=info.size)
     state = fit_names(pretrained.state, network)
+    if pretrained.info is not None and pretrained.info.classes != info.classes:
+        head = head_name(network)
+        state = {name: state[name] for name in state if not name.startswith(head)}
+    check_match(network, state, weights, info.timm)
+    channels = input_channels(state, network)
     if pretrained.info is not None:
         mean, std = pretrained.info.mean, pretrained.info.std
-        if pretrained.info.classes != info.classes:
-            head = head_name(network)
-            state = {name: state[name] for name in state if not name.startswith(head)}
-    elif input_channels(state, network) == 3:
-        state, mean, std = rgb_to_grey(state, network, pretrained.normalization)
-    elif pretrained.normalization is not None:
-        mean, std = (values[0] for values in pretrained.normalization)
     else:
-        mean, std = info.mean, info.std
-    load_matching(network, state, pretrained.origin, info.timm)
+        normalization = read_normalization(pretrained, weights, channels)
+        if channels == 3:
+            state, mean, std = rgb_to_grey(state, network, normalization)
+        elif normalization is not None:
+            mean, std = (values[0] for values in normalization)
+        else:
+            mean, std = info.mean, info.std
+    load_matching(network, state, weights, pretrained.origin)
     if network is not classifier.network:
         backbone: nn.Module = classifier.network.backbone  # type: ignore[assignment]
         backbone.load_state_dict(network.state_dict(), strict=False)
@@ -70,31 +82,67 @@ def load_initial_weights(classifier: Classifier, weights: str) -> None:
     classifier.info = replace(info, mean=mean, std=std, weights=pretrained.origin)
 
 
-def load_matching(network: nn.Module, state: StateDict, origin: str, name: str) -> None:
-    """Load the tensors that match, and print which ones do not.
+def differences(network: nn.Module, state: StateDict) -> tuple[list[str], list[str]]:
+    """Compare weights with a network. Their stem may be one for RGB.
+
+    Returns:
+        names of the network's tensors that they lack, and of theirs that it has no place for.
+    """
+    wanted, first = float_tensors(network), f"{stem(network)[0]}.weight"
+    fitting = {
+        key
+        for key, ours in wanted.items()
+        if (theirs := state.get(key)) is not None
+        and (theirs.shape == ours.shape or (key == first and compatible_shapes(theirs, ours)))
+    }
+    lacking = [key for key in wanted if key not in fitting]
+    unused = [key for key in state if key not in fitting and "num_batches_tracked" not in key]
+    return lacking, unused
+
+
+def check_match(network: nn.Module, state: StateDict, weights: str, name: str) -> None:
+    """Check that weights fit a network.
+
+    Args:
+        weights: their name, for the error message.
+        name: of the network, likewise.
 
     Raises:
         UserError: if layers other than the last one differ.
     """
-    wanted = float_tensors(network)
-    matching = {
-        key: state[key]
-        for key, tensor in wanted.items()
-        if key in state and state[key].shape == tensor.shape
-    }
-    random = [key for key in wanted if key not in matching]
-    unused = [key for key in state if key not in matching and "num_batches_tracked" not in key]
+    wanted, (random, unused) = float_tensors(network), differences(network, state)
     head, parts = head_name(network), {part for part, _ in network.named_children()}
     lacking = [key for key in random if not key.startswith(head)]
     # Further blocks, for example. Names that do not start with a part of the network are ignored.
     surplus = [key for key in unused if key.split(".")[0] in parts and not key.startswith(head)]
     if lacking or surplus:
         raise UserError(
-            f"{origin.split()[0]} matches {len(matching)} of the {len(wanted)} "
+            f"{weights} matches {len(wanted) - len(random)} of the {len(wanted)} "
             f"tensors of {name}: these are the weights of another network (params.yaml: model). "
             f"It lacks {describe_tensors(lacking[:2], wanted)}; "
             f"it has {describe_tensors((surplus or unused)[:2], state)}."
         )
+
+
+def load_matching(network: nn.Module, state: StateDict, weights: str, origin: str) -> None:
+    """Load the tensors that match, and print which ones do not.
+
+    Args:
+        state: of a grey network.
+        weights: their name, for the error message.
+        origin: of the weights, as printed.
+
+    Raises:
+        UserError: if a tensor is not finite. In training, it would look like a rate too high.
+    """
+    wanted, (random, unused) = float_tensors(network), differences(network, state)
+    matching = {key: state[key] for key in wanted if key not in random}
+    for key, tensor in matching.items():
+        if not tensor.isfinite().all():
+            raise UserError(
+                f"{weights} contains NaN or infinity in {key}: use other weights, such as those "
+                "of an earlier epoch."
+            )
     network.load_state_dict(matching, strict=False)
     print(
         f"weights from {origin}: {len(matching)} of {len(wanted)} tensors; "
