@@ -54,7 +54,8 @@ class Prepare(Settings):
 
 class Dedupe(Settings):
     max_distance: Annotated[int, Field(ge=0, le=256)]
-    min_agreement: Annotated[float, Field(ge=-1, le=1)]
+    # Below 0.55, images of other patients would be duplicates (ALIKE in stages/dedupe/pairs.py).
+    min_agreement: Annotated[float, Field(ge=0.55, le=1)]
     rotations_and_flips: bool
     on_conflict: Literal["drop", "keep"]
 

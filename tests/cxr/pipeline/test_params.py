@@ -44,6 +44,7 @@ def test_every_setting_is_explained_by_a_comment_above() -> None:
         ({"phantom__marker_probability": 1.5}, ["phantom.marker_probability", "1.5"]),
         ({"model": "resnet81"}, ["model", "'resnet81'", "'resnet18'"]),
         ({"prepare__resize_mode": "squeeze"}, ["prepare.resize_mode", "'squeeze'", "'crop'"]),
+        ({"dedupe__min_agreement": 0.5}, ["dedupe.min_agreement", "0.5", "0.55"]),
         ({"inbox": ""}, ["inbox"]),
         ({"dataset": None, "datset": "phantom"}, ["datset", "unknown key", "'dataset'"]),
         ({"recipes__scratch__lr": float("inf")}, ["recipes.scratch.lr", "finite"]),
