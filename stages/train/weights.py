@@ -116,11 +116,13 @@ def check_match(network: nn.Module, state: StateDict, weights: str, name: str) -
     # Further blocks, for example. Names that do not start with a part of the network are ignored.
     surplus = [key for key in unused if key.split(".")[0] in parts and not key.startswith(head)]
     if lacking or surplus:
+        lacks = f" It lacks {describe_tensors(lacking[:2], wanted)}." if lacking else ""
+        others = surplus or unused
+        has = f" It has {describe_tensors(others[:2], state)}." if others else ""
         raise UserError(
-            f"{weights} matches {len(wanted) - len(random)} of the {len(wanted)} "
-            f"tensors of {name}: these are the weights of another network (params.yaml: model). "
-            f"It lacks {describe_tensors(lacking[:2], wanted)}; "
-            f"it has {describe_tensors((surplus or unused)[:2], state)}."
+            f"{weights} matches {len(wanted) - len(random)} of the {len(wanted)} tensors of "
+            f"{name}: these are the weights of another network (params.yaml: model), or incomplete."
+            f"{lacks}{has}"
         )
 
 
@@ -154,7 +156,7 @@ def load_matching(network: nn.Module, state: StateDict, weights: str, origin: st
 def describe_tensors(names: list[str], state: StateDict) -> str:
     """Describe tensors by name and shape, such as conv1.weight (64 x 1 x 7 x 7)."""
     shapes = {name: " x ".join(map(str, state[name].shape)) for name in names}
-    return ", ".join(f"{name} ({shape})" for name, shape in shapes.items()) or "nothing"
+    return ", ".join(f"{name} ({shape})" for name, shape in shapes.items())
 
 
 def head_name(network: nn.Module) -> str:

@@ -200,9 +200,9 @@ def test_the_names_of_torchvisions_published_densenet_are_read(tmp_path, prefix,
         (
             "mobilenetv2_100",
             r"m\.safetensors matches 0 of the 102 tensors of resnet18.*lacks conv1.weight "
-            r"\(64 x 1 x 7 x 7\), .*it has bn1",
+            r"\(64 x 1 x 7 x 7\), .*\. It has bn1",
         ),
-        ("resnet34", r"It lacks nothing; it has layer1\.2\.bn1\.bias \(64\)"),
+        ("resnet34", r"or incomplete\. It has layer1\.2\.bn1\.bias \(64\)"),
         ("resnet50", r"matches \d+ of the 102 .* It lacks layer1\.0\.conv1\.weight \(64 x 64 x 3"),
     ],
 )
@@ -211,6 +211,14 @@ def test_another_networks_file_is_refused(tmp_path, other, words):
     with pytest.raises(UserError, match=words) as caught:
         load_initial_weights(classifier("resnet18"), str(tmp_path / "m.safetensors"))
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_lacks_a_tensor_is_called_incomplete(tmp_path):
+    state = timm.create_model("resnet18", num_classes=3).state_dict()
+    del state["bn1.running_mean"]
+    save_file(state, tmp_path / "m.safetensors")
+    with pytest.raises(UserError, match=r"or incomplete\. It lacks bn1\.running_mean \(64\)\.$"):
+        load_initial_weights(classifier("resnet18"), str(tmp_path / "m.safetensors"))
 
 
 class Hostile:
