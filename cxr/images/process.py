@@ -84,8 +84,7 @@ def process(row: dict[str, str], raw: Path, settings: Prepare, store: Store | No
         image = find_or_decode(data, sha256, settings, store, files)
         known = {name: known[name] or image.facts[name] for name in known}
         check_view(known["view"], settings)
-        if image.pixels.min() == image.pixels.max():
-            raise UnusableError("blank: all pixels are equal")
+        check_content(image)
         mask, lesion = (
             read_mask(raw / row[column], column, settings, store, files) if row[column] else None
             for column in ("mask", "lesion")
@@ -124,6 +123,19 @@ def check_view(view: str, settings: Prepare) -> None:
 def view_key(view: str) -> str:
     """A key that is the same for all spellings of a view, which differ in case and spaces."""
     return " ".join(view.casefold().split())
+
+
+def check_content(image: PreparedImage) -> None:
+    """Check that an image shows something.
+
+    Raises:
+        UnusableError: if not.
+    """
+    if image.pixels.min() == image.pixels.max():
+        # The thumbnail is of the whole image, of which the square may be a part.
+        if image.thumbnail.min() == image.thumbnail.max():
+            raise UnusableError("blank: all pixels are equal")
+        raise UnusableError("blank after it was made square (prepare.resize_mode)")
 
 
 def read(path: Path, settings: Prepare) -> tuple[bytes, str]:

@@ -14,6 +14,7 @@ from cxr.pipeline.errors import UserError
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+HUB_NAME = re.compile(r"hf-hub:[\w.-]+/[\w.-]+(@[^@\s]+)?")
 
 
 class Settings(BaseModel):
@@ -54,7 +55,8 @@ class Prepare(Settings):
 
 class Dedupe(Settings):
     max_distance: Annotated[int, Field(ge=0, le=256)]
-    min_agreement: Annotated[float, Field(ge=-1, le=1)]
+    # Below 0.55, images of other patients would be duplicates (ALIKE in stages/dedupe/pairs.py).
+    min_agreement: Annotated[float, Field(ge=0.55, le=1)]
     rotations_and_flips: bool
     on_conflict: Literal["drop", "keep"]
 
@@ -127,6 +129,17 @@ class Recipe(Settings):
     patience: Annotated[int, Field(ge=0)]
     augment: Augment
 
+    @field_validator("weights")
+    @classmethod
+    def check_hub(cls, weights: str) -> str:
+        """Require an owner and a name of weights on the Hugging Face hub."""
+        if weights.startswith("hf-hub:") and not HUB_NAME.fullmatch(weights):
+            raise ValueError(
+                f"'{weights}' names no weights on the hub: "
+                "write hf-hub:owner/name or hf-hub:owner/name@revision."
+            )
+        return weights
+
     @model_validator(mode="after")
     def check_epochs(self) -> Self:
         """Require the frozen epochs to be among the epochs, and patience to have a metric."""
@@ -156,9 +169,7 @@ class Train(Settings):
         """Describe both kinds of value. (pydantic reports a mistake for each kind.)"""
         if value == "auto" or (type(value) is int and value >= 0):
             return value
-        raise ValueError(
-            f"train.workers: {value!r} is invalid: give a number of processes, or auto."
-        )
+        raise ValueError(f"{value!r} is invalid: give a number of processes, or auto.")
 
 
 class Training(Recipe, Train):
@@ -286,8 +297,10 @@ def first_mistake(error: ValidationError) -> str:
     if mistake["type"] == "missing":
         return f"{key}: this key is missing."
     if mistake["type"] == "value_error":
-        # It begins with the key in its block.
-        return ".".join([*map(str, mistake["loc"]), str(mistake["ctx"]["error"])])
+        reason = str(mistake["ctx"]["error"])
+        # That of a whole block begins with the key.
+        block = isinstance(mistake["input"], dict)
+        return ".".join([*map(str, mistake["loc"]), reason]) if block else f"{key}: {reason}"
     return f"{key}: {mistake['input']!r} is invalid: {mistake['msg']}."
 
 

@@ -91,19 +91,24 @@ def remember(
 ) -> None:
     """Write what is known after this run, instead of what was known before.
 
+    If that is not possible, a line says so: the next run takes longer, with the same result.
+
     Args:
         files: SHA-256 of the N images, sorted.
         images: all are described.
         candidates: see `candidates.find_candidates`.
         agreement: (pairs,).
     """
-    with atomic_write(path) as part:
-        np.savez(
-            part,
-            key=np.array(key),
-            files=files.to_numpy(np.bytes_),
-            hashes=images.hashes,
-            small=images.small,
-            pairs=candidates[PAIR].to_numpy(np.int32),
-            agreement=agreement,
-        )
+    try:
+        with atomic_write(path) as part:
+            np.savez(
+                part,
+                key=np.array(key),
+                files=files.to_numpy(np.bytes_),
+                hashes=images.hashes,
+                small=images.small,
+                pairs=candidates[PAIR].to_numpy(np.int32),
+                agreement=agreement,
+            )
+    except OSError as error:
+        print(f"{path} cannot be written ({error.strerror}): the next run compares all images anew")

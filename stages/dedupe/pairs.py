@@ -14,7 +14,8 @@ from stages.dedupe.earlier_run import recall_agreement, recall_description, reme
 from stages.dedupe.verification import verify
 
 # Pairs of which at least this much detail agrees are alike: among real X-rays, unless all but the
-# lungs was black, all of them were of one patient (docs/duplicates.md).
+# lungs was black, all of them were of one patient (docs/duplicates.md). The least that
+# dedupe.min_agreement can be.
 ALIKE = 0.55
 
 
@@ -57,7 +58,7 @@ def find_pairs(
         remember(earlier, key, files["sha256"], described, candidates, agreement)
     found = candidates.assign(
         agreement=agreement, kind=np.where(agreement >= least, "exposure", "alike")
-    )[agreement >= min(ALIKE, least)]
+    )[agreement >= ALIKE]
     names = np.sort(files["image"].to_numpy()[found[["first", "second"]].to_numpy()], axis=1)
     near = found.assign(first=names[:, 0], second=names[:, 1])
     columns = list(Pairs.to_schema().columns)

@@ -37,7 +37,7 @@ def input_channels(state: StateDict, model: nn.Module) -> int:
 
 
 Normalization = tuple[Sequence[float], Sequence[float]]
-"""Mean and standard deviation of each input channel, as fractions of white."""
+"""Mean and standard deviation of each input channel, or one for all, as fractions of white."""
 
 
 def rgb_to_grey(
@@ -53,13 +53,17 @@ def rgb_to_grey(
     mean_c in the other.
 
     Args:
+        state: has the network's tensors, with a stem for RGB.
         normalization: of the weights' input; that of timm's own weights if not given.
 
     Returns:
         the state dict, M and S (as fractions of white).
     """
     config: dict[str, Any] = model.pretrained_cfg  # type: ignore[assignment]
-    means, stds = map(torch.tensor, normalization or (config["mean"], config["std"]))
+    means, stds = (
+        torch.tensor(values).expand(3)
+        for values in normalization or (config["mean"], config["std"])
+    )
     mean, std = means.mean(), stds.mean()
     name, layer = stem(model)
     rgb = state[f"{name}.weight"].float()

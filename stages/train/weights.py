@@ -1,55 +1,30 @@
-"""Initial weights of training: random, ImageNet weights from timm, those of a hub, or a file."""
+"""Initial weights of a network: random, or those of another one that fit."""
 
-import json
-import logging
-import re
-import textwrap
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import huggingface_hub
-import timm
-from safetensors import safe_open
-from timm.models import load_model_config_from_hf, load_state_dict, load_state_dict_from_hf
-from torch import Tensor, nn
+from torch import nn
 
 from cxr.models.classifier import Classifier
-from cxr.models.info import ModelInfo
-from cxr.models.networks import build_network, size_options
+from cxr.models.networks import build_network
 from cxr.models.pyramid import FeaturePyramid
 from cxr.pipeline.errors import UserError
-from cxr.pipeline.files import sha256
 from stages.train.convert_weights import (
-    Normalization,
     StateDict,
+    compatible_shapes,
     fit_names,
     float_tensors,
     input_channels,
     rgb_to_grey,
+    stem,
 )
-
-HUB = "hf-hub:"
-"""Begins the name of weights on the Hugging Face hub, as in timm."""
-METADATA = ("model_info", "mean", "std")
-# Colour codes for terminals in torch's messages.
-ANSI = re.compile(r"\x1b\[[0-9;]*m")
-
-
-@dataclass(frozen=True)
-class Pretrained:
-    """Pretrained weights, under their original names.
-
-    Attributes:
-        origin: as recorded in the model's description; without a path.
-        info: description, if the file is a model of this project.
-        normalization: of the input that they expect, if that is known.
-    """
-
-    state: StateDict
-    origin: str
-    info: ModelInfo | None = None
-    normalization: Normalization | None = None
+from stages.train.pretrained import (
+    HUB,
+    hub_weights,
+    imagenet_weights,
+    read_normalization,
+    read_weights,
+)
 
 
 def load_initial_weights(classifier: Classifier, weights: str) -> None:
@@ -84,18 +59,22 @@ def load_initial_weights(classifier: Classifier, weights: str) -> None:
         # Weights for the whole timm network, which is checked against them.
         network = build_network(info.timm, len(info.classes), size=info.size)
     state = fit_names(pretrained.state, network)
+    if pretrained.info is not None and pretrained.info.classes != info.classes:
+        head = head_name(network)
+        state = {name: state[name] for name in state if not name.startswith(head)}
+    check_match(network, state, weights, info.timm)
+    channels = input_channels(state, network)
     if pretrained.info is not None:
         mean, std = pretrained.info.mean, pretrained.info.std
-        if pretrained.info.classes != info.classes:
-            head = head_name(network)
-            state = {name: state[name] for name in state if not name.startswith(head)}
-    elif input_channels(state, network) == 3:
-        state, mean, std = rgb_to_grey(state, network, pretrained.normalization)
-    elif pretrained.normalization is not None:
-        mean, std = (values[0] for values in pretrained.normalization)
     else:
-        mean, std = info.mean, info.std
-    load_matching(network, state, pretrained.origin, info.timm)
+        normalization = read_normalization(pretrained, weights, channels)
+        if channels == 3:
+            state, mean, std = rgb_to_grey(state, network, normalization)
+        elif normalization is not None:
+            mean, std = (values[0] for values in normalization)
+        else:
+            mean, std = info.mean, info.std
+    load_matching(network, state, weights, pretrained.origin)
     if network is not classifier.network:
         backbone: nn.Module = classifier.network.backbone  # type: ignore[assignment]
         backbone.load_state_dict(network.state_dict(), strict=False)
@@ -103,170 +82,69 @@ def load_initial_weights(classifier: Classifier, weights: str) -> None:
     classifier.info = replace(info, mean=mean, std=std, weights=pretrained.origin)
 
 
-def imagenet_weights(info: ModelInfo) -> Pretrained:
-    """Get ImageNet weights from timm's cache or its hub.
+def differences(network: nn.Module, state: StateDict) -> tuple[list[str], list[str]]:
+    """Compare weights with a network. Their stem may be one for RGB.
 
-    Raises:
-        UserError: if timm has none for this network, or they cannot be downloaded.
+    Returns:
+        names of the network's tensors that they lack, and of theirs that it has no place for.
     """
-    config = timm.get_pretrained_cfg(info.timm)
-    if config is None or not config.has_weights:
-        raise UserError(
-            f"timm has no ImageNet weights for {info.timm}: use scratch or the path of a file."
-        )
-    print(f"loading the ImageNet weights of {info.timm} ({config.hf_hub_id})", flush=True)
-    prepare_hub()
-    try:
-        reference = timm.create_model(
-            info.timm, pretrained=True, **size_options(info.timm, info.size)
-        )
-    # The type of the error depends on how timm downloads the file.
-    except Exception as error:
-        raise UserError(
-            f"the ImageNet weights of {info.timm} cannot be downloaded "
-            f"({type(error).__name__}): download model.safetensors of {config.hf_hub_id} on a "
-            "machine with an internet connection, and set weights to its path."
-        ) from error
-    return Pretrained(reference.state_dict(), f"imagenet {config.tag}")
+    wanted, first = float_tensors(network), f"{stem(network)[0]}.weight"
+    fitting = {
+        key
+        for key, ours in wanted.items()
+        if (theirs := state.get(key)) is not None
+        and (theirs.shape == ours.shape or (key == first and compatible_shapes(theirs, ours)))
+    }
+    lacking = [key for key in wanted if key not in fitting]
+    unused = [key for key in state if key not in fitting and "num_batches_tracked" not in key]
+    return lacking, unused
 
 
-def hub_weights(weights: str) -> Pretrained:
-    """Get the weights of a repository on the Hugging Face hub, or from its client's cache.
-
-    The repository has the format of timm: the weights as .safetensors, or as a state dict that is
-    read without executing any code in it, and a config.json with the normalization.
+def check_match(network: nn.Module, state: StateDict, weights: str, name: str) -> None:
+    """Check that weights fit a network.
 
     Args:
-        weights: hf-hub:owner/name, optionally followed by @revision.
-
-    Raises:
-        UserError: if they cannot be loaded, or the repository has none.
-    """
-    print(f"loading {weights}", flush=True)
-    prepare_hub()
-    try:
-        config = load_model_config_from_hf(weights.removeprefix(HUB))[0]
-        state = load_state_dict_from_hf(weights.removeprefix(HUB), weights_only=True)
-    # The type of the error depends on what fails: network, name, format.
-    except Exception as error:
-        raise UserError(
-            f"{weights} cannot be loaded ({type(error).__name__}): check the name at "
-            f"{huggingface_hub.constants.ENDPOINT} and the internet connection, or download "
-            "model.safetensors on another machine, and set weights to its path."
-        ) from error
-    return Pretrained(state, weights, normalization=(config["mean"], config["std"]))
-
-
-def prepare_hub() -> None:
-    """Stop the hub's client from retrying for a long time, and from printing."""
-    if not hub_reachable():
-        # Otherwise it retries for almost a minute, even if the weights are in the cache.
-        huggingface_hub.constants.HF_HUB_OFFLINE = True
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
-
-
-def hub_reachable() -> bool:
-    """Whether timm's hub answers a single request."""
-    try:
-        huggingface_hub.get_session().head(huggingface_hub.constants.ENDPOINT, timeout=10)
-    # The type of the error depends on what fails: name resolution, proxy, route.
-    except Exception:
-        return False
-    return True
-
-
-def read_weights(path: Path) -> Pretrained:
-    """Read a .safetensors file or a .pth state dict, without executing any code in it.
-
-    Raises:
-        UserError: if the file is missing or contains no weights.
-    """
-    if not path.is_file():
-        raise UserError(
-            f"there is no file {path}: give scratch, imagenet, hf-hub:owner/name or the path of a "
-            ".safetensors or .pth file (an absolute one for queued experiments)."
-        )
-    try:
-        if path.suffix != ".safetensors":
-            check_start(path)
-        state = unwrap(load_state_dict(str(path), weights_only=True))
-        metadata = read_metadata(path) if path.suffix == ".safetensors" else {}
-        info = ModelInfo(**metadata["model_info"]) if "model_info" in metadata else None
-        normalization = (metadata["mean"], metadata["std"]) if "mean" in metadata else None
-    # The type of the error depends on the content of the file.
-    except Exception as error:
-        reason = ANSI.sub("", str(error)).split(". ")[0]
-        raise UserError(
-            f"{path} contains no plain weights "
-            f"({textwrap.shorten(reason, 160, placeholder=' …')}): save only the state dict, "
-            "preferably as .safetensors."
-        ) from error
-    return Pretrained(state, f"{path.name} sha256:{sha256(path)}", info, normalization)
-
-
-def check_start(path: Path) -> None:
-    """Check that a file starts like those of torch.save: as a ZIP archive or, if old, a pickle.
-
-    The unpickler would read text as instructions, and its errors would mislead.
-
-    Raises:
-        ValueError: if not.
-    """
-    with path.open("rb") as file:
-        if not file.read(2).startswith((b"PK", b"\x80")):
-            raise ValueError("it is not a weights file")
-
-
-def unwrap(content: dict[str, Any]) -> StateDict:
-    """Find the state dict in what a training script saved: the dictionary with the most tensors.
-
-    Raises:
-        ValueError: if there is no tensor.
-    """
-    places = [content, *(value for value in content.values() if isinstance(value, dict))]
-    found = [{key: t for key, t in place.items() if isinstance(t, Tensor)} for place in places]
-    state = max(found, key=len)
-    if not state:
-        raise ValueError("no tensors")
-    return state
-
-
-def read_metadata(path: Path) -> dict[str, Any]:
-    """Read what a .safetensors file says about its weights, each entry as JSON.
-
-    `model_info` describes a model of this project; `mean` and `std`, lists with a number for each
-    input channel as fractions of white, are the normalization that the weights expect.
-    """
-    with safe_open(path, framework="pt") as file:
-        metadata = file.metadata() or {}
-    return {key: json.loads(metadata[key]) for key in METADATA if key in metadata}
-
-
-def load_matching(network: nn.Module, state: StateDict, origin: str, name: str) -> None:
-    """Load the tensors that match, and print which ones do not.
+        weights: their name, for the error message.
+        name: of the network, likewise.
 
     Raises:
         UserError: if layers other than the last one differ.
     """
-    wanted = float_tensors(network)
-    matching = {
-        key: state[key]
-        for key, tensor in wanted.items()
-        if key in state and state[key].shape == tensor.shape
-    }
-    random = [key for key in wanted if key not in matching]
-    unused = [key for key in state if key not in matching and "num_batches_tracked" not in key]
+    wanted, (random, unused) = float_tensors(network), differences(network, state)
     head, parts = head_name(network), {part for part, _ in network.named_children()}
     lacking = [key for key in random if not key.startswith(head)]
     # Further blocks, for example. Names that do not start with a part of the network are ignored.
     surplus = [key for key in unused if key.split(".")[0] in parts and not key.startswith(head)]
     if lacking or surplus:
+        lacks = f" It lacks {describe_tensors(lacking[:2], wanted)}." if lacking else ""
+        others = surplus or unused
+        has = f" It has {describe_tensors(others[:2], state)}." if others else ""
         raise UserError(
-            f"{origin.split()[0]} matches {len(matching)} of the {len(wanted)} "
-            f"tensors of {name}: these are the weights of another network (params.yaml: model). "
-            f"It lacks {describe_tensors(lacking[:2], wanted)}; "
-            f"it has {describe_tensors((surplus or unused)[:2], state)}."
+            f"{weights} matches {len(wanted) - len(random)} of the {len(wanted)} tensors of "
+            f"{name}: these are the weights of another network (params.yaml: model), or incomplete."
+            f"{lacks}{has}"
         )
+
+
+def load_matching(network: nn.Module, state: StateDict, weights: str, origin: str) -> None:
+    """Load the tensors that match, and print which ones do not.
+
+    Args:
+        state: of a grey network.
+        weights: their name, for the error message.
+        origin: of the weights, as printed.
+
+    Raises:
+        UserError: if a tensor is not finite. In training, it would look like a rate too high.
+    """
+    wanted, (random, unused) = float_tensors(network), differences(network, state)
+    matching = {key: state[key] for key in wanted if key not in random}
+    for key, tensor in matching.items():
+        if not tensor.isfinite().all():
+            raise UserError(
+                f"{weights} contains NaN or infinity in {key}: use other weights, such as those "
+                "of an earlier epoch."
+            )
     network.load_state_dict(matching, strict=False)
     print(
         f"weights from {origin}: {len(matching)} of {len(wanted)} tensors; "
@@ -278,7 +156,7 @@ def load_matching(network: nn.Module, state: StateDict, origin: str, name: str) 
 def describe_tensors(names: list[str], state: StateDict) -> str:
     """Describe tensors by name and shape, such as conv1.weight (64 x 1 x 7 x 7)."""
     shapes = {name: " x ".join(map(str, state[name].shape)) for name in names}
-    return ", ".join(f"{name} ({shape})" for name, shape in shapes.items()) or "nothing"
+    return ", ".join(f"{name} ({shape})" for name, shape in shapes.items())
 
 
 def head_name(network: nn.Module) -> str:

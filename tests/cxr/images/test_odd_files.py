@@ -49,6 +49,13 @@ def test_a_usable_file_gives_the_same_picture(kind: str) -> None:
         assert np.percentile(error, 97) <= 8
 
 
+def test_an_image_whose_middle_alone_is_blank_is_told_from_a_blank_one(tmp_path: Path) -> None:
+    wide = np.zeros((40, 300), np.uint8)
+    wide[:, :60] = GREY
+    reason = outcome(tmp_path, encoded(Image.fromarray(wide), "PNG")).facts["reason"]
+    assert reason == "blank after it was made square (prepare.resize_mode)"
+
+
 @pytest.mark.parametrize("form", ["PNG", "TIFF", "GIF", "BMP"])
 def test_black_and_white_is_usable(form: str) -> None:
     result = np.asarray(decode(encoded(IMAGE.convert("1"), form), SETTINGS, 64).grey)

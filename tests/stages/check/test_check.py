@@ -30,6 +30,12 @@ def test_what_can_work_passes(
     assert (tmp_path / "checked").is_file()
 
 
+@pytest.mark.parametrize("name", ["timm/resnet18.a1_in1k", "me/x-rays@refs/pr/1"])
+def test_names_on_the_hub_pass(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(tmp_path, monkeypatch, recipes__scratch__weights=f"hf-hub:{name}")
+    assert (tmp_path / "checked").is_file()
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -59,6 +65,13 @@ def test_what_can_work_passes(
         (
             {"recipes__scratch__weights": "none.pth"},
             "recipes.scratch.weights: there is no file 'none.pth'",
+        ),
+        *(
+            (
+                {"recipes__scratch__weights": name},
+                f"recipes.scratch.weights: '{name}' names no weights.*hf-hub:owner/name",
+            )
+            for name in ("hf-hub:", "hf-hub:owner", "hf-hub:a/b/c", "hf-hub:a/b@", "hf-hub:a/b@1@2")
         ),
         ({"inbox": "nowhere"}, "inbox: there is no folder 'nowhere'"),
         ({"gradcam__novel": "nowhere"}, "gradcam.novel: there is no folder 'nowhere'"),

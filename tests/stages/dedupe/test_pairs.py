@@ -240,6 +240,16 @@ def test_another_setting_or_code_verifies_all_pairs_again(
     assert verified == [6] * 4
 
 
+def test_what_an_earlier_run_found_out_need_not_be_writable(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "kept.npz/mine").mkdir(parents=True)
+    found = pairs_of(tmp_path, FOUR, tmp_path / "kept.npz")
+    pd.testing.assert_frame_equal(found, pairs_of(tmp_path, FOUR, None))
+    assert "kept.npz cannot be written (Is a directory)" in capsys.readouterr().out
+    assert [path.name for path in tmp_path.glob("*kept*")] == ["kept.npz"]
+
+
 def test_a_damaged_file_of_an_earlier_run_is_written_again(
     tmp_path: Path, verified: list[int]
 ) -> None:

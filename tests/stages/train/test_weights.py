@@ -1,4 +1,5 @@
 import hashlib
+import json
 import os
 import pickle
 import re
@@ -17,7 +18,8 @@ from cxr.models.info import MODEL_FILE, ModelInfo
 from cxr.models.networks import build_network
 from cxr.pipeline.errors import UserError
 from stages.train.convert_weights import rgb_to_grey
-from stages.train.weights import load_initial_weights, read_weights
+from stages.train.pretrained import read_weights
+from stages.train.weights import load_initial_weights
 from tests.helpers.statistics import random_statistics
 
 torch.set_num_threads(1)
@@ -198,9 +200,9 @@ def test_the_names_of_torchvisions_published_densenet_are_read(tmp_path, prefix,
         (
             "mobilenetv2_100",
             r"m\.safetensors matches 0 of the 102 tensors of resnet18.*lacks conv1.weight "
-            r"\(64 x 1 x 7 x 7\), .*it has bn1",
+            r"\(64 x 1 x 7 x 7\), .*\. It has bn1",
         ),
-        ("resnet34", r"It lacks nothing; it has layer1\.2\.bn1\.bias \(64\)"),
+        ("resnet34", r"or incomplete\. It has layer1\.2\.bn1\.bias \(64\)"),
         ("resnet50", r"matches \d+ of the 102 .* It lacks layer1\.0\.conv1\.weight \(64 x 64 x 3"),
     ],
 )
@@ -209,6 +211,14 @@ def test_another_networks_file_is_refused(tmp_path, other, words):
     with pytest.raises(UserError, match=words) as caught:
         load_initial_weights(classifier("resnet18"), str(tmp_path / "m.safetensors"))
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_lacks_a_tensor_is_called_incomplete(tmp_path):
+    state = timm.create_model("resnet18", num_classes=3).state_dict()
+    del state["bn1.running_mean"]
+    save_file(state, tmp_path / "m.safetensors")
+    with pytest.raises(UserError, match=r"or incomplete\. It lacks bn1\.running_mean \(64\)\.$"):
+        load_initial_weights(classifier("resnet18"), str(tmp_path / "m.safetensors"))
 
 
 class Hostile:
@@ -245,6 +255,73 @@ def test_a_file_that_holds_no_weights_is_refused(tmp_path, name, content):
 def test_a_missing_file_is_named():
     with pytest.raises(UserError, match=r"there is no file nowhere\.pth"):
         read_weights(Path("nowhere.pth"))
+
+
+def described(folder: Path, channels: int, mean: str, std: str) -> str:
+    """The path of a network's weights that say what they expect, unless it is empty."""
+    torch.manual_seed(0)
+    state = timm.create_model("simple_cnn", in_chans=channels, num_classes=3).state_dict()
+    metadata = {key: text for key, text in (("mean", mean), ("std", std)) if text}
+    save_file(state, folder / "own weights.safetensors", metadata=metadata)
+    return str(folder / "own weights.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("channels", "mean", "std"),
+    [
+        (1, "[0]", "[1]"),
+        (3, "[0, 0, 0]", "[1, 1, 1]"),
+        (3, "[0.5]", "[0.25]"),
+        (3, "[0.4, 0.5, 0.6]", "[0.25]"),
+    ],
+)
+def test_one_number_or_one_for_each_channel_is_a_normalization(tmp_path, channels, mean, std):
+    ours = classifier("simple_cnn")
+    load_initial_weights(ours, described(tmp_path, channels, mean, std))
+    expected = [np.mean(json.loads(text)) for text in (mean, std)]
+    assert [ours.info.mean, ours.info.std] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("channels", "mean", "std"),
+    [
+        *((1, "0.5", "abc"), (1, "[0.5]", ""), (1, "", "[0.5]"), (1, "[]", "[]")),
+        *((1, "[127.5]", "[57.4]"), (1, "[NaN]", "[0.2]"), (1, "[0.5]", "[Infinity]")),
+        *((3, "[0.5, 0.5, 0.5]", "[0.0, 0.0, 0.0]"), (3, "[0.5]", '["0.2"]')),
+        *((3, "[0.5, 0.5]", "[0.2, 0.2]"), (1, "[0.5, 0.5, 0.5]", "[0.2, 0.2, 0.2]")),
+    ],
+)
+def test_another_normalization_is_refused(tmp_path, channels, mean, std):
+    path = described(tmp_path, channels, mean, std)
+    with pytest.raises(UserError, match=r"such as \[0.5\] and \[0.25\]\.$") as caught:
+        load_initial_weights(classifier("simple_cnn"), path)
+    message = str(caught.value)
+    assert f"weights.safetensors says in its metadata that its input has mean {mean!r}" in message
+    assert f"and std {std!r}: give" in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(tmp_path, value):
+    state = timm.create_model("simple_cnn", in_chans=1, num_classes=3).state_dict()
+    # What is not used does no harm: torchxrayvision's thresholds have NaN.
+    state |= {"thresholds": torch.tensor([value])}
+    torch.save(state, tmp_path / "file.pth")
+    load_initial_weights(classifier("simple_cnn"), str(tmp_path / "file.pth"))
+    state["features.0.0.weight"][0, 0, 0, 0] = value
+    torch.save(state, tmp_path / "file.pth")
+    with pytest.raises(UserError, match=r"file\.pth contains NaN or infinity in features\.0\.0\.w"):
+        load_initial_weights(classifier("simple_cnn"), str(tmp_path / "file.pth"))
+
+
+def test_an_rgb_stem_of_another_network_is_refused(tmp_path):
+    """Whatever is wrong with what is converted to grey."""
+    whole = timm.create_model("resnet18", num_classes=3).state_dict()
+    smaller = {"conv1.weight": whole["conv1.weight"][:32], "bn1.running_mean": torch.zeros(64)}
+    for change in (smaller, {"bn1.running_mean": torch.zeros(32)}):
+        torch.save(whole | change, tmp_path / "file.pth")
+        with pytest.raises(UserError, match=r"matches 101 of the 102 tensors of resnet18"):
+            load_initial_weights(classifier("resnet18"), str(tmp_path / "file.pth"))
 
 
 @torch.inference_mode()
