@@ -115,18 +115,20 @@ def folds(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:
     """Folds that keep groups whole and are stratified by class, shuffled by the seed.
 
     Returns:
-        int, index as given; -1 for groups of which no image is kept.
+        int, index as given; -1 for groups of which no image is kept. All others are in fold 0 if
+        there are too few groups, or too few images of every class: `check_classes` reports it.
     """
     # scikit-learn's import takes longer than the rest of this stage.
     from sklearn.model_selection import StratifiedGroupKFold
 
     kept = images[images["keep"]]
     fold = pd.Series(0, kept.index)
-    if kept["split_group"].nunique() >= settings.folds:
-        stratum = kept["target"] + (" " + kept["source"] if settings.stratify_by_source else "")
+    stratum = kept["target"] + (" " + kept["source"] if settings.stratify_by_source else "")
+    enough = (kept["split_group"].nunique(), stratum.value_counts().max())
+    if min(enough) >= settings.folds:
         cutter = StratifiedGroupKFold(settings.folds, shuffle=True, random_state=settings.seed)
         with warnings.catch_warnings():
-            # `check_classes` reports classes smaller than the number of folds.
+            # About some classes smaller than the number of folds, which `check_classes` reports.
             warnings.simplefilter("ignore", UserWarning)
             for number, (_, chosen) in enumerate(cutter.split(kept, stratum, kept["split_group"])):
                 fold.iloc[chosen] = number

@@ -5,6 +5,8 @@ import pytest
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import SplitSettings
 from stages.split.assign import assign, split_groups
+from stages.split.flow import count, image_status
+from stages.split.gate import check_classes
 
 SETTINGS = SplitSettings(
     seed=0,
@@ -205,3 +207,14 @@ def test_a_copy_without_an_official_split_follows_the_image_that_is_kept(
     split = assign(both, SETTINGS.model_copy(update={"method": method, "fold": fold}))
     assert (split[: len(table)] != "").all()
     assert (split[: len(table)][table["official_split"] == "test"] == "test").all()
+
+
+def test_classes_smaller_than_the_folds_are_left_to_the_check_of_classes() -> None:
+    """scikit-learn raises a ValueError if every class has fewer images than there are folds."""
+    table = pd.DataFrame({"image": [f"i{n}" for n in range(8)], "target": list("aaaabbbb")})
+    table = table.assign(split_group=table["image"], patient="", sha256=table["image"], keep=True)
+    table = table.assign(source="s", dataset="d", official_split="", status="ok")
+    table["reason_duplicate"] = "kept"
+    table["split"] = assign(table, SETTINGS)
+    with pytest.raises(UserError, match=r"class 'a' is not in each of .* Its 4 images"):
+        check_classes(count(image_status(table), table["target"]), [])
