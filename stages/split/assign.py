@@ -60,7 +60,7 @@ def assign(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:
     Args:
         images: with `target`, `dataset`, `source`, `split_group`, `official_split`, `patient`,
             `sha256` and `keep`, in an order that does not depend on the machine. Those that are
-            not kept are not counted, but link their group to the split that they would be in.
+            not kept are in no fold, but they join groups, and their official split counts.
 
     Returns:
         str, index as given: train, val, test, or "" for images set aside.
@@ -141,9 +141,14 @@ def stable_folds(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:
 
     An image's fold depends on the seed and the image only, so that adding images never moves
     another one to a different split.
+
+    Returns:
+        int, index as given; -1 for images that are not kept: a copy that is dropped must not
+        draw the image that stands for it out of its split.
     """
     patient = images["patient"].where(images["patient"] != "", images["sha256"])
-    return patient.map(lambda name: stable_hash(f"{settings.seed} {name}", settings.folds))
+    fold = patient.map(lambda name: stable_hash(f"{settings.seed} {name}", settings.folds))
+    return fold.where(images["keep"], -1)
 
 
 def stable_hash(name: str, below: int) -> int:
