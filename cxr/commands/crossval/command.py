@@ -31,8 +31,7 @@ def crossval(
     Raises:
         UserError: if the settings leave nothing to cross-validate, or a fold fails.
     """
-    params = load(project / "params.yaml")
-    folds = fold_count(changes, folds, params.split.folds)
+    folds = fold_count(changes, folds, load(project / "params.yaml").split.folds)
     changes = [*changes, f"split.folds={folds}"]
     if queue:
         numbers = ",".join(map(str, range(folds)))
@@ -43,7 +42,7 @@ def crossval(
         )
         return
     runs = [read_run(run_fold(changes, fold, folds)) for fold in range(folds)]
-    result = pool(runs, params.evaluate)
+    result = pool(runs)
     print_tables(result)
     if out is not None:
         write_results(out, runs, result, changes)

@@ -16,10 +16,11 @@ from stages.evaluate.metrics import overall_and_class_metrics
 Json = dict[str, Any]
 
 
-def pool(runs: list[Run], settings: Evaluate) -> Json:
+def pool(runs: list[Run]) -> Json:
     """Score the test images of all folds as one test set, and each fold on its own.
 
     The probabilities are those of each fold's network, calibrated on its own validation images.
+    The settings, such as the confidence of the intervals, are those of the folds too.
 
     Args:
         runs: one for each fold.
@@ -34,7 +35,7 @@ def pool(runs: list[Run], settings: Evaluate) -> Json:
         UserError: if the folds do not have the same classes, or share test images.
     """
     check_folds(runs)
-    classes = runs[0].classes
+    classes, settings = runs[0].classes, evaluate_settings(runs[0])
     actual = np.concatenate([run.actual for run in runs])
     probs = np.concatenate([run.probs for run in runs])
     groups = pd.concat([run.test for run in runs])["split_group"].to_numpy(str)
@@ -82,6 +83,18 @@ def check_folds(runs: list[Run]) -> None:
                     "split.use_official_split to false, or run one fold with `dvc exp run`."
                 )
             tested[image] = fold
+
+
+def evaluate_settings(run: Run) -> Evaluate:
+    """The settings under `evaluate:` that a run was made with."""
+    prefix = "evaluate."
+    return Evaluate.model_validate(
+        {
+            key.removeprefix(prefix): value
+            for key, value in run.settings.items()
+            if key.startswith(prefix)
+        }
+    )
 
 
 def known(scores: "pd.Series[float]") -> dict[str, float | None]:

@@ -11,27 +11,27 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from cxr.commands.crossval.command import fold_count
 from cxr.commands.crossval.pool import pool
+from cxr.commands.revisions import Run
 from cxr.pipeline.errors import UserError
-from cxr.pipeline.params import load
-from tests.helpers.closure import ROOT
 from tests.helpers.html_page import Page
 from tests.helpers.project import Project, environment
 from tests.helpers.revisions import run
 
-EVALUATE = load(ROOT / "params.yaml").evaluate.model_copy(update={"resamples": 200})
+FEW = {"evaluate__resamples": 200}
 
 
-def folds(**changes: object) -> list:
+def folds(**settings: object) -> list[Run]:
+    settings = FEW | settings
     return [
-        run("0", right=0.9, prefix="a"),
-        run("1", right=0.6, prefix="b", seed=1, **changes),
-        run("2", right=0.7, prefix="c", seed=2, images=20),
+        run("0", right=0.9, prefix="a", **settings),
+        run("1", right=0.6, prefix="b", seed=1, **settings),
+        run("2", right=0.7, prefix="c", seed=2, images=20, **settings),
     ]
 
 
 def test_the_pooled_scores_are_those_of_all_predictions_together() -> None:
     runs = folds()
-    result = pool(runs, EVALUATE)
+    result = pool(runs)
     actual = np.concatenate([each.actual for each in runs])
     probs = np.concatenate([each.probs for each in runs])
     expected = balanced_accuracy_score(actual, probs.argmax(1))
@@ -48,23 +48,33 @@ def test_the_pooled_scores_are_those_of_all_predictions_together() -> None:
     assert result["sd_over_folds"]["balanced_accuracy"] == pytest.approx(np.std(single, ddof=1))
 
 
+def test_intervals_have_the_confidence_of_the_folds() -> None:
+    usual, narrow = (pool(folds(evaluate__confidence=level)) for level in (0.95, 0.8))
+    for name in ("accuracy", "auroc"):
+        widths = [
+            each["interval"][name]["high"] - each["interval"][name]["low"]
+            for each in (usual, narrow)
+        ]
+        assert widths[1] < 0.8 * widths[0]
+
+
 def test_a_patient_is_drawn_as_a_whole() -> None:
-    images, patients = ([run("0", each=each, images=200)] for each in (1, 20))
-    narrow, wide = (pool(runs, EVALUATE)["interval"]["accuracy"] for runs in (images, patients))
+    images, patients = ([run("0", each=each, images=200, **FEW)] for each in (1, 20))
+    narrow, wide = (pool(runs)["interval"]["accuracy"] for runs in (images, patients))
     assert wide["high"] - wide["low"] > 0.8 * (narrow["high"] - narrow["low"])
-    assert pool(patients, EVALUATE)["groups"] == 10
+    assert pool(patients)["groups"] == 10
 
 
 def test_an_image_that_two_folds_test_is_refused() -> None:
     with pytest.raises(UserError, match=r"a000\.png is a test image in fold 0 and in fold 1.*offi"):
-        pool([run("0"), run("1")], EVALUATE)
+        pool([run("0"), run("1")])
 
 
 def test_folds_with_other_classes_are_refused() -> None:
     first, second, third = folds()
     second = replace(second, classes=["COVID", "Other"])
     with pytest.raises(UserError, match=r"fold 1 has the classes COVID, Other"):
-        pool([first, second, third], EVALUATE)
+        pool([first, second, third])
 
 
 @pytest.mark.parametrize(
