@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from cxr.commands.crossval.command import fold_count
+from cxr.commands.crossval.page import write_results
 from cxr.commands.crossval.pool import pool
 from cxr.commands.revisions import Run
 from cxr.pipeline.errors import UserError
@@ -63,6 +64,18 @@ def test_a_patient_is_drawn_as_a_whole() -> None:
     narrow, wide = (pool(runs)["interval"]["accuracy"] for runs in (images, patients))
     assert wide["high"] - wide["low"] > 0.8 * (narrow["high"] - narrow["low"])
     assert pool(patients)["groups"] == 10
+
+
+def test_results_are_written_beside_what_the_folder_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    monkeypatch.chdir(tmp_path)
+    runs = folds()
+    write_results(Path(), runs, pool(runs), [])
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "confusion.png", "crossval.json", "index.html", "notes.txt", "predictions.csv"
+    ]  # fmt: skip
 
 
 def test_an_image_that_two_folds_test_is_refused() -> None:
