@@ -1,7 +1,6 @@
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +8,13 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from cxr.commands.crossval.command import fold_count
+from cxr.commands.crossval import command
+from cxr.commands.crossval.command import check_folds, fold_count
 from cxr.commands.crossval.page import write_results
 from cxr.commands.crossval.pool import pool
 from cxr.commands.revisions import Run
 from cxr.pipeline.errors import UserError
+from tests.helpers.closure import ROOT
 from tests.helpers.html_page import Page
 from tests.helpers.project import Project, environment
 from tests.helpers.revisions import run
@@ -79,15 +80,23 @@ def test_results_are_written_beside_what_the_folder_has(
 
 
 def test_an_image_that_two_folds_test_is_refused() -> None:
-    with pytest.raises(UserError, match=r"a000\.png is a test image in fold 0 and in fold 1.*offi"):
-        pool([run("0"), run("1")])
+    check_folds([["a.png", "b.png"], ["c.png"]])
+    with pytest.raises(UserError, match=r"b\.png is a test image in fold 0 and in fold 2.*offici"):
+        check_folds([["a.png", "b.png"], ["c.png"], ["b.png"]])
 
 
-def test_folds_with_other_classes_are_refused() -> None:
-    first, second, third = folds()
-    second = replace(second, classes=["COVID", "Other"])
-    with pytest.raises(UserError, match=r"fold 1 has the classes COVID, Other"):
-        pool([first, second, third])
+def test_what_is_refused_is_refused_before_a_fold_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    stages = []
+
+    def run_fold(changes: list[str], fold: int, folds: int, stage: str) -> str:
+        stages.append(stage)
+        return f"crossval-{fold}"
+
+    monkeypatch.setattr(command, "run_fold", run_fold)
+    monkeypatch.setattr(command, "read_test", lambda name: ["a.png"])
+    with pytest.raises(UserError, match=r"a\.png is a test image in fold 0 and in fold 1"):
+        command.crossval([], 3, False, None, ROOT)
+    assert stages == ["split"] * 3
 
 
 @pytest.mark.parametrize(
