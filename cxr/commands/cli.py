@@ -17,6 +17,8 @@ SCORES = ("balanced_accuracy", "accuracy", "macro_f1", "auroc", "average_precisi
 TABLES = ("overall", "classes", "subgroups", "data", "audit", "heatmaps")
 
 PATH = click.Path(path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+"""For results: a file of that name is refused before the work starts, not after it."""
 
 
 def project() -> Path:
@@ -28,8 +30,8 @@ def project() -> Path:
 
 def project_option(name: str, path: str, **options: Any) -> Any:
     """An option whose default is a path in the project, whatever the current folder."""
-    options |= {"default": lambda: project() / path, "show_default": path}
-    return click.option(name, type=PATH, **options)
+    defaults = {"type": PATH, "default": lambda: project() / path, "show_default": path}
+    return click.option(name, **(defaults | options))
 
 
 def main() -> None:
@@ -49,7 +51,9 @@ def cxr() -> None:
 @cxr.command()
 @click.argument("images", nargs=-1, required=True, type=PATH, metavar="IMAGE...")
 @click.option("--model", type=PATH, required=True, help="The model folder: models/resnet18.")
-@click.option("--heatmaps", type=PATH, metavar="FOLDER", help="Draw a heatmap of each image there.")
+@click.option(
+    "--heatmaps", type=FOLDER, metavar="FOLDER", help="Draw a heatmap of each image there."
+)
 @project_option(
     "--measured",
     "metrics/details/gradcam.json",
@@ -102,7 +106,7 @@ def predict(
 )
 @click.option(
     "--out",
-    type=PATH,
+    type=FOLDER,
     metavar="FOLDER",
     help="Also write leaderboard.md, leaderboard.csv and leaderboard.png there.",
 )
@@ -120,7 +124,7 @@ def compare(revisions: tuple[str, ...], by: str, out: Path | None) -> None:
 @cxr.command()
 @click.option("--against", required=True, metavar="REV", help="A commit, branch or experiment.")
 @click.option("--out", type=PATH, metavar="FILE", help="Also write the comment to this file.")
-@click.option("--plots", type=PATH, metavar="FOLDER", help="Copy the plots of both there.")
+@click.option("--plots", type=FOLDER, metavar="FOLDER", help="Copy the plots of both there.")
 def comment(against: str, out: Path | None, plots: Path | None) -> None:
     """Compare the workspace with a revision, for a pull request.
 
@@ -145,7 +149,7 @@ def comment(against: str, out: Path | None, plots: Path | None) -> None:
 @click.option("--queue", is_flag=True, help="Queue the folds as experiments, and run nothing.")
 @click.option(
     "--out",
-    type=PATH,
+    type=FOLDER,
     metavar="FOLDER",
     help="Also write crossval.json, predictions.csv, confusion.png and index.html there.",
 )
@@ -180,7 +184,9 @@ def export(model: Path, onnx: Path) -> None:
 @project_option("--params", "params.yaml", help="The settings.")
 @project_option("--pixels", "data/pixels.npy", help="The images, from prepare.")
 @project_option("--split", "data/split.csv", help="The split, from split.")
-@project_option("--plots", "plots/find_lr", metavar="FOLDER", help="Where to write the curve.")
+@project_option(
+    "--plots", "plots/find_lr", type=FOLDER, metavar="FOLDER", help="Where to write the curve."
+)
 def find_lr(params: Path, pixels: Path, split: Path, plots: Path) -> None:
     """Suggest a learning rate.
 

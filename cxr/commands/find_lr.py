@@ -20,7 +20,6 @@ from torch import Tensor
 
 from cxr.models.devices import default_device
 from cxr.pipeline.errors import UserError
-from cxr.pipeline.files import atomic_write
 from cxr.pipeline.params import Training, load
 from cxr.pipeline.tables import write_csv
 from cxr.plotting.figures import figure
@@ -46,11 +45,9 @@ def find_lr(params_path: Path, pixels: Path, split: Path, plots: Path) -> None:
     settings = params.training()
     setup = build_setup(params, pixels, split)
     curve = range_test(setup, settings, default_device())
-    with atomic_write(plots) as folder:
-        folder.mkdir()
-        write_csv(folder / "find_lr.csv", curve)
-        lr = suggest_lr(curve)
-        draw_curve(folder / "find_lr.png", curve, lr, params.model)
+    lr = suggest_lr(curve)
+    write_csv(plots / "find_lr.csv", curve)
+    draw_curve(plots / "find_lr.png", curve, lr, params.model)
     print(
         f"suggestion: recipes.{params.recipe}.lr: {lr / factor:.1g} "
         f"(currently {settings.lr / factor:g})"

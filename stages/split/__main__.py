@@ -65,7 +65,7 @@ def main() -> None:
         draw_classes(plots / "classes.png", kept)
         draw_samples(plots / "samples.png", kept, pixels)
     report_unknown(used)
-    report_set_aside(kept, params.split.use_official_split)
+    report_set_aside(kept, params.split)
     print(flow.count(status, images["target"].replace("", "unlabelled")).T.to_string())
     left_out = status.mask(status.isin(tables.SPLITS), "").replace("_", " ", regex=True)
     print_flow(images["image"], left_out)

@@ -60,7 +60,7 @@ def assign(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:
     Args:
         images: with `target`, `dataset`, `source`, `split_group`, `official_split`, `patient`,
             `sha256` and `keep`, in an order that does not depend on the machine. Those that are
-            not kept are not counted, but link their group to the split that they would be in.
+            not kept are in no fold, but they join groups, and their official split counts.
 
     Returns:
         str, index as given: train, val, test, or "" for images set aside.
@@ -115,18 +115,20 @@ def folds(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:
     """Folds that keep groups whole and are stratified by class, shuffled by the seed.
 
     Returns:
-        int, index as given; -1 for groups of which no image is kept.
+        int, index as given; -1 for groups of which no image is kept. All others are in fold 0 if
+        there are too few groups, or too few images of every class: `check_classes` reports it.
     """
     # scikit-learn's import takes longer than the rest of this stage.
     from sklearn.model_selection import StratifiedGroupKFold
 
     kept = images[images["keep"]]
     fold = pd.Series(0, kept.index)
-    if kept["split_group"].nunique() >= settings.folds:
-        stratum = kept["target"] + (" " + kept["source"] if settings.stratify_by_source else "")
+    stratum = kept["target"] + (" " + kept["source"] if settings.stratify_by_source else "")
+    enough = (kept["split_group"].nunique(), stratum.value_counts().max())
+    if min(enough) >= settings.folds:
         cutter = StratifiedGroupKFold(settings.folds, shuffle=True, random_state=settings.seed)
         with warnings.catch_warnings():
-            # `check_classes` reports classes smaller than the number of folds.
+            # About some classes smaller than the number of folds, which `check_classes` reports.
             warnings.simplefilter("ignore", UserWarning)
             for number, (_, chosen) in enumerate(cutter.split(kept, stratum, kept["split_group"])):
                 fold.iloc[chosen] = number
@@ -139,9 +141,14 @@ def stable_folds(images: pd.DataFrame, settings: SplitSettings) -> pd.Series:
 
     An image's fold depends on the seed and the image only, so that adding images never moves
     another one to a different split.
+
+    Returns:
+        int, index as given; -1 for images that are not kept: a copy that is dropped must not
+        draw the image that stands for it out of its split.
     """
     patient = images["patient"].where(images["patient"] != "", images["sha256"])
-    return patient.map(lambda name: stable_hash(f"{settings.seed} {name}", settings.folds))
+    fold = patient.map(lambda name: stable_hash(f"{settings.seed} {name}", settings.folds))
+    return fold.where(images["keep"], -1)
 
 
 def stable_hash(name: str, below: int) -> int:

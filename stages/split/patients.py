@@ -6,6 +6,7 @@ import pandas as pd
 
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.flow import percentage
+from cxr.pipeline.params import SplitSettings
 
 # What file names that hold a patient look like, the surest first.
 PATTERNS = (
@@ -108,19 +109,31 @@ def report_unknown(used: pd.DataFrame) -> None:
         )
 
 
-def report_set_aside(kept: pd.DataFrame, use_official_split: bool) -> None:
-    """Print why images of an official split are in no split, and what would keep them.
+def report_set_aside(kept: pd.DataFrame, settings: SplitSettings) -> None:
+    """Print why images are in no split, and what would keep those of an official split.
 
     Args:
         kept: with `official_split`, `patient`, `split_group` and `split`, "" = set aside.
     """
-    aside = kept[(kept["split"] == "") & (kept["official_split"] != "")]
-    if aside.empty or not use_official_split:
-        return
-    used = kept[kept["split"] != ""]
-    patient = aside["patient"].isin(set(used["patient"]) - {""}).sum()
-    print(
-        f"{len(aside)} images are set aside because the official split has their patient "
-        f"({patient}) or a copy or alike image ({len(aside) - patient}) in another part too: "
-        "split.use_official_split: false would use them, in new splits"
-    )
+    aside = kept["split"] == ""
+    by_official = aside & (kept["official_split"] != "") & settings.use_official_split
+    if settings.method == "stable":
+        # Its hash may also divide a group within the training images of the official split.
+        parts = kept["official_split"].replace("", None).groupby(kept["split_group"])
+        by_official &= parts.transform("nunique") > 1
+    if by_official.any():
+        used = set(kept["patient"][~aside]) - {""}
+        patient = kept["patient"][by_official].isin(used).sum()
+        print(
+            f"{by_official.sum()} images are set aside because the official split has their "
+            f"patient ({patient}) or a copy or alike image ({by_official.sum() - patient}) in "
+            "another part too: split.use_official_split: false would use them, in new splits"
+        )
+    others = aside & ~by_official
+    if settings.method == "stable" and others.any():
+        cause = "split.method: stable" + (" or split.test_sources" if settings.test_sources else "")
+        print(
+            f"{others.sum()} images are set aside because a copy or alike image, of theirs or of "
+            f"their patient, is in another split by {cause}: split.method: folds keeps such "
+            "images together"
+        )

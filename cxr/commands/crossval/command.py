@@ -9,7 +9,7 @@ from pathlib import Path
 from cxr.commands.crossval.page import write_results
 from cxr.commands.crossval.pool import pool
 from cxr.commands.crossval.tables import print_tables
-from cxr.commands.revision_files import experiment_names, open_repo
+from cxr.commands.revision_files import RevisionFiles, experiment_names, open_repo
 from cxr.commands.revisions import read_run
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import load
@@ -31,8 +31,7 @@ def crossval(
     Raises:
         UserError: if the settings leave nothing to cross-validate, or a fold fails.
     """
-    params = load(project / "params.yaml")
-    folds = fold_count(changes, folds, params.split.folds)
+    folds = fold_count(changes, folds, load(project / "params.yaml").split.folds)
     changes = [*changes, f"split.folds={folds}"]
     if queue:
         numbers = ",".join(map(str, range(folds)))
@@ -42,8 +41,10 @@ def crossval(
             "--queue: what has run is taken from DVC's cache."
         )
         return
-    runs = [read_run(run_fold(changes, fold, folds)) for fold in range(folds)]
-    result = pool(runs, params.evaluate)
+    # First, as it takes seconds: what can't be cross-validated must not cost hours of training.
+    check_folds([read_test(run_fold(changes, fold, folds, "split")) for fold in range(folds)])
+    runs = [read_run(run_fold(changes, fold, folds, LAST_STAGE)) for fold in range(folds)]
+    result = pool(runs)
     print_tables(result)
     if out is not None:
         write_results(out, runs, result, changes)
@@ -73,8 +74,11 @@ def fold_count(changes: list[str], folds: int | None, default: int) -> int:
     return int(values["split.folds"])
 
 
-def run_fold(changes: list[str], fold: int, folds: int) -> str:
+def run_fold(changes: list[str], fold: int, folds: int, stage: str) -> str:
     """Run one fold as an experiment in a temporary directory, or take it from DVC's cache.
+
+    Args:
+        stage: the last stage to run.
 
     Returns:
         the experiment's name, which depends on the commit and the changes. An older experiment of
@@ -88,13 +92,42 @@ def run_fold(changes: list[str], fold: int, folds: int) -> str:
     name = f"crossval-{hashlib.sha256(identity.encode()).hexdigest()[:8]}-{fold}"
     if name in experiment_names():
         dvc(["exp", "remove", "--quiet", name])
-    print(f"fold {fold} of {folds}: experiment {name}", flush=True)
+    print(f"fold {fold} of {folds} up to {stage}: experiment {name}", flush=True)
     chosen = options([*changes, f"split.fold={fold}"])
     try:
-        dvc(["exp", "run", "--temp", "--name", name, *chosen, LAST_STAGE])
+        dvc(["exp", "run", "--temp", "--name", name, *chosen, stage])
     except UserError as error:
         raise UserError(f"fold {fold} of {folds} failed: see the error above.") from error
     return name
+
+
+def read_test(name: str) -> list[str]:
+    """The test images of an experiment."""
+    split = RevisionFiles(name).table("data/split.csv", "image", "split")
+    images: list[str] = split["image"][split["split"] == "test"].tolist()
+    return images
+
+
+def check_folds(tests: list[list[str]]) -> None:
+    """Require that no image is in the test sets of two folds.
+
+    Args:
+        tests: the test images of each fold.
+
+    Raises:
+        UserError: with the first image for which this is not the case.
+    """
+    tested: dict[str, int] = {}
+    for fold, images in enumerate(tests):
+        for image in images:
+            if image in tested:
+                raise UserError(
+                    f"{image} is a test image in fold {tested[image]} and in fold {fold}: the "
+                    "test set is published or set by split.test_sources, and stays the same. Set "
+                    "split.use_official_split to false and split.test_sources to [], or run one "
+                    "fold with `dvc exp run`."
+                )
+            tested[image] = fold
 
 
 def options(changes: list[str]) -> list[str]:

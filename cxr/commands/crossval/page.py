@@ -19,20 +19,21 @@ def write_results(
 ) -> None:
     """Write crossval.json, predictions.csv, confusion.png and index.html into a folder.
 
+    Other files there stay.
+
     Args:
         runs: one for each fold.
         result: what `pool` returns.
         changes: the settings that were changed.
     """
-    with atomic_write(folder) as part:
-        part.mkdir()
-        write_json(part / "crossval.json", result)
-        write_csv(part / "predictions.csv", predictions(runs))
-        actual = np.concatenate([run.actual for run in runs])
-        predicted = np.concatenate([run.probs.argmax(1) for run in runs])
-        draw_confusion_matrix(part, actual, predicted, runs[0].classes)
-        page = render(result, part / "confusion.png", runs, changes)
-        (part / "index.html").write_text(page, encoding="utf-8")
+    write_json(folder / "crossval.json", result)
+    write_csv(folder / "predictions.csv", predictions(runs))
+    actual = np.concatenate([run.actual for run in runs])
+    predicted = np.concatenate([run.probs.argmax(1) for run in runs])
+    draw_confusion_matrix(folder, actual, predicted, runs[0].classes)
+    page = render(result, folder / "confusion.png", runs, changes)
+    with atomic_write(folder / "index.html") as part:
+        part.write_text(page, encoding="utf-8")
 
 
 def predictions(runs: list[Run]) -> pd.DataFrame:

@@ -9,17 +9,17 @@ from cxr.commands.paired import run_scores
 from cxr.commands.revisions import Run
 from cxr.metrics.bootstrap import nan_to_none
 from cxr.metrics.classification import confusion_matrices
-from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import Evaluate
 from stages.evaluate.metrics import overall_and_class_metrics
 
 Json = dict[str, Any]
 
 
-def pool(runs: list[Run], settings: Evaluate) -> Json:
+def pool(runs: list[Run]) -> Json:
     """Score the test images of all folds as one test set, and each fold on its own.
 
     The probabilities are those of each fold's network, calibrated on its own validation images.
+    The settings, such as the confidence of the intervals, are those of the folds too.
 
     Args:
         runs: one for each fold.
@@ -29,12 +29,8 @@ def pool(runs: list[Run], settings: Evaluate) -> Json:
         those of each `class`, the `confusion` matrix ({actual: {predicted: images}}), `fold` (a
         list of scores), and `mean_over_folds` and `sd_over_folds` of each score. None where
         undefined.
-
-    Raises:
-        UserError: if the folds do not have the same classes, or share test images.
     """
-    check_folds(runs)
-    classes = runs[0].classes
+    classes, settings = runs[0].classes, evaluate_settings(runs[0])
     actual = np.concatenate([run.actual for run in runs])
     probs = np.concatenate([run.probs for run in runs])
     groups = pd.concat([run.test for run in runs])["split_group"].to_numpy(str)
@@ -61,27 +57,16 @@ def pool(runs: list[Run], settings: Evaluate) -> Json:
     }
 
 
-def check_folds(runs: list[Run]) -> None:
-    """Require the same classes in all folds, and no image in two test sets.
-
-    Raises:
-        UserError: with the first fold or image for which this is not the case.
-    """
-    tested: dict[str, int] = {}
-    for fold, run in enumerate(runs):
-        if run.classes != runs[0].classes:
-            raise UserError(
-                f"fold {fold} has the classes {', '.join(run.classes)}, fold 0 has "
-                f"{', '.join(runs[0].classes)}: decrease split.folds, or add images."
-            )
-        for image in run.test["image"]:
-            if image in tested:
-                raise UserError(
-                    f"{image} is a test image in fold {tested[image]} and in fold {fold}: this "
-                    "data set has a published test set, which stays the same. Set "
-                    "split.use_official_split to false, or run one fold with `dvc exp run`."
-                )
-            tested[image] = fold
+def evaluate_settings(run: Run) -> Evaluate:
+    """The settings under `evaluate:` that a run was made with."""
+    prefix = "evaluate."
+    return Evaluate.model_validate(
+        {
+            key.removeprefix(prefix): value
+            for key, value in run.settings.items()
+            if key.startswith(prefix)
+        }
+    )
 
 
 def known(scores: "pd.Series[float]") -> dict[str, float | None]:

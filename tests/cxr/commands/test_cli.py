@@ -56,6 +56,18 @@ def test_wrong_usage_is_told_with_exit_code_2(words: list[str], complaint: str) 
     assert complaint in result.stderr
 
 
+@pytest.mark.parametrize(
+    "words", [("crossval", "--out"), ("compare", "--out"), ("find-lr", "--plots")]
+)
+def test_a_file_in_the_place_of_results_is_told_at_once(
+    words: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    result = run(*words, "file", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "Directory 'file' is a file" in result.stderr
+
+
 def test_a_mistake_of_the_user_is_one_line_with_exit_code_1(tmp_path: Path) -> None:
     result = run("metrics", "audit", cwd=tmp_path)
     assert result.returncode == 1

@@ -1,7 +1,6 @@
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,29 +8,32 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from cxr.commands.crossval.command import fold_count
+from cxr.commands.crossval import command
+from cxr.commands.crossval.command import check_folds, fold_count
+from cxr.commands.crossval.page import write_results
 from cxr.commands.crossval.pool import pool
+from cxr.commands.revisions import Run
 from cxr.pipeline.errors import UserError
-from cxr.pipeline.params import load
 from tests.helpers.closure import ROOT
 from tests.helpers.html_page import Page
 from tests.helpers.project import Project, environment
 from tests.helpers.revisions import run
 
-EVALUATE = load(ROOT / "params.yaml").evaluate.model_copy(update={"resamples": 200})
+FEW = {"evaluate__resamples": 200}
 
 
-def folds(**changes: object) -> list:
+def folds(**settings: object) -> list[Run]:
+    settings = FEW | settings
     return [
-        run("0", right=0.9, prefix="a"),
-        run("1", right=0.6, prefix="b", seed=1, **changes),
-        run("2", right=0.7, prefix="c", seed=2, images=20),
+        run("0", right=0.9, prefix="a", **settings),
+        run("1", right=0.6, prefix="b", seed=1, **settings),
+        run("2", right=0.7, prefix="c", seed=2, images=20, **settings),
     ]
 
 
 def test_the_pooled_scores_are_those_of_all_predictions_together() -> None:
     runs = folds()
-    result = pool(runs, EVALUATE)
+    result = pool(runs)
     actual = np.concatenate([each.actual for each in runs])
     probs = np.concatenate([each.probs for each in runs])
     expected = balanced_accuracy_score(actual, probs.argmax(1))
@@ -48,23 +50,53 @@ def test_the_pooled_scores_are_those_of_all_predictions_together() -> None:
     assert result["sd_over_folds"]["balanced_accuracy"] == pytest.approx(np.std(single, ddof=1))
 
 
+def test_intervals_have_the_confidence_of_the_folds() -> None:
+    usual, narrow = (pool(folds(evaluate__confidence=level)) for level in (0.95, 0.8))
+    for name in ("accuracy", "auroc"):
+        widths = [
+            each["interval"][name]["high"] - each["interval"][name]["low"]
+            for each in (usual, narrow)
+        ]
+        assert widths[1] < 0.8 * widths[0]
+
+
 def test_a_patient_is_drawn_as_a_whole() -> None:
-    images, patients = ([run("0", each=each, images=200)] for each in (1, 20))
-    narrow, wide = (pool(runs, EVALUATE)["interval"]["accuracy"] for runs in (images, patients))
+    images, patients = ([run("0", each=each, images=200, **FEW)] for each in (1, 20))
+    narrow, wide = (pool(runs)["interval"]["accuracy"] for runs in (images, patients))
     assert wide["high"] - wide["low"] > 0.8 * (narrow["high"] - narrow["low"])
-    assert pool(patients, EVALUATE)["groups"] == 10
+    assert pool(patients)["groups"] == 10
+
+
+def test_results_are_written_beside_what_the_folder_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    monkeypatch.chdir(tmp_path)
+    runs = folds()
+    write_results(Path(), runs, pool(runs), [])
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "confusion.png", "crossval.json", "index.html", "notes.txt", "predictions.csv"
+    ]  # fmt: skip
 
 
 def test_an_image_that_two_folds_test_is_refused() -> None:
-    with pytest.raises(UserError, match=r"a000\.png is a test image in fold 0 and in fold 1.*offi"):
-        pool([run("0"), run("1")], EVALUATE)
+    check_folds([["a.png", "b.png"], ["c.png"]])
+    with pytest.raises(UserError, match=r"b\.png is a test image in fold 0 and in fold 2.*offici"):
+        check_folds([["a.png", "b.png"], ["c.png"], ["b.png"]])
 
 
-def test_folds_with_other_classes_are_refused() -> None:
-    first, second, third = folds()
-    second = replace(second, classes=["COVID", "Other"])
-    with pytest.raises(UserError, match=r"fold 1 has the classes COVID, Other"):
-        pool([first, second, third], EVALUATE)
+def test_what_is_refused_is_refused_before_a_fold_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    stages = []
+
+    def run_fold(changes: list[str], fold: int, folds: int, stage: str) -> str:
+        stages.append(stage)
+        return f"crossval-{fold}"
+
+    monkeypatch.setattr(command, "run_fold", run_fold)
+    monkeypatch.setattr(command, "read_test", lambda name: ["a.png"])
+    with pytest.raises(UserError, match=r"a\.png is a test image in fold 0 and in fold 1"):
+        command.crossval([], 3, False, None, ROOT)
+    assert stages == ["split"] * 3
 
 
 @pytest.mark.parametrize(

@@ -19,13 +19,18 @@ def find(folder: Path, inputs: Path) -> Path:
     places = dict(zip(words[::2], words[1::2], strict=True))
     used = ("--params", "--pixels", "--split")
     options = [word for name in used for word in (name, places[name])]
-    call("find-lr", *options, "--plots", str(folder / "plots"))
-    return folder / "plots"
+    plots = folder.with_name(f"{folder.name}-plots")
+    call("find-lr", *options, "--plots", str(plots))
+    return plots
 
 
 def test_writes_the_curve_and_prints_a_suggestion(tmp_path, capsys):
     small = prepared(tmp_path / "small")
+    kept = tmp_path / "out-plots" / "notes.txt"
+    kept.parent.mkdir()
+    kept.write_text("mine")
     plots = find(tmp_path / "out", small)
+    assert kept.read_text() == "mine"
     curve = pd.read_csv(plots / "find_lr.csv")
     rates = curve["lr"].to_numpy()
     assert rates[0] == pytest.approx(1e-6)

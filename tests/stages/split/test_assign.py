@@ -5,6 +5,8 @@ import pytest
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import SplitSettings
 from stages.split.assign import assign, split_groups
+from stages.split.flow import count, image_status
+from stages.split.gate import check_classes
 
 SETTINGS = SplitSettings(
     seed=0,
@@ -175,14 +177,23 @@ def test_a_growing_set_moves_no_image() -> None:
     assert before.value_counts(normalize=True)["train"] == pytest.approx(0.6, abs=0.1)
 
 
-def test_a_better_copy_of_a_test_image_is_not_trained_on() -> None:
-    """The old image is dropped in favour of the new one, which would be on another side."""
-    table = images(60, patient="")
-    side = assign(table.assign(split_group=table["image"]), STABLE)
+def test_dropped_copies_leave_the_image_that_is_kept_in_its_split() -> None:
+    table = images(200, patient="").assign(split_group=lambda rows: rows["image"])
+    before = assign(table, STABLE)
+    copies = table.assign(sha256="copy-" + table["sha256"], keep=False)
+    copies["image"] = "copy-" + copies["image"]
+    # Some copies' patients are known, who are in another split by their own hash.
+    copies.loc[::3, "patient"] = copies["image"]
+    both = pd.concat([copies, table], ignore_index=True)
+    assert assign(both, STABLE)[len(copies) :].tolist() == before.tolist()
+
+
+def test_of_alike_images_in_two_stable_splits_one_is_set_aside() -> None:
+    table = images(60, patient="").assign(split_group=lambda rows: rows["image"])
+    side = assign(table, STABLE)
     tested, trained = side.index[side == "test"][0], side.index[side == "train"][0]
-    table["split_group"] = table["image"].where(table.index != trained, table["image"][tested])
-    table.loc[tested, "keep"] = False
-    assert assign(table, STABLE)[trained] == ""
+    table.loc[trained, "split_group"] = table["split_group"][tested]
+    assert assign(table, STABLE)[[tested, trained]].tolist() == ["test", ""]
 
 
 def test_stable_folds_are_the_seeds() -> None:
@@ -205,3 +216,14 @@ def test_a_copy_without_an_official_split_follows_the_image_that_is_kept(
     split = assign(both, SETTINGS.model_copy(update={"method": method, "fold": fold}))
     assert (split[: len(table)] != "").all()
     assert (split[: len(table)][table["official_split"] == "test"] == "test").all()
+
+
+def test_classes_smaller_than_the_folds_are_left_to_the_check_of_classes() -> None:
+    """scikit-learn raises a ValueError if every class has fewer images than there are folds."""
+    table = pd.DataFrame({"image": [f"i{n}" for n in range(8)], "target": list("aaaabbbb")})
+    table = table.assign(split_group=table["image"], patient="", sha256=table["image"], keep=True)
+    table = table.assign(source="s", dataset="d", official_split="", status="ok")
+    table["reason_duplicate"] = "kept"
+    table["split"] = assign(table, SETTINGS)
+    with pytest.raises(UserError, match=r"class 'a' is not in each of .* Its 4 images"):
+        check_classes(count(image_status(table), table["target"]), [])

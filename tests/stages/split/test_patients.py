@@ -2,6 +2,7 @@ import pandas as pd
 import pytest
 
 from cxr.pipeline.errors import UserError
+from cxr.pipeline.params import SplitSettings, load
 from stages.split.patients import (
     name_patients,
     patient_in,
@@ -9,6 +10,7 @@ from stages.split.patients import (
     report_unknown,
     suggest_pattern,
 )
+from tests.helpers.closure import ROOT
 
 
 def names(form: str, count: int = 60) -> pd.Series:
@@ -63,12 +65,31 @@ def test_unknown_patients_are_said_first(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().out == ""
 
 
+def settings(**changes: object) -> SplitSettings:
+    return load(ROOT / "params.yaml").split.model_copy(update=changes)
+
+
 def test_what_an_official_split_costs_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [("train", "p", ""), ("test", "p", "test"), ("train", "", ""), ("train", "q", "train")]
     kept = pd.DataFrame(rows, columns=["official_split", "patient", "split"])
-    report_set_aside(kept, True)
+    report_set_aside(kept, settings(use_official_split=True))
     assert "2 images are set aside because the official split has their patient (1)" in (
         capsys.readouterr().out
     )
-    report_set_aside(kept, False)
+    report_set_aside(kept, settings(use_official_split=False))
+    assert capsys.readouterr().out == ""
+
+
+def test_what_stable_splits_cost_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        ("train", "p", "g", ""), ("test", "q", "g", "test"), ("train", "r", "h", ""),
+        ("train", "s", "h", "val"), ("", "", "i", ""), ("", "", "i", "test"),
+    ]  # fmt: skip
+    kept = pd.DataFrame(rows, columns=["official_split", "patient", "split_group", "split"])
+    report_set_aside(kept, settings(method="stable", use_official_split=True))
+    official, stable = capsys.readouterr().out.splitlines()
+    assert official.startswith("1 images are set aside because the official split")
+    assert stable.startswith("2 images are set aside because a copy or alike image")
+    assert "in another split by split.method: stable: split.method: folds" in stable
+    report_set_aside(kept[kept["split"] != ""], settings(method="stable"))
     assert capsys.readouterr().out == ""
