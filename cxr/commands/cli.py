@@ -30,7 +30,11 @@ def project() -> Path:
 
 def project_option(name: str, path: str, **options: Any) -> Any:
     """An option whose default is a path in the project, whatever the current folder."""
-    defaults = {"type": PATH, "default": lambda: project() / path, "show_default": path}
+    defaults: dict[str, Any] = {
+        "type": PATH,
+        "default": lambda: project() / path,
+        "show_default": path,
+    }
     return click.option(name, **(defaults | options))
 
 
