@@ -1,6 +1,7 @@
 """Perceptual hashes compared: which pairs of images differ in few bits."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -12,8 +13,11 @@ STRIP, BLOCK = 64, 1024
 # The same on a GPU.
 GPU_BLOCK = 2048
 
-# From so many hashes on, importing torch to ask for a GPU costs less than it can save.
+# From so many hashes on, importing torch costs less time than a GPU can save ...
 ASK_FOR_GPU = 50_000
+# ... but it takes several hundred MB. One of these exists where there is a GPU: of NVIDIA, of AMD,
+# or of Windows below Linux.
+GPU_FILES = (Path("/dev/nvidiactl"), Path("/dev/kfd"), Path("/dev/dxg"))
 
 
 def near_pairs(
@@ -75,7 +79,7 @@ def near_of_strip(
 
 def use_gpu(count: int) -> bool:
     """Whether there is a GPU, and enough to do for it."""
-    if count < ASK_FOR_GPU:
+    if count < ASK_FOR_GPU or not any(file.exists() for file in GPU_FILES):
         return False
     import torch
 

@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 
 from stages.dedupe import hamming
@@ -43,6 +45,13 @@ def test_torch_finds_the_same_pairs_as_numpy(monkeypatch) -> None:
     monkeypatch.setattr(hamming, "GPU_BLOCK", 16)
     assert len(expected)
     assert (hamming.near_pairs(hashes, hashes, 32) == expected).all()
+
+
+def test_torch_is_not_imported_without_a_gpu(monkeypatch) -> None:
+    """It would take most of the memory that 100,000 images need."""
+    monkeypatch.setattr(hamming, "GPU_FILES", ())
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert not hamming.use_gpu(10**6)
 
 
 def test_a_picture_and_its_negative_are_far_apart() -> None:
