@@ -36,8 +36,9 @@ def data_stages(folder: Path, variables: dict[str, str]) -> dict[str, str]:
     """
     changed(folder, prepare__image_size=64, phantom__patients=24, split__folds=3)
     run_stages(folder, DATA, {"OMP_NUM_THREADS": "1", **variables})
+    kept = (".sqlite", "earlier.npz")
     hashes = file_hashes(folder)
-    return {name: digest for name, digest in hashes.items() if not name.endswith((".sqlite", "earlier.npz"))}
+    return {name: digest for name, digest in hashes.items() if not name.endswith(kept)}
 
 
 @pytest.fixture(scope="module")
