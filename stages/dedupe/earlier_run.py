@@ -27,12 +27,12 @@ def run_key(least: float) -> str:
     return fingerprint(CODE, LIBRARIES, {"min_agreement": least})
 
 
-def recall_description(path: Path, key: str, files: pd.Series) -> Description:
+def recall_description(path: Path | None, key: str, files: pd.Series) -> Description:
     """Look up what is known of images.
 
     Args:
-        path: of what `remember` wrote. A file that is missing, damaged, or of another key tells
-            nothing.
+        path: of what `remember` wrote. None, and a file that is missing, damaged, or of another
+            key, tell nothing.
         files: SHA-256 of the N images.
     """
     images = undescribed(len(files))
@@ -47,7 +47,7 @@ def recall_description(path: Path, key: str, files: pd.Series) -> Description:
 
 
 def recall_agreement(
-    path: Path, key: str, files: pd.Series, candidates: pd.DataFrame
+    path: Path | None, key: str, files: pd.Series, candidates: pd.DataFrame
 ) -> NDArray[np.float64]:
     """Look up what is known of candidates.
 
@@ -71,8 +71,10 @@ def recall_agreement(
     return merged["agreement"].to_numpy(np.float64, copy=True)
 
 
-def load(path: Path, key: str, *names: str) -> dict[str, NDArray[Any]] | None:
+def load(path: Path | None, key: str, *names: str) -> dict[str, NDArray[Any]] | None:
     """Read arrays by name; None if they can't be used."""
+    if path is None:
+        return None
     try:
         with np.load(path) as kept:
             return {name: kept[name] for name in names} if str(kept["key"]) == key else None

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from cxr.pipeline.params import Params
 from cxr.pipeline.tables import Pairs
 from stages.dedupe.candidates import find_candidates
-from stages.dedupe.description import undescribed
 from stages.dedupe.earlier_run import recall_agreement, recall_description, remember, run_key
 from stages.dedupe.verification import verify
 
@@ -45,13 +44,9 @@ def find_pairs(
     paths = [raw / name for name in files["image"]]
     least = params.dedupe.min_agreement
     key = run_key(least)
-    described = undescribed(len(files))
-    if earlier:
-        described = recall_description(earlier, key, files["sha256"])
+    described = recall_description(earlier, key, files["sha256"])
     candidates = find_candidates(thumbnails, rows, params.dedupe, described)
-    agreement = np.full(len(candidates), np.nan)
-    if earlier:
-        agreement = recall_agreement(earlier, key, files["sha256"], candidates)
+    agreement = recall_agreement(earlier, key, files["sha256"], candidates)
     new = np.isnan(agreement)
     agreement[new] = verify(candidates[new], thumbnails, rows, paths, params.prepare, least)
     if earlier:
