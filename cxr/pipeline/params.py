@@ -14,6 +14,12 @@ from cxr.pipeline.errors import UserError
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+# Pairs of which at least this much detail agrees are alike: among real X-rays, unless all but the
+# lungs was black, all of them were of one patient (docs/duplicates.md). With less, images of other
+# patients would be duplicates.
+ALIKE = 0.55
+
 HUB_NAME = re.compile(r"hf-hub:[\w.-]+/[\w.-]+(@[^@\s]+)?")
 
 
@@ -55,8 +61,7 @@ class Prepare(Settings):
 
 class Dedupe(Settings):
     max_distance: Annotated[int, Field(ge=0, le=256)]
-    # Below 0.55, images of other patients would be duplicates (ALIKE in stages/dedupe/pairs.py).
-    min_agreement: Annotated[float, Field(ge=0.55, le=1)]
+    min_agreement: Annotated[float, Field(ge=ALIKE, le=1)]
     rotations_and_flips: bool
     on_conflict: Literal["drop", "keep"]
 

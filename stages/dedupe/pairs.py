@@ -6,16 +6,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cxr.pipeline.params import Params
+from cxr.pipeline.params import ALIKE, Params
 from cxr.pipeline.tables import Pairs
 from stages.dedupe.candidates import find_candidates
 from stages.dedupe.earlier_run import recall_agreement, recall_description, remember, run_key
 from stages.dedupe.verification import verify
-
-# Pairs of which at least this much detail agrees are alike: among real X-rays, unless all but the
-# lungs was black, all of them were of one patient (docs/duplicates.md). The least that
-# dedupe.min_agreement can be.
-ALIKE = 0.55
 
 
 def find_pairs(

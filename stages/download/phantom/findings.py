@@ -11,6 +11,9 @@ from stages.download.phantom.patient import Anatomy, Random
 # The classes, named as in the Radiography Database, and the share of the patients in each.
 SHARES = {"Normal": 0.36, "Lung_Opacity": 0.26, "COVID": 0.21, "Viral Pneumonia": 0.17}
 
+# Probability that opacities are in both lungs.
+BOTH_LUNGS = 0.6
+
 # Share of the air that an opacity must replace to be visible. With this value, its outline lies
 # where a radiologist would draw it.
 VISIBLE = 0.3
@@ -39,18 +42,22 @@ def draw_finding(random: Random, label: str, lung_x: float) -> Finding:
     """Draw the severity and the place of a patient's disease at random."""
     u = random.uniform
     severity = u(0.75, 1.15)
+    # As often in both lungs for either disease: otherwise a healthy lung would tell them apart, and
+    # a heatmap on it would be right.
+    sides = (-1, 1) if u() < BOTH_LUNGS else (int(random.choice((-1, 1))),)
     spots: list[Spot] = []
-    if label == "COVID":
-        for side in (-1, 1):
+    for side in sides:
+        if label == "COVID":
             for _ in range(random.integers(2, 5)):
                 x = side * (lung_x + u(0.05, 0.32))
                 spots.append(Spot(x, u(-0.05, 0.42), u(0.12, 0.25), u(0.12, 0.25)))
-    if label == "Lung_Opacity":
-        x, y = int(random.choice((-1, 1))) * (lung_x + u(-0.1, 0.22)), u(-0.52, 0.25)
-        size = u(0.15, 0.28)
-        for _ in range(3):
-            right, down = random.normal(0, 0.45 * size, 2).tolist()
-            spots.append(Spot(x + right, y + down, size * u(0.6, 1.2), size * u(0.5, 1)))
+        if label == "Lung_Opacity":
+            x, y = lung_x + u(-0.1, 0.22), u(-0.52, 0.25)
+            size = u(0.15, 0.28)
+            for _ in range(3):
+                out, down = random.normal(0, 0.45 * size, 2).tolist()
+                x_spot = side * max(x + out, 0.1)
+                spots.append(Spot(x_spot, y + down, size * u(0.6, 1.2), size * u(0.5, 1)))
     return Finding(label, severity, spots)
 
 
@@ -84,7 +91,7 @@ def lesion_mask(finding: Finding, lungs: Lungs, replaced: Map) -> NDArray[np.boo
 def ground_glass(
     random: Random, frame: Frame, lungs: Lungs, spots: list[Spot], severity: float
 ) -> Map:
-    """Hazy patches in the lower periphery of both lungs; the vessels remain visible."""
+    """Hazy patches in the lower periphery of one lung or both; the vessels remain visible."""
     rough = clouds(random, frame, 22)
     haze = np.zeros_like(frame.x)
     for spot in spots:
@@ -105,13 +112,13 @@ def interstitial(random: Random, frame: Frame, severity: float) -> Map:
 def consolidation(
     random: Random, frame: Frame, anatomy: Anatomy, spots: list[Spot], severity: float
 ) -> Map:
-    """One dense patch in one lung, irregular at its edge, with air in the airways."""
+    """A dense patch in one lung or in each, irregular at its edge, with air in the airways."""
     mottle = clouds(random, frame, 36)
     rough = clouds(random, frame, 16) + 0.5 * mottle
     patch = np.zeros_like(frame.x)
     for spot in spots:
         far = oval(frame.x - spot.x, frame.y - spot.y, spot.width, spot.height)
-        patch = np.maximum(patch, edge(1 - far + 0.25 * rough, 0.5))
-    same_lung = edge(frame.x if spots[0].x > 0 else -frame.x, 0.1)
+        same_lung = edge(frame.x if spot.x > 0 else -frame.x, 0.1)
+        patch = np.maximum(patch, edge(1 - far + 0.25 * rough, 0.5) * same_lung)
     airways = 1 - 0.45 * vessels(frame, anatomy)
-    return (0.55 + 0.4 * severity) * patch * same_lung * airways * (1 + 0.2 * mottle)
+    return (0.55 + 0.4 * severity) * patch * airways * (1 + 0.2 * mottle)
