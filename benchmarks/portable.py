@@ -94,7 +94,8 @@ def serve(name: str, size: int, batch_size: int, portable: bool) -> None:
 
     architecture = params.architectures[name]
     model = build_network(
-        *(architecture.timm, 4, architecture.drop_rate, size), params.training().head
+        *(architecture.timm, 4, architecture.drop_rate, size),
+        *(params.training().head, architecture.pyramid_stride),
     ).train()
     model = model.to(memory_format=torch.channels_last)
     precision = choose_precision(params.train.precision, portable, model, torch.device("cpu"))

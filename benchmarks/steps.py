@@ -72,7 +72,10 @@ def repeatable(on: bool) -> None:
 def build(params: Params, name: str, size: int) -> tuple[Classifier, str]:
     """Return an untrained classifier on its device, and the precision that the stage would use."""
     architecture = params.architectures[name]
-    info = ModelInfo(name, architecture.timm, CLASSES, size, 0.5, 0.25, params.training().head)
+    info = ModelInfo(
+        *(name, architecture.timm, CLASSES, size, 0.5, 0.25, params.training().head),
+        pyramid_stride=architecture.pyramid_stride,
+    )
     classifier = Classifier.build(info, architecture.drop_rate)
     precision = choose_precision(
         params.train.precision, params.cpu.portable, classifier.network, default_device()

@@ -50,7 +50,9 @@ params = load(Path("params.yaml"))
 for name in Path("networks").read_text().split():
     torch.manual_seed(0)
     architecture = params.architectures[name]
-    network = build_network(architecture.timm, 3, architecture.drop_rate, 32, "pyramid")
+    network = build_network(
+        *(architecture.timm, 3, architecture.drop_rate, 32, "pyramid", architecture.pyramid_stride)
+    )
     network = network.train().to(memory_format=torch.channels_last)
     optimizer = build_optimizer(network, params.training())
     # Two cells of a map at least, without which normalization has nothing to normalize.

@@ -55,6 +55,9 @@ class Explainer:
     library gets only the rest of the network. This gives the same maps as the whole network, at
     about the cost of a forward pass. For any other layer it gets the whole network.
 
+    If training mirrored images, a map is the mean of the image's own and the mirrored image's,
+    mirrored back: their cells lie at different places, and what is not common to both is noise.
+
     Args:
         method: a key of `METHODS`.
         layer: name of a layer of the network; empty: the last one before the pooling.
@@ -97,6 +100,14 @@ class Explainer:
         Raises:
             UserError: if maps have NaN or infinite values.
         """
+        maps = self.explain(images, classes)
+        if not self.classifier.info.mirrored:
+            return maps
+        mirrored = self.explain(images[:, :, ::-1], classes)[:, :, ::-1]
+        return np.asarray(scale_cam_image(maps + mirrored), np.float32)
+
+    def explain(self, images: Images, classes: NDArray[np.int64]) -> Maps:
+        """Explain the images as they are; for arguments and errors, see `__call__`."""
         info = self.classifier.info
         inputs = self.classifier.to_input(images)
         if not self.uses_whole_network:

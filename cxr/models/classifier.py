@@ -34,9 +34,10 @@ class Classifier:
     @classmethod
     def build(cls, info: ModelInfo, drop_rate: float = 0.0) -> "Classifier":
         """Build the network that `info` describes, with random weights."""
-        return cls(
-            build_network(info.timm, len(info.classes), drop_rate, info.size, info.head), info
+        network = build_network(
+            *(info.timm, len(info.classes), drop_rate, info.size, info.head, info.pyramid_stride)
         )
+        return cls(network, info)
 
     @classmethod
     def load(cls, folder: Path) -> "Classifier":

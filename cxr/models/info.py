@@ -27,13 +27,14 @@ class ModelInfo:
         classes: class names, in the order of the outputs.
         size: side length in pixels of the square, one-channel input.
         mean, std: for normalization, as fractions of white (0 to 1).
-        head: what classifies the features: pooled or pyramid, see `build_network`.
+        head, pyramid_stride: what classifies the features, see `build_network`.
         weights: the initial weights of training: scratch, an ImageNet tag, or a file with its hash.
         precision: fp32 or bf16, in training; inference is always in fp32.
         temperature: divisor of the logits before the softmax (Guo et al. 2017).
         validation_probs: for each class, its calibrated probability in each validation image of
             that class, ascending. Operating points are read off these.
         prepare: the settings under `prepare` with which files became images of this size.
+        mirrored: whether training mirrored images.
         parameters: number of trainable weights, counted when the model is saved.
     """
 
@@ -50,6 +51,8 @@ class ModelInfo:
     validation_probs: dict[str, list[float]] = field(default_factory=dict)
     prepare: dict[str, Any] = field(default_factory=dict)
     parameters: int = 0
+    pyramid_stride: int = 8
+    mirrored: bool = False
 
     def normalize(self, images: "Tensor") -> "Tensor":
         """Turn grey images into network inputs.

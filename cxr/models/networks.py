@@ -6,7 +6,7 @@ import timm
 from torch import nn
 
 import cxr.models.simple_cnn  # noqa: F401  (registers the network with timm)
-from cxr.models.pyramid import FeaturePyramid
+from cxr.models.pyramid import STRIDE, FeaturePyramid
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import nearest
 
@@ -17,6 +17,7 @@ def build_network(
     drop_rate: float = 0.0,
     size: int | None = None,
     head: str = "pooled",
+    pyramid_stride: int = STRIDE,
 ) -> nn.Module:
     """Build a timm network with one input channel and random weights.
 
@@ -26,6 +27,7 @@ def build_network(
         drop_rate: dropout before the classifier.
         size: side length of its input in pixels, for networks that are built for a fixed size.
         head: pooled (the network's own last layers) or pyramid (see `FeaturePyramid`).
+        pyramid_stride: the image's size divided by that of the map that a pyramid classifies.
 
     Raises:
         UserError: if timm has no network of this name, or it has no feature pyramid.
@@ -39,7 +41,7 @@ def build_network(
         name, in_chans=1, num_classes=classes, drop_rate=drop_rate, **size_options(name, size)
     )
     if head == "pyramid":
-        network = FeaturePyramid(network, classes, drop_rate)
+        network = FeaturePyramid(network, classes, drop_rate, pyramid_stride)
     classifier = network.get_classifier()  # type: ignore[operator]
     if isinstance(classifier, nn.Linear):
         # As in torchvision's MobileNets. timm initializes those for 1,000 classes, which gives an

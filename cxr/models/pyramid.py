@@ -1,8 +1,8 @@
 """A feature pyramid in place of a network's own last layer, for heatmaps of a higher resolution.
 
-The last map of a usual network has 3 x 3 cells for an image of 80 pixels, each of which depends on
+The last map of a usual network has 3 x 3 cells for an image of 96 pixels, each of which depends on
 the whole image, so a class activation map cannot say where the disease is. Here the classifier
-sees a map of 1/8 of the image's size, as in PYLON (Preechakul et al. 2022, "Improved image
+sees a map of 1/8 or 1/4 of the image's size, as in PYLON (Preechakul et al. 2022, "Improved image
 classification explainability with high-accuracy heatmaps"), whose cells depend most on what is
 near them: their effective receptive field is small, if the network has few layers (Luo et al. 2016,
 "Understanding the effective receptive field").
@@ -17,9 +17,8 @@ from torch import Tensor, nn
 
 from cxr.pipeline.errors import UserError
 
-STRIDES = (8, 16)
-"""The image's size divided by that of each map. With a map of 1/32, whose cells depend on the whole
-image, evidence appears anywhere (docs/heatmaps.md)."""
+STRIDE = 8
+"""The image's size divided by that of the finest map, unless a network has another one."""
 WIDTH = 128
 """Channels of the pyramid's maps."""
 SHARPNESS = 4.0
@@ -29,20 +28,22 @@ SHARPNESS = 4.0
 class FeaturePyramid(nn.Module):
     """A timm network whose classifier sees each cell of a feature pyramid.
 
-    Maps of 1/8 and 1/16 of the image's size are brought to the same number of channels, and added
-    (Lin et al. 2017, "Feature pyramid networks"). Each cell of the sum is classified, and the
-    logits are pooled by log-sum-exp, a maximum that all cells take part in (Pinheiro and Collobert
-    2015, "From image-level to pixel-level labeling").
+    Two maps, such as 1/8 and 1/16 of the image's size, are brought to the same number of channels,
+    and added (Lin et al. 2017, "Feature pyramid networks"). Each cell of the sum is classified, and
+    the logits are pooled by log-sum-exp, a maximum that all cells take part in (Pinheiro and
+    Collobert 2015, "From image-level to pixel-level labeling").
 
     Attributes:
-        backbone: the timm network up to its last map of 1/16.
+        backbone: the timm network up to the coarser of the two maps.
         num_features: channels of the map that is classified.
     """
 
-    def __init__(self, backbone: nn.Module, classes: int, drop_rate: float = 0.0) -> None:
-        """Raise a UserError if the network has no maps of these sizes."""
+    def __init__(
+        self, backbone: nn.Module, classes: int, drop_rate: float = 0.0, stride: int = STRIDE
+    ) -> None:
+        """Raise a UserError if the network has no maps of 1/stride and half of that."""
         super().__init__()
-        levels = pyramid_levels(backbone)
+        levels = pyramid_levels(backbone, stride)
         backbone.prune_intermediate_layers(list(levels), prune_head=True)  # type: ignore[operator]
         self.backbone = backbone
         self.offset = 0.0 if pads_downsampling(backbone) else 0.5
@@ -62,7 +63,7 @@ class FeaturePyramid(nn.Module):
         self.classifier = nn.Linear(WIDTH, classes)
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, 128, H/8, W/8)."""
+        """(N, C, H, W) to (N, 128, H/stride, W/stride)."""
         maps = self.backbone.forward_intermediates(  # type: ignore[operator]
             x, indices=self.indices, intermediates_only=True
         )
@@ -107,8 +108,8 @@ def inside_backbone(pattern: str) -> str:
     return rf"^backbone\.(?:{pattern.replace('^', '')})"
 
 
-def pyramid_levels(network: nn.Module) -> dict[int, int]:
-    """Return the index among timm's intermediate maps, and the channels, of each stride.
+def pyramid_levels(network: nn.Module, stride: int) -> dict[int, int]:
+    """Return the index among timm's intermediate maps, and the channels, of both maps.
 
     Raises:
         UserError: if the network does not have them, as a vision transformer.
@@ -117,13 +118,12 @@ def pyramid_levels(network: nn.Module) -> dict[int, int]:
     levels = {
         index: feature["num_chs"]
         for index, feature in enumerate(features)
-        if feature["reduction"] in STRIDES
+        if feature["reduction"] in (stride, 2 * stride)
     }
-    strides = tuple(features[index]["reduction"] for index in levels)
-    if strides != STRIDES or not hasattr(network, "prune_intermediate_layers"):
+    if len(levels) != 2 or not hasattr(network, "prune_intermediate_layers"):
         raise UserError(
-            f"{type(network).__name__} has no maps of 1/8 and 1/16 of the image's size, as a "
-            "feature pyramid needs: set `head: pooled` in the recipe in params.yaml."
+            f"{type(network).__name__} has no maps of 1/{stride} and 1/{2 * stride} of the image's "
+            "size, as a feature pyramid needs: set `head: pooled` in the recipe in params.yaml."
         )
     return levels
 

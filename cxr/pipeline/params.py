@@ -201,6 +201,7 @@ class Architecture(Settings):
     drop_rate: Annotated[float, Field(ge=0, lt=1)]
     lr_factor: Annotated[float, Field(gt=0)] = 1.0
     scratch_epoch_factor: Positive = 1
+    pyramid_stride: Literal[4, 8] = 8
 
 
 class Evaluate(Settings):

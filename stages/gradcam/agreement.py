@@ -1,10 +1,10 @@
 """Agreement of heatmaps: stable under small changes of the image, specific to image and weights.
 
-If an image is slightly shifted, mirrored or brightened, the heatmap for the same class should stay
-the same (shifted and mirrored accordingly). With random weights in the network (Adebayo et al.
-2018, "Sanity checks for saliency maps"), or for another image, it should differ. A heatmap that
-stays the same even then shows the outline or the centre of the image and explains nothing. So
-`other_image` and `random_weights` are the baselines for the other three.
+If an image is slightly shifted or brightened, the heatmap for the same class should stay the same
+(shifted accordingly). With random weights in the network (Adebayo et al. 2018, "Sanity checks for
+saliency maps"), or for another image, it should differ. A heatmap that stays the same even then
+shows the outline or the centre of the image and explains nothing. So `other_image` and
+`random_weights` are the baselines for the other two.
 
 Agreement is Pearson's correlation over the pixels of two maps ("CC" in Bylinskii et al. 2019, "What
 do different evaluation metrics tell us about saliency models?"), which does not depend on their
@@ -48,14 +48,13 @@ def agreement_scores(
         maps: (N, S, S), the heatmaps of these images by `explain`.
 
     Returns:
-        N rows with the correlations `shift`, `flip`, `brightness`, `other_image` (with the
+        N rows with the correlations `shift`, `brightness`, `other_image` (with the
         previous image, of any class; NaN if there is only one image) and `random_weights` (mean
         over the random networks), -1 to 1, NaN if undefined; and `random_empty`, the fraction of
         random networks whose map is constant.
     """
     offset = round(SHIFT * images.shape[1])
     shifted = explain(shift(images, offset), classes)
-    flipped = explain(images[:, :, ::-1], classes)
     brightened = explain(brighten(images), classes)
     other_maps = np.roll(maps, 1, axis=0) if len(maps) > 1 else np.zeros_like(maps)
     random_maps = np.stack([explain_one(images, classes) for explain_one in explain_random])
@@ -63,7 +62,6 @@ def agreement_scores(
     return pd.DataFrame(
         {
             "shift": correlation(maps[:, :-offset, :-offset], shifted[:, offset:, offset:]),
-            "flip": correlation(maps, flipped[:, :, ::-1]),
             "brightness": correlation(maps, brightened),
             "other_image": baseline_correlation(maps, other_maps),
             "random_weights": pd.DataFrame(random_agreement).mean(),

@@ -20,7 +20,7 @@ REGIONS = ("lesion", "lungs")
 MEASURES = (
     *(name for region in REGIONS for name in region_measures(region)),
     *("border_heat", "border_area"),
-    *("shift", "flip", "brightness", "other_image", "random_weights", "random_empty"),
+    *("shift", "brightness", "other_image", "random_weights", "random_empty"),
     *("deletion", "deletion_gain", "insertion", "insertion_gain"),
 )
 
@@ -62,7 +62,7 @@ def headline(measured: pd.DataFrame, settings: Evaluate) -> Summary:
     Returns:
         `hit_rate` of the lesion (of the lungs where no lesion is known) and `best_floor`, the
         highest rate of what explains nothing; and the correlation of heatmaps with those after
-        `small_changes` (the least stable of shift, flip and brightness) and with those of a
+        `small_changes` (the least stable of shift and brightness) and with those of a
         network with `random_weights`.
     """
     judged = judge(measured, settings)
@@ -70,7 +70,7 @@ def headline(measured: pd.DataFrame, settings: Evaluate) -> Summary:
     return {
         "hit_rate": judged["hit_rate"],
         "best_floor": judged["best_floor"],
-        "small_changes": nan_to_none(means[["shift", "flip", "brightness"]].min()),
+        "small_changes": nan_to_none(means[["shift", "brightness"]].min()),
         "random_weights": nan_to_none(means["random_weights"]),
     }
 

@@ -35,7 +35,6 @@ DESCRIPTIONS = {
     "border_heat": "heat in the outer tenth of the image, share of the heatmap",
     "border_area": "area of the outer tenth, share of the image",
     "shift": "correlation with the heatmap of the shifted image",
-    "flip": "correlation with the heatmap of the mirrored image",
     "brightness": "correlation with the heatmap of the brightened image",
     "other_image": "correlation with the heatmap of another image (should be low)",
     "random_weights": "correlation with the heatmap of a network with random weights (should be "
@@ -144,7 +143,7 @@ def location_sentence(test: Mapping[str, Cell]) -> str:
 
 def stability_sentence(test: Mapping[str, Cell]) -> str:
     """Whether heatmaps are stable under small changes, compared with unrelated heatmaps."""
-    same = [test[name] for name in ("shift", "flip", "brightness")]
+    same = [test[name] for name in ("shift", "brightness")]
     unrelated = [test[name] for name in ("random_weights", "other_image")]
     if not all(is_defined(cell.interval) for cell in (*same, *unrelated)):
         return "There are too few heatmaps to measure their stability."
@@ -156,7 +155,7 @@ def stability_sentence(test: Mapping[str, Cell]) -> str:
         else "not clearly less, so do not rely on a single heatmap"
     )
     return (
-        "Heatmaps of a shifted, mirrored or brightened image correlate with the original by at "
+        "Heatmaps of a shifted or brightened image correlate with the original by at "
         f"least {number(lowest.value)} on average; those of random weights or of another image by "
         f"up to {number(highest.value)}: {conclusion}."
     )

@@ -50,6 +50,8 @@ def build_setup(params: Params, pixels_path: Path, split_path: Path) -> Training
     info = ModelInfo(
         *(params.model, architecture.timm, classes, size, mean, std, settings.head),
         prepare=prepare,
+        pyramid_stride=architecture.pyramid_stride,
+        mirrored=settings.augment.horizontal_flip > 0,
     )
     classifier = Classifier.build(info, architecture.drop_rate)
     try:

@@ -6,6 +6,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from cxr.models.networks import build_network
+from cxr.models.pyramid import STRIDE
 
 
 @dataclass(frozen=True)
@@ -23,16 +24,16 @@ class Cost:
     multiply_adds: int
 
 
-def model_cost(timm: str, classes: int, size: int, head: str) -> Cost:
+def model_cost(timm: str, classes: int, size: int, head: str, pyramid_stride: int = STRIDE) -> Cost:
     """Count the parameters and operations of a network without computing anything.
 
     Args:
         timm: the timm library's name for it.
         size: side length of the input in pixels.
-        head: pooled or pyramid, see `build_network`.
+        head, pyramid_stride: see `build_network`.
     """
     with torch.device("meta"), torch.inference_mode():
-        network = build_network(timm, classes, size=size, head=head).eval()
+        network = build_network(timm, classes, 0.0, size, head, pyramid_stride).eval()
         with FlopCounterMode(display=False) as counter:
             network(torch.empty(1, 1, size, size))
     return Cost(

@@ -12,6 +12,7 @@ from cxr.commands.paired import (
     mcnemar_p,
     score_configurations,
 )
+from cxr.models.pyramid import STRIDE
 from cxr.pipeline.params import Evaluate
 from cxr.plotting.display_names import display_name
 
@@ -80,10 +81,11 @@ def cost_columns(configuration: Configuration) -> dict[str, Any]:
     """The cost of the configuration's network."""
     classes = len(configuration.runs[0].classes)
     settings = configuration.settings
-    # Runs of older revisions have no such setting.
+    # Runs of older revisions have no such setting, and most networks no stride of their own.
     head = settings.get("recipe.head", "pooled")
+    stride = settings.get("architecture.pyramid_stride", STRIDE)
     timm, size = settings["architecture.timm"], settings["prepare.image_size"]
-    return vars(model_cost(timm, classes, size, head))
+    return vars(model_cost(timm, classes, size, head, stride))
 
 
 def score_columns(

@@ -1,5 +1,6 @@
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -76,6 +77,19 @@ def test_every_method_gives_the_maps_of_the_library(method):
     expected = on_the_whole_network(classifier, "blocks.6", METHODS[method])
     assert expected.any()
     assert ours(classifier, method) == pytest.approx(expected, abs=1e-4)
+
+
+def test_after_training_with_mirrored_images_a_mirrored_image_has_the_mirrored_map():
+    classifier = random_classifier("resnet18", seed=3)
+    alone = ours(classifier)
+    classifier.info = replace(classifier.info, mirrored=True)
+    explain = Explainer(classifier, "GradCAM")
+    maps = explain(images()[ROWS], CLASSES)
+    assert maps.any()
+    assert maps.max() == pytest.approx(1)
+    assert maps != pytest.approx(alone, abs=1e-2)
+    mirrored = explain(images()[ROWS][:, :, ::-1], CLASSES)
+    assert mirrored[:, :, ::-1] == pytest.approx(maps, abs=1e-5)
 
 
 @pytest.mark.parametrize(("size", "stride"), [(80, 8), (80, 32), (72, 16), (65, 32), (40, 8)])

@@ -38,9 +38,10 @@ def test_interpolation_is_a_mean_and_exact_at_the_centres(cells, positions, stri
     assert torch.equal(matrix[::stride][:cells], torch.eye(cells))
 
 
-def test_cells_lie_where_the_image_is_bright():
-    """A spot in a black image changes most the cell at its place: 8 pixels are a cell."""
-    network = pyramid()
+@pytest.mark.parametrize("stride", [4, 8])
+def test_cells_lie_where_the_image_is_bright(stride):
+    """A spot in a black image changes most the cell at its place."""
+    network = pyramid(pyramid_stride=stride)
     black = torch.zeros(1, 1, 128, 128)
     with torch.no_grad():
         before = network.forward_features(black)
@@ -49,7 +50,8 @@ def test_cells_lie_where_the_image_is_bright():
             image[0, 0, row - 3 : row + 4, column - 3 : column + 4] = 3
             change = (network.forward_features(image) - before).abs().sum((0, 1))
             place = np.unravel_index(int(change.argmax()), change.shape)
-            assert np.abs(np.array(place) * 8 - (row, column)).max() <= 8
+            assert change.shape == (128 // stride, 128 // stride)
+            assert np.abs(np.array(place) * stride - (row, column)).max() <= 8
 
 
 @pytest.mark.parametrize(

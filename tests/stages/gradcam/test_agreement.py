@@ -43,17 +43,14 @@ def measure(explain, explain_random, images):
 
 def test_a_map_that_moves_with_the_image_agrees_and_others_do_not():
     scores = measure(brightness, always_the_same, blobs())
-    assert scores[["shift", "flip", "brightness"]].to_numpy() == pytest.approx(1, abs=1e-6)
+    assert scores[["shift", "brightness"]].to_numpy() == pytest.approx(1, abs=1e-6)
     assert (scores["other_image"] < 0.9).all()
     assert (scores["random_weights"] < 0.5).all()
 
 
-def test_a_map_that_never_changes_agrees_with_everything_but_the_mirror():
+def test_a_map_that_never_changes_agrees_with_everything():
     scores = measure(always_the_same, always_the_same, blobs())
     assert scores[["brightness", "other_image", "random_weights"]].to_numpy() == pytest.approx(1)
-    ramp = always_the_same(blobs(1), None)[0]
-    expected = pearsonr(ramp.ravel(), ramp[:, ::-1].ravel()).statistic
-    assert scores["flip"].to_numpy() == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_other_image_is_the_one_before():
@@ -79,7 +76,7 @@ def test_random_weights_count_by_their_mean_and_a_map_that_went_out_as_no_agreem
     assert two["random_weights"].to_numpy() == pytest.approx(half, abs=1e-6)
     assert two["random_empty"].to_numpy() == pytest.approx(1 / 3)
     out = agreement.agreement_scores(nothing, [nothing], images, classes, maps)
-    assert (out[["shift", "flip", "brightness"]] == 0).all(axis=None)
+    assert (out[["shift", "brightness"]] == 0).all(axis=None)
 
 
 def test_an_empty_map_has_nothing_to_agree_with():

@@ -66,10 +66,10 @@ def test_one_group_has_no_interval():
     single = measured(shift=shift)
     assert summary.summarize(single, SETTINGS)["shift"] == 0.5
     assert summary.summarize(single, SETTINGS)["interval"]["shift"] == {"low": None, "high": None}
-    assert summary.summarize(single, SETTINGS)["interval"]["flip"]["low"] is not None
+    assert summary.summarize(single, SETTINGS)["interval"]["brightness"]["low"] is not None
     between = summary.summarize_difference(measured(seed=1), single, SETTINGS)
     assert between["interval"]["shift"] == {"low": None, "high": None}
-    assert between["interval"]["flip"]["low"] is not None
+    assert between["interval"]["brightness"]["low"] is not None
 
 
 def test_a_hit_in_every_image_is_not_certain():
