@@ -97,9 +97,9 @@ def test_test_images_are_not_looked_at(train, small, tmp_path):
 
 
 def test_a_frozen_backbone_keeps_its_weights_and_statistics(train):
-    folder = train(model="mobilenetv2", epochs=1, batch_size=36, freeze_epochs=1, head="pooled")
+    folder = train(model="mobilenetv3", epochs=1, batch_size=36, freeze_epochs=1, head="pooled")
     torch.manual_seed(0)
-    before = build_network("mobilenetv2_100", 3).state_dict()
+    before = build_network("mobilenetv3_large_100", 3).state_dict()
     after = load_file(folder / "model/model.safetensors")
     changed = {name for name in after if not torch.equal(after[name], before[name])}
     assert changed == {"classifier.weight", "classifier.bias"}
