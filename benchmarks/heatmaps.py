@@ -1,11 +1,13 @@
 """Which heatmaps point at the lesion: networks, heads, layers and methods.
 
     python -m benchmarks.heatmaps --heads pyramid pooled [--networks resnet18 mobilenetv2]
-        [--seeds 0 1 2] [--layers layer3] [--methods GradCAM HiResCAM occlusion]
+        [--strides 4 8] [--seeds 0 1 2] [--layers layer3] [--methods GradCAM HiResCAM occlusion]
 
 Run it in a project after `dvc repro`, with a data set that has lesion or lung masks. It trains each
-network with each head as the train stage would. A layer is one of the backbone; without --layers,
-the last map before the pooling is explained. For validation and test images the table has:
+network with each head as the train stage would. A stride is a pyramid's (pyramid_stride in
+params.yaml); without --strides, it is the network's own. A layer is one of the backbone; without
+--layers, the last map before the pooling is explained. The table has, for validation and test
+images:
 
 - balanced accuracy, and the CPU seconds of training;
 - how often the maximum lies in the region, of the images that are classified right (for lesions), a
@@ -63,6 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Which heatmaps point at the lesion?")
     parser.add_argument("--networks", nargs="+", metavar="MODEL")
     parser.add_argument("--heads", nargs="+", default=["pyramid"], choices=["pyramid", "pooled"])
+    parser.add_argument("--strides", nargs="+", type=int, choices=[4, 8])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--layers", nargs="+", default=[""])
     parser.add_argument(
@@ -72,8 +75,10 @@ def main() -> None:
     params = load(Path("params.yaml"))
     networks = options.networks or [params.model]
     rows = []
-    for network, head, seed in itertools.product(networks, options.heads, options.seeds):
-        changed = with_settings(params, network, head, seed)
+    for network, head, stride, seed in itertools.product(
+        networks, options.heads, options.strides or [None], options.seeds
+    ):
+        changed = with_settings(params, network, head, stride, seed)
         start = time.process_time()
         classifier = train(changed)
         seconds = time.process_time() - start
@@ -89,12 +94,14 @@ def main() -> None:
     print(markdown_table(list(columns), [[row.get(name, "") for name in columns] for row in rows]))
 
 
-def with_settings(params: Params, network: str, head: str, seed: int) -> Params:
-    """Return the settings with another network, head and seed of training."""
+def with_settings(params: Params, network: str, head: str, stride: int | None, seed: int) -> Params:
+    """Return the settings with another network, head, stride (None: its own) and seed."""
     content = params.model_dump()
     content["model"] = network
     content["recipes"][params.recipe]["head"] = head
     content["train"]["seed"] = seed
+    if stride is not None:
+        content["architectures"][network]["pyramid_stride"] = stride
     return Params.model_validate(content)
 
 
