@@ -78,6 +78,8 @@ def main() -> None:
     for network, head, stride, seed in itertools.product(
         networks, options.heads, options.strides or [None], options.seeds
     ):
+        if head == "pooled" and stride not in (None, options.strides[0]):
+            continue  # It has no stride.
         changed = with_settings(params, network, head, stride, seed)
         start = time.process_time()
         classifier = train(changed)
@@ -86,6 +88,7 @@ def main() -> None:
             name = f"backbone.{layer}" if layer and head == "pyramid" else layer
             for subset in ("val", "test"):
                 row = {"network": network, "head": head, "method": method, "images": subset}
+                row |= {"stride": str(changed.architectures[network].pyramid_stride)}
                 row |= {"seed": str(seed), "CPU s": f"{seconds:.0f}"}
                 row |= measure(classifier, name, method, subset, changed.evaluate)
                 rows.append(row)

@@ -55,8 +55,9 @@ class Explainer:
     library gets only the rest of the network. This gives the same maps as the whole network, at
     about the cost of a forward pass. For any other layer it gets the whole network.
 
-    If training mirrored images, a map is the mean of the image's own and the mirrored image's,
-    mirrored back: their cells lie at different places, and what is not common to both is noise.
+    If images were mirrored in training, a map is the mean of those of the image and of its mirror
+    image, at twice the cost: their cells lie at different places, and what they do not share is
+    noise. Both are scaled to 0 to 1 before. EigenCAM is left out, since its sign is arbitrary.
 
     Args:
         method: a key of `METHODS`.
@@ -101,7 +102,7 @@ class Explainer:
             UserError: if maps have NaN or infinite values.
         """
         maps = self.explain(images, classes)
-        if not self.classifier.info.mirrored:
+        if not self.classifier.info.mirrored or isinstance(self.cam, EigenCAM):
             return maps
         mirrored = self.explain(images[:, :, ::-1], classes)[:, :, ::-1]
         return np.asarray(scale_cam_image(maps + mirrored), np.float32)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from safetensors import safe_open
 
 from cxr.pipeline.errors import UserError
-from cxr.pipeline.params import Prepare
+from cxr.pipeline.params import PYRAMID_STRIDE, Prepare
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,7 +34,7 @@ class ModelInfo:
         validation_probs: for each class, its calibrated probability in each validation image of
             that class, ascending. Operating points are read off these.
         prepare: the settings under `prepare` with which files became images of this size.
-        mirrored: whether training mirrored images.
+        mirrored: whether images were mirrored at random in training.
         parameters: number of trainable weights, counted when the model is saved.
     """
 
@@ -51,7 +51,7 @@ class ModelInfo:
     validation_probs: dict[str, list[float]] = field(default_factory=dict)
     prepare: dict[str, Any] = field(default_factory=dict)
     parameters: int = 0
-    pyramid_stride: int = 8
+    pyramid_stride: int = PYRAMID_STRIDE
     mirrored: bool = False
 
     def normalize(self, images: "Tensor") -> "Tensor":

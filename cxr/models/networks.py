@@ -6,9 +6,9 @@ import timm
 from torch import nn
 
 import cxr.models.simple_cnn  # noqa: F401  (registers the network with timm)
-from cxr.models.pyramid import STRIDE, FeaturePyramid
+from cxr.models.pyramid import FeaturePyramid
 from cxr.pipeline.errors import UserError
-from cxr.pipeline.params import nearest
+from cxr.pipeline.params import PYRAMID_STRIDE, nearest
 
 
 def build_network(
@@ -17,7 +17,7 @@ def build_network(
     drop_rate: float = 0.0,
     size: int | None = None,
     head: str = "pooled",
-    pyramid_stride: int = STRIDE,
+    pyramid_stride: int = PYRAMID_STRIDE,
 ) -> nn.Module:
     """Build a timm network with one input channel and random weights.
 

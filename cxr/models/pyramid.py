@@ -16,9 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cxr.pipeline.errors import UserError
+from cxr.pipeline.params import PYRAMID_STRIDE
 
-STRIDE = 8
-"""The image's size divided by that of the finest map, unless a network has another one."""
 WIDTH = 128
 """Channels of the pyramid's maps."""
 SHARPNESS = 4.0
@@ -39,9 +38,13 @@ class FeaturePyramid(nn.Module):
     """
 
     def __init__(
-        self, backbone: nn.Module, classes: int, drop_rate: float = 0.0, stride: int = STRIDE
+        self,
+        backbone: nn.Module,
+        classes: int,
+        drop_rate: float = 0.0,
+        stride: int = PYRAMID_STRIDE,
     ) -> None:
-        """Raise a UserError if the network has no maps of 1/stride and half of that."""
+        """Raise a UserError if the network has no maps of 1/stride and 1/(2 stride)."""
         super().__init__()
         levels = pyramid_levels(backbone, stride)
         backbone.prune_intermediate_layers(list(levels), prune_head=True)  # type: ignore[operator]
@@ -120,7 +123,8 @@ def pyramid_levels(network: nn.Module, stride: int) -> dict[int, int]:
         for index, feature in enumerate(features)
         if feature["reduction"] in (stride, 2 * stride)
     }
-    if len(levels) != 2 or not hasattr(network, "prune_intermediate_layers"):
+    strides = [features[index]["reduction"] for index in levels]
+    if strides != [stride, 2 * stride] or not hasattr(network, "prune_intermediate_layers"):
         raise UserError(
             f"{type(network).__name__} has no maps of 1/{stride} and 1/{2 * stride} of the image's "
             "size, as a feature pyramid needs: set `head: pooled` in the recipe in params.yaml."

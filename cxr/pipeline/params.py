@@ -20,6 +20,8 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 # patients would be duplicates.
 ALIKE = 0.55
 
+# The image's size divided by that of the map that a pyramid classifies, if a network has no other.
+PYRAMID_STRIDE: Literal[8] = 8
 HUB_NAME = re.compile(r"hf-hub:[\w.-]+/[\w.-]+(@[^@\s]+)?")
 
 
@@ -201,7 +203,7 @@ class Architecture(Settings):
     drop_rate: Annotated[float, Field(ge=0, lt=1)]
     lr_factor: Annotated[float, Field(gt=0)] = 1.0
     scratch_epoch_factor: Positive = 1
-    pyramid_stride: Literal[4, 8] = 8
+    pyramid_stride: Literal[4, 8] = PYRAMID_STRIDE
 
 
 class Evaluate(Settings):

@@ -49,11 +49,17 @@ def load_initial_weights(classifier: Classifier, weights: str) -> None:
     else:
         pretrained = read_weights(Path(weights))
     network = classifier.network
-    own_pyramid = pretrained.info is not None and pretrained.info.head == "pyramid"
+    own = pretrained.info
+    own_pyramid = own is not None and own.head == "pyramid"
     if own_pyramid and info.head != "pyramid":
         raise UserError(
             f"{weights} was trained with head: pyramid, and lacks the network's last stage: set "
             "head to pyramid in the recipe, or use other weights."
+        )
+    if own is not None and own_pyramid and own.pyramid_stride != info.pyramid_stride:
+        raise UserError(
+            f"{weights} was trained with pyramid_stride: {own.pyramid_stride}: set it so under "
+            f"architectures (now {info.pyramid_stride}), or use other weights."
         )
     if isinstance(network, FeaturePyramid) and not own_pyramid:
         # Weights for the whole timm network, which is checked against them.

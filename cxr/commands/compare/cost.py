@@ -6,7 +6,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from cxr.models.networks import build_network
-from cxr.models.pyramid import STRIDE
+from cxr.pipeline.params import PYRAMID_STRIDE
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,9 @@ class Cost:
     multiply_adds: int
 
 
-def model_cost(timm: str, classes: int, size: int, head: str, pyramid_stride: int = STRIDE) -> Cost:
+def model_cost(
+    timm: str, classes: int, size: int, head: str, pyramid_stride: int = PYRAMID_STRIDE
+) -> Cost:
     """Count the parameters and operations of a network without computing anything.
 
     Args:

@@ -12,8 +12,7 @@ from cxr.commands.paired import (
     mcnemar_p,
     score_configurations,
 )
-from cxr.models.pyramid import STRIDE
-from cxr.pipeline.params import Evaluate
+from cxr.pipeline.params import PYRAMID_STRIDE, Evaluate
 from cxr.plotting.display_names import display_name
 
 BEST, WORSE = "best", "worse"
@@ -83,7 +82,7 @@ def cost_columns(configuration: Configuration) -> dict[str, Any]:
     settings = configuration.settings
     # Runs of older revisions have no such setting, and most networks no stride of their own.
     head = settings.get("recipe.head", "pooled")
-    stride = settings.get("architecture.pyramid_stride", STRIDE)
+    stride = settings.get("architecture.pyramid_stride", PYRAMID_STRIDE)
     timm, size = settings["architecture.timm"], settings["prepare.image_size"]
     return vars(model_cost(timm, classes, size, head, stride))
 
