@@ -13,11 +13,11 @@ from PIL import Image, ImageOps
 
 from cxr.pipeline import tables
 from cxr.pipeline.params import Phantom
-from stages.download.phantom.findings import SHARES
+from stages.download.phantom.findings import SHARES, draw_finding
 from stages.download.phantom.images import SOURCES, draw, draw_patient
 from stages.download.phantom.picture import MARKERS
 
-# The default of dedupe.max_distance, in bits of 256.
+# Bits of 256 in which the hashes of near copies differ at most.
 NEAR = 32
 
 
@@ -204,6 +204,15 @@ def test_lesions_are_the_opacities_all_of_diffuse_lungs_and_nothing_in_the_healt
         for name in ill
     ]
     assert min(brighter) > 5
+
+
+@pytest.mark.parametrize("label", ["COVID", "Lung_Opacity"])
+def test_opacities_are_in_one_lung_or_both_whatever_the_disease(label: str) -> None:
+    findings = [draw_finding(np.random.default_rng(seed), label, 0.45) for seed in range(500)]
+    sides = [{spot.x > 0 for spot in finding.spots} for finding in findings]
+    # 0.06 is 2.7 standard deviations of a share of 500.
+    assert np.mean([len(each) == 2 for each in sides]) == pytest.approx(0.6, abs=0.06)
+    assert np.mean([each == {True} for each in sides]) == pytest.approx(0.2, abs=0.06)
 
 
 def test_copies_have_the_lesion_of_their_original(phantom: Drawn) -> None:

@@ -13,7 +13,7 @@ from cxr.models.ood import OodDetector
 from cxr.pipeline import tables
 from cxr.pipeline.errors import UserError
 from tests.helpers.builders import prepared
-from tests.helpers.training import CURVES, contents, curve
+from tests.helpers.training import CURVES, OFF, contents, curve
 
 
 def test_writes_a_model_that_describes_itself_and_its_curves(train, small, tmp_path, monkeypatch):
@@ -28,6 +28,7 @@ def test_writes_a_model_that_describes_itself_and_its_curves(train, small, tmp_p
     assert info.classes == ["COVID", "Lung_Opacity", "Normal"]
     assert (info.mean, info.std) == pytest.approx((pixels.mean(), pixels.std()))
     assert info.weights == "scratch"
+    assert info.mirrored
     prepare = YAML(typ="safe").load(folder / "params.yaml")["prepare"]
     assert info.prepare == {name: prepare[name] for name in info.prepare}
     assert info.prepare.keys() | {"image_size", "backend"} == prepare.keys()
@@ -97,12 +98,18 @@ def test_test_images_are_not_looked_at(train, small, tmp_path):
 
 
 def test_a_frozen_backbone_keeps_its_weights_and_statistics(train):
-    folder = train(model="mobilenetv3", epochs=1, batch_size=36, freeze_epochs=1, head="pooled")
+    folder = train(
+        model="mobilenetv3", epochs=1, batch_size=36, freeze_epochs=1, head="pooled", augment=OFF
+    )
     torch.manual_seed(0)
     before = build_network("mobilenetv3_large_100", 3).state_dict()
     after = load_file(folder / "model/model.safetensors")
     changed = {name for name in after if not torch.equal(after[name], before[name])}
     assert changed == {"classifier.weight", "classifier.bias"}
+    # The model says how it was trained.
+    info = Classifier.load(folder / "model").info
+    assert not info.mirrored
+    assert info.pyramid_stride == 4
 
 
 @pytest.mark.parametrize("freeze_epochs", [1, 2])

@@ -99,6 +99,11 @@ def test_costs_are_those_that_are_published():
     assert found.megabytes == pytest.approx((found.parameters + 2 * 4800) * 4e-6 + 20 * 8e-6)
 
 
+def test_a_finer_pyramid_has_fewer_stages():
+    fine, usual = (model_cost("resnet18", 3, 96, "pyramid", stride) for stride in (4, 8))
+    assert fine.parameters < usual.parameters / 2
+
+
 def test_the_picture_and_the_text_are_the_same_bytes_again(tmp_path):
     runs = [
         run("a"),
