@@ -81,6 +81,7 @@ def main() -> None:
         if head == "pooled" and stride not in (None, options.strides[0]):
             continue  # It has no stride.
         changed = with_settings(params, network, head, stride, seed)
+        used = changed.architectures[network].pyramid_stride if head == "pyramid" else ""
         start = time.process_time()
         classifier = train(changed)
         seconds = time.process_time() - start
@@ -88,8 +89,7 @@ def main() -> None:
             name = f"backbone.{layer}" if layer and head == "pyramid" else layer
             for subset in ("val", "test"):
                 row = {"network": network, "head": head, "method": method, "images": subset}
-                row |= {"stride": str(changed.architectures[network].pyramid_stride)}
-                row |= {"seed": str(seed), "CPU s": f"{seconds:.0f}"}
+                row |= {"stride": str(used), "seed": str(seed), "CPU s": f"{seconds:.0f}"}
                 row |= measure(classifier, name, method, subset, changed.evaluate)
                 rows.append(row)
                 print("\t".join(row.values()), flush=True)
