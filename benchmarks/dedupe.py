@@ -32,8 +32,9 @@ from PIL import Image
 from benchmarks.copies import CHANGES, LUNG_CHANGES, Grey, lungs
 from cxr.images.decode import UnusableError, decode
 from cxr.images.process import process
-from cxr.pipeline.params import Params, load
-from stages.dedupe.candidates import find_candidates
+from cxr.pipeline.params import Dedupe, Params, load
+from stages.dedupe.candidates import NO_CANDIDATES, among_best, find_candidates
+from stages.dedupe.description import undescribed
 from stages.dedupe.hamming import near_pairs
 from stages.dedupe.pairs import find_pairs
 from stages.dedupe.verification import verify
@@ -72,6 +73,13 @@ class Collection:
             }
         ).sort_values("image", ignore_index=True)
 
+    def candidates(self, settings: Dedupe) -> pd.DataFrame:
+        """The pairs that would be verified, by the places of the images."""
+        rows = np.arange(len(self.names))
+        known = undescribed(len(rows)), NO_CANDIDATES
+        candidates = find_candidates(self.thumbnails, rows, settings, *known)
+        return candidates[among_best(candidates)]
+
     def duplicates(self, params: Params) -> NDArray[np.int64]:
         """The pairs found to be one exposure, as places in the list of images, sorted."""
         pairs = find_pairs(self.table, self.thumbnails, self.folder, params)
@@ -105,8 +113,7 @@ def originals(folder: Path, params: Params) -> list[Grey]:
     with TemporaryDirectory() as place:
         there = Collection(images, Path(place), params, reverse=False)
     strict = params.dedupe.model_copy(update={"max_distance": SAME})
-    rows = np.arange(len(images))
-    copies = set(find_candidates(there.thumbnails, rows, strict)["second"])
+    copies = set(there.candidates(strict)["second"])
     return [image for number, image in enumerate(images) if number not in copies]
 
 
@@ -206,8 +213,8 @@ def hardest(name: str, images: list[Grey], params: Params) -> None:
     with TemporaryDirectory() as place:
         there = Collection(images, Path(place), params, reverse=False)
         loose = params.dedupe.model_copy(update={"max_distance": FAR})
+        candidates = there.candidates(loose)
         rows = np.arange(len(images))
-        candidates = find_candidates(there.thumbnails, rows, loose)
         paths = [there.folder / name for name in there.names]
         least = params.dedupe.min_agreement
         agreement = verify(candidates, there.thumbnails, rows, paths, params.prepare, least)

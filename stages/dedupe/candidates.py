@@ -20,14 +20,21 @@ MOST = 30
 # Pairs whose small pictures are multiplied at a time: 20 MB.
 PAIRS = 2**12
 
-COLUMNS = ["first", "second", "distance", "frame_first", "frame_second", "symmetry"]
+NO_CANDIDATES = pd.DataFrame(
+    {
+        **dict.fromkeys(["first", "second", "distance"], np.empty(0, np.int64)),
+        "correlation": np.empty(0),
+        **dict.fromkeys(["frame_first", "frame_second", "symmetry"], np.empty(0, np.int64)),
+    }
+)
 
 
 def find_candidates(
     thumbnails: NDArray[np.uint8],
     rows: NDArray[np.int64],
     settings: Dedupe,
-    upright: Description | None = None,
+    upright: Description,
+    known: pd.DataFrame,
 ) -> pd.DataFrame:
     """Find the pairs of images that may be copies.
 
@@ -39,36 +46,40 @@ def find_candidates(
         thumbnails: uint8 (rows, 64, 64), may be memory-mapped.
         rows: of the N images, which are of different files.
         upright: what is known of the images; the rest is filled in.
+        known: the candidates among the images that are described already.
 
     Returns:
-        `first`, `second` (positions, first < second), `distance` (bits), the frames of the two
-        that correlate best, and the symmetry of the second; sorted, each pair once.
+        `first`, `second` (positions, first < second), `distance` (bits), `correlation`, the frames
+        of the two that correlate best, and the symmetry of the second; sorted, each pair once.
+        Further columns of `known` are kept, NaN for the others.
     """
-    if upright is None:
-        upright = undescribed(len(rows))
+    new = ~upright.known
     describe(upright, thumbnails, rows, 0)
-    found = [of_one_symmetry(upright, upright, settings.max_distance, 0)]
+    found = [known, of_one_symmetry(upright, upright, settings.max_distance, 0, new)]
     for symmetry in range(1, 8 if settings.rotations_and_flips else 1):
         turned = undescribed(len(rows))
         describe(turned, thumbnails, rows, symmetry)
-        found.append(of_one_symmetry(upright, turned, settings.max_distance, symmetry))
+        found.append(of_one_symmetry(upright, turned, settings.max_distance, symmetry, new))
     table = pd.concat(found, ignore_index=True)
     table = table.sort_values(
         ["first", "second", "correlation", "distance"], ascending=[True, True, False, True],
         kind="stable",
     )  # fmt: skip
-    table = table.drop_duplicates(["first", "second"], ignore_index=True)
-    return best_of_each(table)[COLUMNS].reset_index(drop=True)
+    return table.drop_duplicates(["first", "second"], ignore_index=True)
 
 
 def of_one_symmetry(
-    upright: Description, turned: Description, max_distance: int, symmetry: int
+    upright: Description,
+    turned: Description,
+    max_distance: int,
+    symmetry: int,
+    new: NDArray[np.bool_],
 ) -> pd.DataFrame:
-    """The candidates among images and images turned by a symmetry, see `find_candidates`."""
+    """The candidates among images and images turned by a symmetry, at least one of them new."""
     pairs = []
     for first, second in COMPARED:
         limit = max_distance - (0 if first == second == WHOLE else CLOSER)
-        found = near_pairs(upright.hashes[first], turned.hashes[second], max(limit, 0))
+        found = near_pairs(upright.hashes[first], turned.hashes[second], max(limit, 0), new)
         pairs.append(pd.DataFrame(found, columns=["first", "second", "distance"]))
     table = pd.concat(pairs).groupby(["first", "second"], as_index=False)["distance"].min()
     places = table[["first", "second"]].to_numpy()
@@ -98,8 +109,8 @@ def correlate(
     return np.concatenate(found).round(4)
 
 
-def best_of_each(table: pd.DataFrame) -> pd.DataFrame:
-    """Keep the pairs that are among the `MOST` best of either image."""
-    ordered = table.sort_values("correlation", ascending=False, kind="stable")
+def among_best(candidates: pd.DataFrame) -> pd.Series:
+    """Whether a pair is among the `MOST` best of either image: only these are verified."""
+    ordered = candidates.sort_values("correlation", ascending=False, kind="stable")
     close = [ordered.groupby(name).cumcount() < MOST for name in ("first", "second")]
-    return ordered[close[0] | close[1]].sort_index()
+    return (close[0] | close[1]).sort_index()

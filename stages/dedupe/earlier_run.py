@@ -14,70 +14,62 @@ from numpy.typing import NDArray
 
 from cxr.pipeline.files import atomic_write
 from cxr.pipeline.fingerprint import fingerprint
+from cxr.pipeline.params import Dedupe
+from stages.dedupe.candidates import NO_CANDIDATES
 from stages.dedupe.description import Description, undescribed
-from stages.dedupe.verification import PAIR
+from stages.dedupe.frames import FRAMES
 
 CODE = ("stages/dedupe", "cxr/images")
 """The code that it depends on: that of the thumbnails too."""
 LIBRARIES = ("opencv-python-headless", "pillow", "pydicom", "numpy")
 
 
-def run_key(least: float) -> str:
-    """What it depends on besides the files, see `verification.verify`."""
-    return fingerprint(CODE, LIBRARIES, {"min_agreement": least})
+def run_key(settings: Dedupe) -> str:
+    """What it depends on besides the files."""
+    return fingerprint(CODE, LIBRARIES, settings.model_dump(exclude={"on_conflict"}))
 
 
-def recall_description(path: Path | None, key: str, files: pd.Series) -> Description:
-    """Look up what is known of images.
+def recall(path: Path | None, key: str, files: pd.Series) -> tuple[Description, pd.DataFrame]:
+    """Look up what is known of images, and of pairs of them.
 
     Args:
         path: of what `remember` wrote. None, and a file that is missing, damaged, or of another
             key, tell nothing.
-        files: SHA-256 of the N images.
-    """
-    images = undescribed(len(files))
-    if kept := load(path, key, "files", "hashes", "small"):
-        places = pd.Index(kept["files"].astype(str)).get_indexer(pd.Index(files))
-        images.known[:] = places >= 0
-        old = places[images.known]
-        for frame in range(len(images.hashes)):
-            images.hashes[frame, images.known] = kept["hashes"][frame, old]
-            images.small[frame, images.known] = kept["small"][frame, old]
-    return images
-
-
-def recall_agreement(
-    path: Path | None, key: str, files: pd.Series, candidates: pd.DataFrame
-) -> NDArray[np.float64]:
-    """Look up what is known of candidates.
-
-    Args:
-        path, key, files: as of `recall_description`; sorted.
-        candidates: see `candidates.find_candidates`.
+        files: SHA-256 of the N images, sorted.
 
     Returns:
-        float (pairs,), NaN where the agreement is unknown.
+        the description of the images that are known, and the candidates among them: the columns
+        of `candidates.find_candidates`, and `agreement`, NaN where no run verified the pair.
     """
-    kept = load(path, key, "files", "pairs", "agreement")
+    images = undescribed(len(files))
+    candidates = NO_CANDIDATES.assign(agreement=np.empty(0))
+    kept = load(path, key)
     if kept is None:
-        return np.full(len(candidates), np.nan)
-    # Where the files of then are now; -1 if they are gone. Both are sorted.
-    places = pd.Index(files).get_indexer(pd.Index(kept["files"].astype(str)))
-    pairs = kept["pairs"].astype(np.int64)
-    pairs[:, :2] = places[pairs[:, :2]]
-    known = pd.DataFrame(pairs, columns=PAIR).assign(agreement=kept["agreement"])
-    merged = candidates[PAIR].merge(known, on=PAIR, how="left")
-    # A copy, since the one of pandas is read-only.
-    return merged["agreement"].to_numpy(np.float64, copy=True)
+        return images, candidates
+    # Where the files of now were then, and those of then are now; -1 if they were or are not there.
+    then = pd.Index(kept["files"].astype(str))
+    now = pd.Index(files)
+    places = then.get_indexer(now)
+    images.known[:] = places >= 0
+    old = places[images.known]
+    for frame in range(FRAMES):
+        images.hashes[frame, images.known] = kept["hashes"][frame, old]
+        images.small[frame, images.known] = kept["small"][frame, old]
+    places = now.get_indexer(then)
+    known = pd.DataFrame({name: kept[name] for name in candidates})
+    # Both are sorted: the first of a pair remains the first.
+    for name in ("first", "second"):
+        known[name] = places[known[name]]
+    return images, known[(known["first"] >= 0) & (known["second"] >= 0)]
 
 
-def load(path: Path | None, key: str, *names: str) -> dict[str, NDArray[Any]] | None:
-    """Read arrays by name; None if they can't be used."""
+def load(path: Path | None, key: str) -> dict[str, NDArray[Any]] | None:
+    """Read all arrays; None if they can't be used."""
     if path is None:
         return None
     try:
         with np.load(path) as kept:
-            return {name: kept[name] for name in names} if str(kept["key"]) == key else None
+            return dict(kept) if str(kept["key"]) == key else None
     # Whatever is wrong with it: without it, the result is the same.
     except Exception:
         return None
@@ -89,7 +81,6 @@ def remember(
     files: pd.Series,
     images: Description,
     candidates: pd.DataFrame,
-    agreement: NDArray[np.float64],
 ) -> None:
     """Write what is known after this run, instead of what was known before.
 
@@ -98,8 +89,7 @@ def remember(
     Args:
         files: SHA-256 of the N images, sorted.
         images: all are described.
-        candidates: see `candidates.find_candidates`.
-        agreement: (pairs,).
+        candidates: all that are known, see `recall`.
     """
     try:
         with atomic_write(path) as part:
@@ -109,8 +99,7 @@ def remember(
                 files=files.to_numpy(np.bytes_),
                 hashes=images.hashes,
                 small=images.small,
-                pairs=candidates[PAIR].to_numpy(np.int32),
-                agreement=agreement,
+                **{name: candidates[name].to_numpy() for name in candidates},
             )
     except OSError as error:
         print(f"{path} cannot be written ({error.strerror}): the next run compares all images anew")

@@ -21,28 +21,57 @@ GPU_FILES = (Path("/dev/nvidiactl"), Path("/dev/kfd"), Path("/dev/dxg"))
 
 
 def near_pairs(
-    first: NDArray[np.uint8], second: NDArray[np.uint8], distance: int
+    first: NDArray[np.uint8],
+    second: NDArray[np.uint8],
+    distance: int,
+    new: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.int64]:
     """All pairs i < j for which `first[i]` and `second[j]` differ in at most `distance` bits.
 
     Args:
         first, second: hashes of the same images, uint8 (N, 32) each; `second` may be of turned
             ones.
+        new: (N,), pairs without any of these images are left out; none are by default.
 
     Returns:
         int64 (pairs, 3): i, j, distance; sorted.
     """
-    if use_gpu(len(first)):
-        found = near_on_device(first, second, distance, "cuda")
-    else:
-        columns = np.ascontiguousarray(second.view(np.uint64).T)
-        found = Parallel(n_jobs=-1, prefer="threads")(
-            delayed(near_of_strip)(first.view(np.uint64), columns, top, distance)
-            for top in range(0, len(first), STRIP)
-        )
-    pairs = np.concatenate([np.empty((0, 3), np.int64), *found])
+    images = np.arange(len(first))
+    if new is None:
+        new = np.ones(len(first), bool)
+    found = [
+        near_among(first, second, rows, columns, distance)
+        for rows, columns in ((images[new], images), (images[~new], images[new]))
+    ]
+    pairs = np.concatenate(found)
     pairs = pairs[pairs[:, 0] < pairs[:, 1]]
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+
+
+def near_among(
+    first: NDArray[np.uint8],
+    second: NDArray[np.uint8],
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    distance: int,
+) -> NDArray[np.int64]:
+    """Compare `first[rows]` with `second[columns]`; a column before its row may be left out.
+
+    Args:
+        rows, columns: sorted.
+    """
+    a, b = first[rows], second[columns]
+    starts = np.searchsorted(columns, rows)
+    if use_gpu(min(len(a), len(b))):
+        found = near_on_device(a, b, starts, distance, "cuda")
+    else:
+        words = np.ascontiguousarray(b.view(np.uint64).T)
+        found = Parallel(n_jobs=-1, prefer="threads")(
+            delayed(near_of_strip)(a.view(np.uint64), words, starts, top, distance)
+            for top in range(0, len(a), STRIP)
+        )
+    pairs = np.concatenate([np.empty((0, 3), np.int64), *found])
+    return np.stack([rows[pairs[:, 0]], columns[pairs[:, 1]], pairs[:, 2]], axis=1)
 
 
 def packed(hashes: Sequence[str]) -> NDArray[np.uint8]:
@@ -51,20 +80,25 @@ def packed(hashes: Sequence[str]) -> NDArray[np.uint8]:
 
 
 def near_of_strip(
-    rows: NDArray[np.uint64], columns: NDArray[np.uint64], top: int, distance: int
+    rows: NDArray[np.uint64],
+    columns: NDArray[np.uint64],
+    starts: NDArray[np.int64],
+    top: int,
+    distance: int,
 ) -> NDArray[np.int64]:
-    """The pairs of some rows, from `top` on, with all columns that are not before them.
+    """The pairs of some rows, from `top` on, with all columns from the start of the first.
 
     Args:
         rows: of four words, (N, 4).
-        columns: those of the others, (4, N).
+        columns: those of the others, (4, M).
+        starts: (N,), the first column of each row; ascending.
 
     Returns:
         int64 (pairs, 3): row, column, distance.
     """
     found = [np.empty((0, 3), np.int64)]
     strip = rows[top : top + STRIP]
-    for left in range(top, columns.shape[1], BLOCK):
+    for left in range(int(starts[top]), columns.shape[1], BLOCK):
         block = columns[:, left : left + BLOCK]
         apart = np.zeros((len(strip), block.shape[1]), np.uint16)
         for word, others in enumerate(block):
@@ -87,9 +121,13 @@ def use_gpu(count: int) -> bool:
 
 
 def near_on_device(
-    rows: NDArray[np.uint8], others: NDArray[np.uint8], distance: int, device: str
+    rows: NDArray[np.uint8],
+    others: NDArray[np.uint8],
+    starts: NDArray[np.int64],
+    distance: int,
+    device: str,
 ) -> list[NDArray[np.int64]]:
-    """The same pairs, on a device of torch.
+    """The same pairs of all rows, on a device of torch.
 
     The Hamming distance of two ±1 vectors a and b of n bits is (n - a·b) / 2, so a matrix product
     finds all pairs. Products of float16 are summed in float32, where sums of 256 ones are exact.
@@ -106,7 +144,7 @@ def near_on_device(
     least = BITS - 2 * distance
     found = []
     for top in range(0, len(a), GPU_BLOCK):
-        for left in range(top, len(b), GPU_BLOCK):
+        for left in range(int(starts[top]), len(b), GPU_BLOCK):
             product = a[top : top + GPU_BLOCK] @ b[left : left + GPU_BLOCK].T
             # Almost no block holds a pair: spare the rest the way from the GPU.
             if product.max() >= least:

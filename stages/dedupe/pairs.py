@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from cxr.pipeline.params import ALIKE, Params
 from cxr.pipeline.tables import Pairs
-from stages.dedupe.candidates import find_candidates
-from stages.dedupe.earlier_run import recall_agreement, recall_description, remember, run_key
+from stages.dedupe.candidates import among_best, find_candidates
+from stages.dedupe.earlier_run import recall, remember, run_key
 from stages.dedupe.verification import verify
 
 
@@ -38,19 +38,20 @@ def find_pairs(
     rows = files["row"].to_numpy()
     paths = [raw / name for name in files["image"]]
     least = params.dedupe.min_agreement
-    key = run_key(least)
-    described = recall_description(earlier, key, files["sha256"])
-    candidates = find_candidates(thumbnails, rows, params.dedupe, described)
-    agreement = recall_agreement(earlier, key, files["sha256"], candidates)
-    new = np.isnan(agreement)
-    agreement[new] = verify(candidates[new], thumbnails, rows, paths, params.prepare, least)
+    key = run_key(params.dedupe)
+    described, known = recall(earlier, key, files["sha256"])
+    candidates = find_candidates(thumbnails, rows, params.dedupe, described, known)
+    best = among_best(candidates)
+    new = best & candidates["agreement"].isna()
+    candidates.loc[new, "agreement"] = verify(
+        candidates[new], thumbnails, rows, paths, params.prepare, least
+    )
     if earlier:
-        remember(earlier, key, files["sha256"], described, candidates, agreement)
-    found = candidates.assign(
-        agreement=agreement, kind=np.where(agreement >= least, "exposure", "alike")
-    )[agreement >= ALIKE]
+        remember(earlier, key, files["sha256"], described, candidates)
+    found = candidates[best & (candidates["agreement"] >= ALIKE)]
+    kinds = np.where(found["agreement"] >= least, "exposure", "alike")
     names = np.sort(files["image"].to_numpy()[found[["first", "second"]].to_numpy()], axis=1)
-    near = found.assign(first=names[:, 0], second=names[:, 1])
+    near = found.assign(first=names[:, 0], second=names[:, 1], kind=kinds)
     columns = list(Pairs.to_schema().columns)
     pairs = pd.concat([same_files(images)[columns], near[columns]], ignore_index=True)
     # A column without rows has no type of its own.

@@ -26,6 +26,14 @@ def some_codes(count: int) -> list[str]:
     return [np.packbits(row).tobytes().hex() for row in rows]
 
 
+NEW = np.arange(70) % 9 == 4
+"""Some of 70 images."""
+
+
+def of_new(pairs: np.ndarray) -> np.ndarray:
+    return pairs[NEW[pairs[:, 0]] | NEW[pairs[:, 1]]]
+
+
 def test_pairs_are_those_of_bit_counting_across_blocks(monkeypatch) -> None:
     monkeypatch.setattr(hamming, "STRIP", 8)
     monkeypatch.setattr(hamming, "BLOCK", 16)
@@ -41,10 +49,23 @@ def test_torch_finds_the_same_pairs_as_numpy(monkeypatch) -> None:
     expected = hamming.near_pairs(hashes, hashes, 32)
     on_device = hamming.near_on_device
     monkeypatch.setattr(hamming, "use_gpu", lambda count: True)
-    monkeypatch.setattr(hamming, "near_on_device", lambda *args: on_device(*args[:3], "cpu"))
+    monkeypatch.setattr(hamming, "near_on_device", lambda *args: on_device(*args[:4], "cpu"))
     monkeypatch.setattr(hamming, "GPU_BLOCK", 16)
     assert len(expected)
     assert (hamming.near_pairs(hashes, hashes, 32) == expected).all()
+    assert (hamming.near_pairs(hashes, hashes, 32, NEW) == of_new(expected)).all()
+
+
+def test_pairs_without_a_new_image_are_left_out(monkeypatch) -> None:
+    monkeypatch.setattr(hamming, "STRIP", 8)
+    monkeypatch.setattr(hamming, "BLOCK", 16)
+    hashes = hamming.packed(some_codes(70))
+    turned = hashes[:, ::-1].copy()
+    for second in (hashes, turned):
+        every = hamming.near_pairs(hashes, second, 110)
+        some = hamming.near_pairs(hashes, second, 110, NEW)
+        assert 0 < len(some) < len(every)
+        assert (some == of_new(every)).all()
 
 
 def test_torch_is_not_imported_without_a_gpu(monkeypatch) -> None:

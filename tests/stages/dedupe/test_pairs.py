@@ -15,6 +15,7 @@ from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import Dedupe, load
 from stages.dedupe.description import Description, describe
 from stages.dedupe.frames import WHOLE, apply_symmetry
+from stages.dedupe.hamming import near_pairs
 from stages.dedupe.pairs import find_pairs
 from stages.dedupe.verification import verify
 from stages.download.phantom.images import deal_patients, draw_picture
@@ -207,25 +208,54 @@ def described(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return numbers
 
 
+@pytest.fixture
+def compared(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The numbers of images that runs of `find_pairs` compare with all, filled as they run."""
+    numbers = []
+
+    def counted(first: np.ndarray, second: np.ndarray, distance: int, new: np.ndarray) -> Any:
+        numbers.append(int(new.sum()))
+        return near_pairs(first, second, distance, new)
+
+    monkeypatch.setattr("stages.dedupe.candidates.near_pairs", counted)
+    return numbers
+
+
 FOUR = {f"{place}.png": texture(place // 2) // (1 + place % 2) for place in range(4)}
 
 
 def test_a_second_run_looks_at_new_files_alone_and_finds_the_same(
-    tmp_path: Path, verified: list[int], described: list[int]
+    tmp_path: Path, verified: list[int], described: list[int], compared: list[int]
 ) -> None:
     kept = tmp_path / "kept.npz"
     pairs_of(tmp_path, FOUR, kept)
     pairs_of(tmp_path, FOUR, kept)
     assert verified == [6, 0]
     assert described == [4, 0]
+    assert set(compared[:6]) == {4} and set(compared[6:]) == {0}
     # One file less, two more, all under other names.
     after = {"z.png": FOUR["0.png"], "y.png": FOUR["1.png"], "x.png": FOUR["2.png"]}
     after |= {"w.png": texture(0) // 4 * 3, "v.png": texture(4)}
     again = pairs_of(tmp_path, after, kept)
     assert verified == [6, 0, 7]
     assert described == [4, 0, 2]
+    assert set(compared[12:]) == {2}
     pd.testing.assert_frame_equal(again, pairs_of(tmp_path, after, None))
     assert (again["kind"] == "exposure").sum() == 3
+
+
+def test_new_files_can_take_the_place_of_candidates_of_an_earlier_run(
+    tmp_path: Path, verified: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many alike, only the best are verified; one that is no more among them does not count."""
+    monkeypatch.setattr("stages.dedupe.candidates.MOST", 1)
+    kept = tmp_path / "kept.npz"
+    images = {f"{place}.png": texture(place) for place in range(5)}
+    pairs_of(tmp_path, images, kept)
+    more = images | {f"{place}.png": texture(place - 5) // 4 * 3 for place in range(5, 10)}
+    again = pairs_of(tmp_path, more, kept)
+    pd.testing.assert_frame_equal(again, pairs_of(tmp_path, more, None))
+    assert verified[0] + verified[1] > verified[2] > verified[0]
 
 
 def test_another_setting_or_code_verifies_all_pairs_again(
