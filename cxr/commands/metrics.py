@@ -62,8 +62,8 @@ def overall_tables(test: Details) -> Iterable[Table]:
     point = test["operating_point"]
     if point is not None:
         yield score_table(
-            f"Operating point: {point['positive_class']}, threshold {point['threshold']:.3f} for a "
-            f"sensitivity of {point['target_sensitivity']} on validation images",
+            f"Operating point: {point['positive_class']}, threshold {point['threshold']:.3f}, "
+            f"chosen on validation images for a sensitivity of {point['target_sensitivity']}",
             point,
             point["interval"],
         )

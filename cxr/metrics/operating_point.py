@@ -1,7 +1,9 @@
 """The operating point: a decision threshold for the class that must not be missed.
 
-The threshold is chosen on validation images so that a wanted sensitivity is reached, and then
-applied to other images.
+The threshold is chosen on validation images so that other images are detected with a wanted
+sensitivity, by split conformal prediction (Vovk et al. 2005, "Algorithmic Learning in a Random
+World"). The highest threshold with that sensitivity on the validation images themselves would miss
+more of other images, the more so the fewer it was chosen on.
 """
 
 import math
@@ -25,7 +27,7 @@ class OperatingPoint:
     Attributes:
         positive_class: the class that must not be missed.
         class_index: index of that class.
-        target_sensitivity: share of its validation images that must be detected.
+        target_sensitivity: share of its images that must be detected.
         threshold: of its probability; at or above it, an image is positive.
         validation_images: number of validation images that the threshold was chosen on.
     """
@@ -94,15 +96,19 @@ def find_positive_class(names: Sequence[str], classes: list[str]) -> str | None:
 
 
 def threshold_for_sensitivity(probs: list[float], sensitivity: float) -> float:
-    """The highest threshold that detects at least this share of the positive images.
+    """The highest threshold that detects a new positive image with at least this probability.
+
+    A new image is as likely to lie in any of the n + 1 gaps between n given ones, if they are
+    exchangeable: it is below the m-th lowest with a probability of m / (n + 1). Where n is too
+    small for even the lowest, all given images are detected, which is n / (n + 1) of new ones.
 
     Args:
         probs: of the positive class, in each image of that class, ascending.
         sensitivity: in (0, 1].
     """
-    # The small number: 20 images at 0.95 may miss one, although 20 * (1 - 0.95) is below 1.
-    missed = math.floor(len(probs) * (1 - sensitivity) + 1e-9)
-    return probs[min(missed, len(probs) - 1)]
+    # The small number: 19 images at 0.95 are enough, although 20 * (1 - 0.95) is below 1.
+    rank = math.floor((len(probs) + 1) * (1 - sensitivity) + 1e-9)
+    return probs[max(min(rank, len(probs)) - 1, 0)]
 
 
 def binary_rates(

@@ -104,8 +104,8 @@ def describe_model(predictor: Predictor) -> str:
         return f"{network}; decision: the most probable class"
     return (
         f"{network}; decision: {point.positive_class} if its probability is at least "
-        f"{point.threshold:.3f} (sensitivity on validation images: "
-        f"{point.target_sensitivity:.0%} or more), else the most probable other class"
+        f"{point.threshold:.3f} (chosen on validation images for a sensitivity of "
+        f"{point.target_sensitivity:.0%}), else the most probable other class"
     )
 
 

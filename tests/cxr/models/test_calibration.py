@@ -80,5 +80,5 @@ def test_calibration_adds_temperature_and_validation_probabilities():
         members = probs[labels == index, index]
         assert info.validation_probs[name] == pytest.approx(sorted(members), abs=1e-6)
         # Rounded down: no image falls below a threshold at its own probability.
-        threshold = threshold_for_sensitivity(info.validation_probs[name], 0.95)
-        assert (members < threshold).sum() == int(len(members) * 0.05 + 1e-9)
+        threshold = threshold_for_sensitivity(info.validation_probs[name], 0.9)
+        assert (members < threshold).sum() == int((len(members) + 1) * 0.1 + 1e-9) - 1 > 0
