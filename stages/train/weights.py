@@ -6,6 +6,7 @@ from pathlib import Path
 from torch import nn
 
 from cxr.models.classifier import Classifier
+from cxr.models.info import ModelInfo
 from cxr.models.networks import build_network
 from cxr.models.pyramid import FeaturePyramid
 from cxr.pipeline.errors import UserError
@@ -48,30 +49,20 @@ def load_initial_weights(classifier: Classifier, weights: str) -> None:
         pretrained = hub_weights(weights)
     else:
         pretrained = read_weights(Path(weights))
-    network = classifier.network
-    own = pretrained.info
-    own_pyramid = own is not None and own.head == "pyramid"
-    if own_pyramid and info.head != "pyramid":
-        raise UserError(
-            f"{weights} was trained with head: pyramid, and lacks the network's last stage: set "
-            "head to pyramid in the recipe, or use other weights."
-        )
-    if own is not None and own_pyramid and own.pyramid_stride != info.pyramid_stride:
-        raise UserError(
-            f"{weights} was trained with pyramid_stride: {own.pyramid_stride}: set it so under "
-            f"architectures (now {info.pyramid_stride}), or use other weights."
-        )
-    if isinstance(network, FeaturePyramid) and not own_pyramid:
+    network, own = classifier.network, pretrained.info
+    if own is not None and own.head == "pyramid":
+        check_same_pyramid(own, info, weights)
+    elif isinstance(network, FeaturePyramid):
         # Weights for the whole timm network, which is checked against them.
         network = build_network(info.timm, len(info.classes), size=info.size)
     state = fit_names(pretrained.state, network)
-    if pretrained.info is not None and pretrained.info.classes != info.classes:
+    if own is not None and own.classes != info.classes:
         head = head_name(network)
         state = {name: state[name] for name in state if not name.startswith(head)}
     check_match(network, state, weights, info.timm)
     channels = input_channels(state, network)
-    if pretrained.info is not None:
-        mean, std = pretrained.info.mean, pretrained.info.std
+    if own is not None:
+        mean, std = own.mean, own.std
     else:
         normalization = read_normalization(pretrained, weights, channels)
         if channels == 3:
@@ -86,6 +77,29 @@ def load_initial_weights(classifier: Classifier, weights: str) -> None:
         backbone.load_state_dict(network.state_dict(), strict=False)
         print("head: pyramid: the last stage is not used, and the pyramid is initialized randomly")
     classifier.info = replace(info, mean=mean, std=std, weights=pretrained.origin)
+
+
+def check_same_pyramid(own: ModelInfo, info: ModelInfo, weights: str) -> None:
+    """Check that a network gets the weights of one with the same feature pyramid.
+
+    Args:
+        own: of the network that the weights were trained in.
+        info: of the one that gets them.
+        weights: their name, for the error message.
+
+    Raises:
+        UserError: if it has another head, or a pyramid of another stride.
+    """
+    if info.head != "pyramid":
+        raise UserError(
+            f"{weights} was trained with head: pyramid, and lacks the network's last stage: set "
+            "head to pyramid in the recipe, or use other weights."
+        )
+    if own.pyramid_stride != info.pyramid_stride:
+        raise UserError(
+            f"{weights} was trained with pyramid_stride: {own.pyramid_stride}: set it so under "
+            f"architectures (now {info.pyramid_stride}), or use other weights."
+        )
 
 
 def differences(network: nn.Module, state: StateDict) -> tuple[list[str], list[str]]:
