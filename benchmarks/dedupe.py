@@ -76,8 +76,9 @@ class Collection:
     def candidates(self, settings: Dedupe) -> pd.DataFrame:
         """The pairs that would be verified, by the places of the images."""
         rows = np.arange(len(self.names))
-        known = undescribed(len(rows)), NO_CANDIDATES
-        candidates = find_candidates(self.thumbnails, rows, settings, *known)
+        candidates = find_candidates(
+            self.thumbnails, rows, settings, upright=undescribed(len(rows)), known=NO_CANDIDATES
+        )
         return candidates[among_best(candidates)]
 
     def duplicates(self, params: Params) -> NDArray[np.int64]:

@@ -3,7 +3,7 @@
 The threshold is chosen on validation images so that other images are detected with a wanted
 sensitivity, by split conformal prediction (Vovk et al. 2005, "Algorithmic Learning in a Random
 World"). The highest threshold with that sensitivity on the validation images themselves would miss
-more of other images, the more so the fewer it was chosen on.
+more of the others, above all if there were few.
 """
 
 import math
@@ -98,15 +98,16 @@ def find_positive_class(names: Sequence[str], classes: list[str]) -> str | None:
 def threshold_for_sensitivity(probs: list[float], sensitivity: float) -> float:
     """The highest threshold that detects a new positive image with at least this probability.
 
-    A new image is as likely to lie in any of the n + 1 gaps between n given ones, if they are
-    exchangeable: it is below the m-th lowest with a probability of m / (n + 1). Where n is too
-    small for even the lowest, all given images are detected, which is n / (n + 1) of new ones.
+    A new image is equally likely to fall into each of the n + 1 places before, between and after
+    n given ones, if they are exchangeable: it is below the m-th lowest with a probability of
+    m / (n + 1). Where n is too small for even the lowest, all given images are detected, and
+    n / (n + 1) of new ones.
 
     Args:
         probs: of the positive class, in each image of that class, ascending.
         sensitivity: in (0, 1].
     """
-    # The small number: 19 images at 0.95 are enough, although 20 * (1 - 0.95) is below 1.
+    # The small number: of 19 images at 0.9, one may be missed, although 20 * (1 - 0.9) is below 2.
     rank = math.floor((len(probs) + 1) * (1 - sensitivity) + 1e-9)
     return probs[max(min(rank, len(probs)) - 1, 0)]
 

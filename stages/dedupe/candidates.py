@@ -14,8 +14,8 @@ CLOSER = 16
 # Candidates are also compared grey by grey, in small pictures: copies, even with boxes and writing
 # on them, correlate at least this much.
 LEAST_CORRELATION = 0.6
-# An image has at most this many candidates, those that correlate best. It bounds the time that
-# sets of very similar images take, such as lungs that were cut out.
+# So many of an image's candidates are verified for its sake, those that correlate best. It bounds
+# the time that sets of very similar images take, such as lungs that were cut out.
 MOST = 30
 # Pairs whose small pictures are multiplied at a time: 20 MB.
 PAIRS = 2**12
@@ -56,7 +56,7 @@ def find_candidates(
     new = ~upright.known
     describe(upright, thumbnails, rows, 0)
     found = [known, of_one_symmetry(upright, upright, settings.max_distance, 0, new)]
-    for symmetry in range(1, 8 if settings.rotations_and_flips else 1):
+    for symmetry in range(1, 8 if settings.rotations_and_flips and new.any() else 1):
         turned = undescribed(len(rows))
         describe(turned, thumbnails, rows, symmetry)
         found.append(of_one_symmetry(upright, turned, settings.max_distance, symmetry, new))
@@ -110,7 +110,10 @@ def correlate(
 
 
 def among_best(candidates: pd.DataFrame) -> pd.Series:
-    """Whether a pair is among the `MOST` best of either image: only these are verified."""
+    """Whether a pair is to be verified.
+
+    It is if it is among the `MOST` best of those with the same first image, or the same second.
+    """
     ordered = candidates.sort_values("correlation", ascending=False, kind="stable")
     close = [ordered.groupby(name).cumcount() < MOST for name in ("first", "second")]
     return (close[0] | close[1]).sort_index()

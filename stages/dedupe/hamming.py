@@ -13,8 +13,8 @@ STRIP, BLOCK = 64, 1024
 # The same on a GPU.
 GPU_BLOCK = 2048
 
-# From so many hashes on, importing torch costs less time than a GPU can save ...
-ASK_FOR_GPU = 50_000
+# From so many pairs on, importing torch costs less time than a GPU can save ...
+ASK_FOR_GPU = 50_000**2
 # ... but it takes several hundred MB. One of these exists where there is a GPU: of NVIDIA, of AMD,
 # or of Windows below Linux.
 GPU_FILES = (Path("/dev/nvidiactl"), Path("/dev/kfd"), Path("/dev/dxg"))
@@ -31,7 +31,7 @@ def near_pairs(
     Args:
         first, second: hashes of the same images, uint8 (N, 32) each; `second` may be of turned
             ones.
-        new: (N,), pairs without any of these images are left out; none are by default.
+        new: (N,), pairs without any of these images are left out; by default, no pair is.
 
     Returns:
         int64 (pairs, 3): i, j, distance; sorted.
@@ -62,7 +62,7 @@ def near_among(
     """
     a, b = first[rows], second[columns]
     starts = np.searchsorted(columns, rows)
-    if use_gpu(min(len(a), len(b))):
+    if use_gpu(len(a) * len(b)):
         found = near_on_device(a, b, starts, distance, "cuda")
     else:
         words = np.ascontiguousarray(b.view(np.uint64).T)
@@ -111,9 +111,9 @@ def near_of_strip(
     return np.concatenate(found).astype(np.int64)
 
 
-def use_gpu(count: int) -> bool:
+def use_gpu(pairs: int) -> bool:
     """Whether there is a GPU, and enough to do for it."""
-    if count < ASK_FOR_GPU or not any(file.exists() for file in GPU_FILES):
+    if pairs < ASK_FOR_GPU or not any(file.exists() for file in GPU_FILES):
         return False
     import torch
 

@@ -43,6 +43,9 @@ def verify(
 ) -> NDArray[np.float64]:
     """How much of the detail of each pair agrees, see `registration.agreement`.
 
+    The first of two is laid over the second, and only if that does not succeed, the second over the
+    first. `find_pairs` therefore orders the files by their content.
+
     Args:
         candidates: see `candidates.find_candidates`.
         thumbnails: uint8 (rows, 64, 64).

@@ -99,7 +99,7 @@ def weakest_class_finding(by_class: dict[str, Metrics]) -> Finding:
 
 
 def operating_point_finding(point: Metrics | None, by_class: dict[str, Metrics]) -> Finding:
-    """Whether the threshold reaches its target sensitivity on the test images."""
+    """Whether the sensitivity on the test images is below its target, by its interval."""
     if point is None:
         return Finding(
             "plain",
@@ -108,7 +108,7 @@ def operating_point_finding(point: Metrics | None, by_class: dict[str, Metrics])
             "are no validation images of that class.",
         )
     name, target = point["positive_class"], point["target_sensitivity"]
-    sensitivity = point["sensitivity"]
+    sensitivity, ends = point["sensitivity"], point["interval"]["sensitivity"]
     if sensitivity is None or point["specificity"] is None:
         return Finding(
             "plain",
@@ -118,9 +118,9 @@ def operating_point_finding(point: Metrics | None, by_class: dict[str, Metrics])
     # Youden's index: not positive where the threshold does no better than chance.
     useless = sensitivity + point["specificity"] <= 1
     return Finding(
-        "bad" if sensitivity < target or useless else "plain",
-        f"Sensitivity to {name}: {percent(sensitivity)} (interval "
-        f"{percent_interval(point['interval']['sensitivity'])}), target {percent(target)}",
+        "bad" if ends["high"] < target or useless else "plain",
+        f"Sensitivity to {name}: {percent(sensitivity)} (interval {percent_interval(ends)}), "
+        f"target {percent(target)}",
         f"The threshold chosen on {point['validation_images']} validation images detects "
         f"{percent(sensitivity)} of the {by_class[name]['support']} {name} test images. "
         f"{percent(1 - point['specificity'])} of the other test images are false positives.",

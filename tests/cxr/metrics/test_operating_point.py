@@ -75,6 +75,11 @@ def test_new_images_are_detected_with_the_sensitivity_and_hardly_more(images, se
     assert sensitivity - noise <= detected <= sensitivity + 1 / (images + 1) + noise
 
 
+def test_the_threshold_is_exact_where_the_share_is_a_whole_number_of_images():
+    assert threshold_for_sensitivity([n / 100 for n in range(1, 20)], 0.9) == 0.02
+    assert threshold_for_sensitivity([0.1, 0.2], 1e-12) == 0.2
+
+
 @pytest.mark.parametrize(("images", "sensitivity"), [(1, 0.5), (7, 0.95), (18, 0.95), (400, 1.0)])
 def test_too_few_images_for_the_sensitivity_are_all_detected(images, sensitivity):
     assert threshold_for_sensitivity([0.1 + n / 1000 for n in range(images)], sensitivity) == 0.1

@@ -1,14 +1,17 @@
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from cxr.pipeline.params import Dedupe, load
 from stages.dedupe import earlier_run
 from stages.dedupe.candidates import NO_CANDIDATES
 from stages.dedupe.description import Description
-from stages.dedupe.earlier_run import recall, remember
-from tests.helpers.closure import closure
+from stages.dedupe.earlier_run import recall, remember, run_key
+from tests.helpers.closure import ROOT, closure
 
 FILES = pd.Series([f"{place:02x}" * 32 for place in range(6)])
 CANDIDATES = pd.DataFrame(
@@ -55,16 +58,39 @@ def test_images_and_pairs_are_known_by_their_files(kept: Path) -> None:
     assert (images.small[:, images.known] == DESCRIBED.small[:, [1, 2, 4, 5]]).all()
     expected = CANDIDATES[2:3].assign(first=2, second=4)
     pd.testing.assert_frame_equal(candidates, expected)
+    # Without the last file, which was the second of a pair.
+    _, candidates = recall(kept, "code", FILES[:5])
+    pd.testing.assert_frame_equal(candidates, CANDIDATES[[True, True, False, True]])
 
 
 def test_damage_is_never_taken_for_what_is_known(kept: Path) -> None:
     good = kept.read_bytes()
-    for place in range(0, len(good), 37):
-        kept.write_bytes(good[:place] + bytes([good[place] ^ 1 << place % 8]) + good[place + 1 :])
+    with zipfile.ZipFile(kept) as archive:
+        directory = archive.start_dir
+    # More of the directory, whose damage can hide whole arrays.
+    bits = [*range(0, 8 * directory, 37 * 8 + 1), *range(8 * directory, 8 * len(good), 5)]
+    for bit in bits:
+        place = bit // 8
+        kept.write_bytes(good[:place] + bytes([good[place] ^ 1 << bit % 8]) + good[place + 1 :])
         images, candidates = recall(kept, "code", FILES)
         assert len(candidates) == 0 or candidates.equals(CANDIDATES), place
         assert (images.hashes == DESCRIBED.hashes).all(axis=(0, 2))[images.known].all(), place
         assert (images.small == DESCRIBED.small).all(axis=(0, 2))[images.known].all(), place
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"max_distance": 71}, False),
+        ({"min_agreement": 0.7}, False),
+        ({"rotations_and_flips": True}, False),
+        ({"on_conflict": "keep"}, True),
+    ],
+)
+def test_the_key_covers_the_settings_that_decide(change: dict[str, Any], same: bool) -> None:
+    settings = load(ROOT / "params.yaml").dedupe
+    changed = Dedupe(**(settings.model_dump() | change))
+    assert (run_key(changed) == run_key(settings)) == same
 
 
 def test_the_key_covers_all_code_that_decides() -> None:

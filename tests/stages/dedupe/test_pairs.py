@@ -12,7 +12,8 @@ from PIL import Image
 
 from cxr.images.process import process
 from cxr.pipeline.errors import UserError
-from cxr.pipeline.params import Dedupe, load
+from cxr.pipeline.params import ALIKE, Dedupe, load
+from stages.dedupe.candidates import among_best
 from stages.dedupe.description import Description, describe
 from stages.dedupe.frames import WHOLE, apply_symmetry
 from stages.dedupe.hamming import near_pairs
@@ -244,18 +245,48 @@ def test_a_second_run_looks_at_new_files_alone_and_finds_the_same(
     assert (again["kind"] == "exposure").sum() == 3
 
 
-def test_new_files_can_take_the_place_of_candidates_of_an_earlier_run(
-    tmp_path: Path, verified: list[int], monkeypatch: pytest.MonkeyPatch
+def test_of_many_alike_only_the_best_count_whatever_an_earlier_run_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of many alike, only the best are verified; one that is no more among them does not count."""
+    """Files are added, which take the place of candidates, and removed, so that others move up."""
     monkeypatch.setattr("stages.dedupe.candidates.MOST", 1)
     kept = tmp_path / "kept.npz"
-    images = {f"{place}.png": texture(place) for place in range(5)}
-    pairs_of(tmp_path, images, kept)
-    more = images | {f"{place}.png": texture(place - 5) // 4 * 3 for place in range(5, 10)}
-    again = pairs_of(tmp_path, more, kept)
-    pd.testing.assert_frame_equal(again, pairs_of(tmp_path, more, None))
-    assert verified[0] + verified[1] > verified[2] > verified[0]
+    noise = np.random.default_rng(0).normal(0, 6, (10, 192, 192))
+    copies = {
+        f"{place}.png": (texture(0) // 2 + 50 + noise[place]).astype(np.uint8)
+        for place in range(10)
+    }
+    for names in (list(copies)[:6], list(copies), list(copies)[3:]):
+        images = {name: copies[name] for name in names}
+        pairs = pairs_of(tmp_path, images, kept)
+        pd.testing.assert_frame_equal(pairs, pairs_of(tmp_path, images, None))
+        assert 0 < len(pairs) < len(images) * (len(images) - 1) / 2
+
+
+def test_a_pair_is_verified_if_it_is_among_the_best_of_its_first_or_second_image(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("stages.dedupe.candidates.MOST", 1)
+    # 0-1 and 1-2 are the best of both, 0-3 of the second alone, 0-2 of neither.
+    candidates = pd.DataFrame(
+        [(0, 1, 0.9), (0, 2, 0.7), (0, 3, 0.7), (1, 2, 0.8)],
+        columns=["first", "second", "correlation"],
+    )
+    assert among_best(candidates).tolist() == [True, False, True, True]
+
+
+def test_an_agreement_at_a_limit_belongs_to_the_better_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    least = PARAMS.dedupe.min_agreement
+    for agreement, kinds in (
+        (least, {"exposure"}), (least - 0.01, {"alike"}), (ALIKE, {"alike"}), (ALIKE - 0.01, set())
+    ):  # fmt: skip
+        monkeypatch.setattr(
+            "stages.dedupe.pairs.verify",
+            lambda pairs, *rest, agreement=agreement: np.full(len(pairs), agreement),
+        )
+        assert set(found(tmp_path, FOUR).values()) == kinds
 
 
 def test_another_setting_or_code_verifies_all_pairs_again(
