@@ -12,7 +12,7 @@ from dvc.utils.hydra import apply_overrides
 from tests.helpers.closure import ROOT
 from tests.helpers.project import Project
 
-DROPPED = ".*(/|_low|_high|precision|mcc|brier|ece|floor|changes|random).*"
+DROPPED = ".*(/|_low|_high|precision|specificity|mcc|brier|ece|floor|changes|random).*"
 """The columns that docs/experiments.md drops from the table of experiments."""
 
 
