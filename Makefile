@@ -37,9 +37,10 @@ sweep: env  ## MODELS="resnet18 densenet121" [SET="train.seed=0,1,2"] [JOBS=2]: 
 
 # The five projects of README.md. Further settings: SET="inbox=/path/to/data".
 TUNED := -S prepare.image_size=224 -S recipe=finetune
+MILD := -S prepare.image_size=224 -S recipe=finetune_mild
 
 S0: env  ## COVID-19 Radiography Database, four networks
-	dvc exp run --queue -S dataset=radiography $(TUNED) $(SET:%=-S %) \
+	dvc exp run --queue -S dataset=radiography $(MILD) $(SET:%=-S %) \
 	  -S model=resnet18,resnet50,densenet121,efficientnet_tiny
 	dvc exp run --run-all --jobs $(JOBS)
 	cxr compare
@@ -51,7 +52,7 @@ S2: env  ## covid19-image-dataset
 	dvc exp run -S dataset=covid19_image $(TUNED) -S model=mobilenetv2 $(SET:%=-S %)
 
 S3: env  ## COVID-19, normal, pneumonia, tuberculosis
-	dvc exp run -S dataset=chest4_tb $(TUNED) -S model=mobilenetv2 $(SET:%=-S %)
+	dvc exp run -S dataset=chest4_tb $(MILD) -S model=mobilenetv2 $(SET:%=-S %)
 
 S4: env  ## COVID-Xray-5k, five networks
 	dvc exp run --queue -S dataset=covid_xray_5k $(TUNED) $(SET:%=-S %) \
