@@ -55,7 +55,7 @@ S3: env  ## COVID-19, normal, pneumonia, tuberculosis
 	dvc exp run -S dataset=chest4_tb $(MILD) -S model=mobilenetv2 $(SET:%=-S %)
 
 S4: env  ## COVID-Xray-5k, five networks
-	dvc exp run --queue -S dataset=covid_xray_5k $(TUNED) $(SET:%=-S %) \
+	dvc exp run --queue -S dataset=covid_xray_5k $(MILD) $(SET:%=-S %) \
 	  -S model=mobilenetv2,mobilenetv3,resnet50,efficientnet_b0,densenet121
 	dvc exp run --run-all --jobs $(JOBS)
 	cxr compare

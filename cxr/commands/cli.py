@@ -75,7 +75,7 @@ def cxr() -> None:
     type=click.FloatRange(0, 1, min_open=True),
     default=SENSITIVITY,
     show_default=True,
-    help="Sensitivity to that class to aim at; its threshold is chosen on validation images.",
+    help="Target sensitivity to that class; the threshold is chosen on validation images.",
 )
 def predict(
     images: tuple[Path, ...],
