@@ -65,7 +65,7 @@ def disease(random: Random, frame: Frame, anatomy: Anatomy, lungs: Lungs, findin
     """Share of the lungs' air that a finding replaces, 0 to 1."""
     severity = finding.severity * random.uniform(0.85, 1.15)
     if finding.label == "COVID":
-        return ground_glass(random, frame, lungs, finding.spots, severity)
+        return ground_glass(random, frame, finding.spots, severity)
     if finding.label == "Viral Pneumonia":
         return interstitial(random, frame, severity)
     if finding.label == "Lung_Opacity":
@@ -88,17 +88,10 @@ def lesion_mask(finding: Finding, lungs: Lungs, replaced: Map) -> NDArray[np.boo
     return lost > VISIBLE
 
 
-def ground_glass(
-    random: Random, frame: Frame, lungs: Lungs, spots: list[Spot], severity: float
-) -> Map:
+def ground_glass(random: Random, frame: Frame, spots: list[Spot], severity: float) -> Map:
     """Hazy patches in the lower periphery of one lung or both; the vessels remain visible."""
     rough = clouds(random, frame, 22)
-    haze = np.zeros_like(frame.x)
-    for spot in spots:
-        far = oval(frame.x - spot.x, frame.y - spot.y, spot.width, spot.height)
-        haze = np.maximum(haze, edge(1.1 - far + 0.3 * rough, 1.2))
-    rim = 0.35 + 0.65 * edge(lungs.rim - 0.55, 0.6)
-    return (0.35 + 0.6 * severity) * haze * rim * (0.9 + 0.25 * rough)
+    return (0.25 + 0.35 * severity) * patches(frame, spots, rough) * (0.9 + 0.25 * rough)
 
 
 def interstitial(random: Random, frame: Frame, severity: float) -> Map:
@@ -112,13 +105,22 @@ def interstitial(random: Random, frame: Frame, severity: float) -> Map:
 def consolidation(
     random: Random, frame: Frame, anatomy: Anatomy, spots: list[Spot], severity: float
 ) -> Map:
-    """A dense patch in one lung or in each, irregular at its edge, with air in the airways."""
+    """A dense patch in one lung or in each, with air in the airways."""
     mottle = clouds(random, frame, 36)
-    rough = clouds(random, frame, 16) + 0.5 * mottle
-    patch = np.zeros_like(frame.x)
+    patch = patches(frame, spots, clouds(random, frame, 16) + 0.5 * mottle)
+    airways = 1 - 0.6 * vessels(frame, anatomy)
+    return (0.7 + 0.3 * severity) * patch * airways * (1 + 0.3 * mottle)
+
+
+def patches(frame: Frame, spots: list[Spot], rough: Map) -> Map:
+    """Ovals with an irregular and soft edge, 0 to 1, each in one lung.
+
+    The edge is the same for every disease: otherwise it would tell them apart, and a heatmap beside
+    the opacity would be right.
+    """
+    shape = np.zeros_like(frame.x)
     for spot in spots:
         far = oval(frame.x - spot.x, frame.y - spot.y, spot.width, spot.height)
         same_lung = edge(frame.x if spot.x > 0 else -frame.x, 0.1)
-        patch = np.maximum(patch, edge(1 - far + 0.25 * rough, 0.5) * same_lung)
-    airways = 1 - 0.45 * vessels(frame, anatomy)
-    return (0.55 + 0.4 * severity) * patch * airways * (1 + 0.2 * mottle)
+        shape = np.maximum(shape, edge(1.1 - far + 0.3 * rough, 1.0) * same_lung)
+    return shape
