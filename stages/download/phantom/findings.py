@@ -61,7 +61,7 @@ def draw_finding(random: Random, label: str, lung_x: float) -> Finding:
     return Finding(label, severity, spots)
 
 
-def disease(random: Random, frame: Frame, anatomy: Anatomy, lungs: Lungs, finding: Finding) -> Map:
+def disease(random: Random, frame: Frame, anatomy: Anatomy, finding: Finding) -> Map:
     """Share of the lungs' air that a finding replaces, 0 to 1."""
     severity = finding.severity * random.uniform(0.85, 1.15)
     if finding.label == "COVID":

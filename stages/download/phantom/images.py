@@ -142,7 +142,7 @@ def draw_picture(settings: Phantom, patient: Patient, image: int) -> Picture:
     pose = draw_pose(random, view)
     frame = anatomy.place((height, width), patient.anatomy, pose)
     lungs = anatomy.place_lungs(frame, patient.anatomy, pose)
-    ill = disease(random, frame, patient.anatomy, lungs, patient.finding)
+    ill = disease(random, frame, patient.anatomy, patient.finding)
     tissue = anatomy.thickness(frame, patient.anatomy, pose, lungs, ill)
     grey = anatomy.expose(random, tissue, pose)
     stamp_side(random, grey)

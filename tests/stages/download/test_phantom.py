@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from cxr.pipeline import tables
 from cxr.pipeline.params import Phantom
-from stages.download.phantom.anatomy import oval, place, place_lungs
+from stages.download.phantom.anatomy import oval, place
 from stages.download.phantom.findings import SHARES, Finding, Spot, disease, draw_finding
 from stages.download.phantom.images import SOURCES, draw, draw_patient
 from stages.download.phantom.patient import draw_anatomy, draw_pose
@@ -226,7 +226,7 @@ def test_the_edge_of_an_opacity_does_not_tell_the_diseases_apart() -> None:
             random = np.random.default_rng(seed)
             anatomy, pose = draw_anatomy(random), draw_pose(random, "PA")
             frame = place((96, 96), anatomy, pose)
-            ill = disease(random, frame, anatomy, place_lungs(frame, anatomy, pose), finding)
+            ill = disease(random, frame, anatomy, finding)
             ring = (4 * oval(frame.x - 0.5, frame.y, 0.25, 0.25)).astype(int)
             rings.append([ill[ring == number].mean() for number in range(8)])
         return np.array(rings) / np.mean(rings, axis=0)[0]
