@@ -115,8 +115,8 @@ def consolidation(
 def patches(frame: Frame, spots: list[Spot], rough: Map) -> Map:
     """Ovals with an irregular and soft edge, 0 to 1, each in one lung.
 
-    The edge is the same for every disease: otherwise it would tell them apart, and a heatmap beside
-    the opacity would be right.
+    The density falls over the same distance in every disease: otherwise the edge would tell them
+    apart, and a heatmap beside the opacity would be right.
     """
     shape = np.zeros_like(frame.x)
     for spot in spots:
