@@ -2,6 +2,7 @@
 
     python -m benchmarks.heatmaps --heads pyramid pooled [--networks resnet18 mobilenetv2]
         [--strides 4 8] [--seeds 0 1 2] [--layers layer3] [--methods GradCAM HiResCAM occlusion]
+        [--classes COVID Lung_Opacity]
 
 Run it in a project after `dvc repro`, with a data set that has lesion or lung masks. It trains each
 network with each head as the train stage would. A stride is a pyramid's (pyramid_stride in
@@ -11,8 +12,9 @@ images:
 
 - balanced accuracy, and the CPU seconds of training;
 - how often the maximum lies in the region, of the images that are classified right (for lesions), a
-  column for each class and one for all; the highest floor (docs/heatmaps.md), and the margin: how
-  much higher the hits are than each floor, at least;
+  column for each class and one for all (or for those of --classes, such as diseases that do not
+  fill the lungs); the highest floor (docs/heatmaps.md), and the margin: how much higher the hits
+  are than each floor, at least;
 - the heat in the lungs of each class, as a multiple of their share of the area;
 - the time of a heatmap in milliseconds.
 
@@ -71,6 +73,7 @@ def main() -> None:
     parser.add_argument(
         "--methods", nargs="+", default=["GradCAM", "HiResCAM"], choices=[*METHODS, "occlusion"]
     )
+    parser.add_argument("--classes", nargs="+", metavar="CLASS")
     options = parser.parse_args()
     params = load(Path("params.yaml"))
     networks = options.networks or [params.model]
@@ -90,7 +93,7 @@ def main() -> None:
             for subset in ("val", "test"):
                 row = {"network": network, "head": head, "method": method, "images": subset}
                 row |= {"stride": str(used), "seed": str(seed), "CPU s": f"{seconds:.0f}"}
-                row |= measure(classifier, name, method, subset, changed.evaluate)
+                row |= measure(classifier, name, method, subset, changed.evaluate, options.classes)
                 rows.append(row)
                 print("\t".join(row.values()), flush=True)
     columns = dict.fromkeys(name for row in rows for name in row)
@@ -128,9 +131,18 @@ def train(params: Params) -> Classifier:
 
 
 def measure(
-    classifier: Classifier, layer: str, method: str, subset: str, settings: Evaluate
+    classifier: Classifier,
+    layer: str,
+    method: str,
+    subset: str,
+    settings: Evaluate,
+    judged: list[str] | None,
 ) -> dict[str, str]:
-    """Measure the heatmaps of the validation or test images; the cells of a row, by column."""
+    """Measure the heatmaps of the validation or test images; the cells of a row, by column.
+
+    Args:
+        judged: classes whose hits are judged together; None: all.
+    """
     pixels, lungs, lesions = (
         np.load(DATA / f"{name}.npy", mmap_mode="r") for name in ("pixels", "masks", "lesions")
     )
@@ -157,24 +169,29 @@ def measure(
     return {
         "layer (cells)": cells,
         "balanced accuracy": f"{balanced_accuracy_score(images['target'], predicted):.3f}",
-        **hit_rates(measured, settings),
+        **hit_rates(measured, settings, judged),
         **by_class(excess, "heat in lungs, "),
         "ms": f"{milliseconds:.0f}",
     }
 
 
-def hit_rates(measured: pd.DataFrame, settings: Evaluate) -> dict[str, str]:
-    """The cells of hit rates by class and of all, highest floor, margin; none without masks."""
-    judged = judge(measured, settings)
-    if judged["region"] is None:
+def hit_rates(
+    measured: pd.DataFrame, settings: Evaluate, classes: list[str] | None
+) -> dict[str, str]:
+    """The cells of hit rates by class and together, highest floor, margin; none without masks."""
+    together = measured if classes is None else measured[measured["target"].isin(classes)]
+    judgement = judge(together, settings)
+    region = judgement["region"]
+    if region is None:
         return {}
-    name = judged["best_floor_name"].replace("_", " ")
+    name = judgement["best_floor_name"].replace("_", " ")
+    low, high = judgement["low"], judgement["high"]
     return {
-        "region": judged["region"],
-        **by_class(measured.groupby("target")[f"{judged['region']}_hit"].mean()),
-        "all": f"{judged['hit_rate']:.2f}",
-        "highest floor": f"{judged['best_floor']:.2f} ({name})",
-        "margin": f"{judged['margin']:+.2f} ({judged['low']:+.2f} to {judged['high']:+.2f})",
+        "region": region,
+        **by_class(measured.groupby("target")[f"{region}_hit"].mean()),
+        " and ".join(classes or ["all"]): f"{judgement['hit_rate']:.2f}",
+        "highest floor": f"{judgement['best_floor']:.2f} ({name})",
+        "margin": f"{judgement['margin']:+.2f} ({low:+.2f} to {high:+.2f})",
     }
 
 
