@@ -47,6 +47,4 @@ def test_a_network_that_looks_at_the_marker_fails_and_one_that_looks_at_the_lesi
     assert clean["explains"]
     assert not marked["explains"]
     assert marked["hit_rate"] < clean["hit_rate"] / 2
-    # The same images, with and without the marker.
-    more = measured_marked["border_heat"] - measured["border_heat"]
-    assert more.mean() > 4 * more.sem()
+    assert measured_marked["border_heat"].mean() > 2 * measured["border_heat"].mean()
