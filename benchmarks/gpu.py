@@ -7,13 +7,13 @@ For each network, in bf16 where the GPU has it:
 - stage: the train stage (Lightning, loading, augmentation, logging).
 - ceiling: the same step on a batch that is on the GPU already, without the stage, under the same
   settings for repeatable results.
+- one by one: the same as the ceiling without CUDA graphs: Python starts each kernel.
 - defaults: the stage with the batch size of params.yaml, compared with the ceiling at that size.
 - best: a plain loop at the network's best: torch.compile, batches of 256, cuDNN's fastest
-  algorithms. Compiling takes a minute: networks for which --minutes leaves no time get a dash.
+  algorithms. Compiling takes a minute: networks for which --minutes leaves no time are left out.
 
-Stage and ceiling take turns. A speed is that of a whole epoch. The fastest turn counts, because
-other processes on the machine can only slow it down. It needs neither data nor a network
-connection.
+They take turns. A speed is that of a whole epoch. The fastest turn counts, because other processes
+on the machine can only slow it down. It needs neither data nor a network connection.
 """
 
 from cxr.pipeline.environment import configure
@@ -43,7 +43,7 @@ BEST_STEPS = 20
 
 
 def main() -> None:
-    """Read the command line, measure each network, print the table."""
+    """Read the command line, measure each network, print the tables."""
     options = parse_arguments()
     stop_at = time.monotonic() + 60 * options.minutes
     params = load(Path("params.yaml"))
@@ -68,7 +68,12 @@ def main() -> None:
                 found |= at_best(params, model, best, few)
                 print(model, rounded(found), f"{stop_at - time.monotonic():.0f} s left", flush=True)
     print()
-    print(table(speeds, settings.batch_size, defaults.batch_size, best.batch_size))
+    print(table(speeds, settings.batch_size), "\n")
+    print(table(speeds, defaults.batch_size, "defaults "), "\n")
+    for model, found in speeds.items():
+        if "best" in found:
+            ratio = found["stage"] / found["best"]
+            print(f"{model}: {found['best']:,.0f} at its best; the stage reaches {ratio:.2f} of it")
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -110,12 +115,13 @@ def measure(
     training: XrayDataset,
     prefix: str = "",
 ) -> None:
-    """Measure ceiling and stage once; keep the fastest epoch of each in `found`."""
+    """Measure both loops and the stage once; keep the fastest epoch of each in `found`."""
     few = Subset(training.subset.rows[:8], training.subset.targets[:8])
     validation = XrayDataset(training.path, few, 0, None)
     repeatable(True)
     for name, steps in (
-        ("ceiling", ceiling(params, model, settings, training)),
+        ("one by one", ceiling(params, model, settings, training, "one by one")),
+        ("ceiling", ceiling(params, model, settings, training, "graph")),
         ("stage", stage(params, model, settings, training, validation)),
     ):
         # All steps have equally many images.
@@ -129,7 +135,7 @@ def at_best(
     """Measure the compiled network; nothing where it cannot be compiled (no C compiler)."""
     repeatable(False)
     try:
-        steps = ceiling(params, model, settings, training, compiled=True)
+        steps = ceiling(params, model, settings, training, "compiled")
     # The type of the error depends on what torch.compile lacks.
     except Exception as error:
         print(f"{model} cannot be compiled: {str(error)[:500]}", flush=True)
@@ -142,33 +148,16 @@ def rounded(speeds: dict[str, float]) -> str:
     return ", ".join(f"{name} {speed:.0f}" for name, speed in speeds.items())
 
 
-def table(speeds: dict[str, dict[str, float]], batch: int, small: int, large: int) -> str:
-    """The markdown table of docs/training.md."""
-    header = [
-        "`model`",
-        f"ceiling, batches of {batch}",
-        "stage",
-        "stage / ceiling",
-        f"defaults, batches of {small}",
-        "defaults / their ceiling",
-        f"best, batches of {large}",
-        "stage / best",
-    ]
+def table(speeds: dict[str, dict[str, float]], batch: int, prefix: str = "") -> str:
+    """A markdown table of docs/training.md, of batches of one size."""
+    header = ["`model`", f"one by one, batches of {batch}", "ceiling", "train stage"]
+    header += ["stage / one by one", "stage / ceiling"]
     rows = []
     for model, found in speeds.items():
-        best = found.get("best")
-        rows.append(
-            [
-                f"`{model}`",
-                f"{found['ceiling']:,.0f}",
-                f"{found['stage']:,.0f}",
-                f"{found['stage'] / found['ceiling']:.2f}",
-                f"{found['defaults stage']:,.0f}",
-                f"{found['defaults stage'] / found['defaults ceiling']:.2f}",
-                f"{best:,.0f}" if best else "–",
-                f"{found['stage'] / best:.2f}" if best else "–",
-            ]
-        )
+        slow, ceiling, stage = (found[prefix + name] for name in ("one by one", "ceiling", "stage"))
+        cells = [f"{speed:,.0f}" for speed in (slow, ceiling, stage)]
+        cells += [f"{ratio:.2f}" for ratio in (stage / slow, stage / ceiling)]
+        rows.append([f"`{model}`", *cells])
     return markdown_table(header, rows)
 
 

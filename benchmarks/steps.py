@@ -1,9 +1,10 @@
 """Time single training steps: of the train stage, and of a plain loop without it."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import redirect_stdout
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from cxr.models.classifier import Classifier
 from cxr.models.devices import default_device
 from cxr.models.info import ModelInfo
 from cxr.pipeline.params import Params, Training
+from stages.train.cuda_graph import capture
 from stages.train.data import XrayDataset, build_loader
 from stages.train.history import History
 from stages.train.module import TrainingModule
@@ -23,6 +25,9 @@ CLASSES = ["a", "b"]
 WARM_UP = 3
 """Steps of a plain loop that are not counted."""
 Batches = Iterable[tuple[Tensor, Tensor]]
+How = Literal["one by one", "graph", "compiled"]
+"""How a GPU's kernels start: from Python one by one; as in the train stage, by CUDA graphs; or as
+torch.compile has it, with kernels of its own."""
 
 
 class StepClock:
@@ -31,11 +36,12 @@ class StepClock:
     def __init__(self) -> None:
         self.times: list[float] = []
         self.events: list[torch.cuda.Event] = []
+        self.on_gpu = default_device().type == "cuda"
         self.mark()
 
     def mark(self) -> None:
         """Record that what was asked of the device so far is done by then."""
-        if default_device().type == "cuda":
+        if self.on_gpu:
             self.events.append(torch.cuda.Event(enable_timing=True))
             self.events[-1].record()
         else:
@@ -104,7 +110,7 @@ def stage(
 
 
 def ceiling(
-    params: Params, name: str, settings: Training, training: XrayDataset, compiled: bool = False
+    params: Params, name: str, settings: Training, training: XrayDataset, how: How
 ) -> list[float]:
     """Measure the same step on one batch that is on the device already, normalized."""
     classifier, precision = build(params, name, size_of(training))
@@ -113,21 +119,35 @@ def ceiling(
     batch = (classifier.info.normalize(images), targets)
     steps = len(training.subset) // settings.batch_size
     batches = (batch for _ in range(steps + WARM_UP))
-    return time_steps(classifier.network, precision, settings, batches, compiled)
+    forward = None
+    if how == "compiled":
+        forward = torch.compile(classifier.network)
+    elif how == "graph":
+        forward = capture(classifier.network.train(), batch[0], precision == "bf16")
+        assert forward, "the network could not be recorded"
+    return time_steps(classifier.network, precision, settings, batches, forward)
 
 
 def time_steps(
-    model: nn.Module, precision: str, settings: Training, batches: Batches, compiled: bool = False
+    model: nn.Module,
+    precision: str,
+    settings: Training,
+    batches: Batches,
+    forward: Callable[[Tensor], Tensor] | None = None,
 ) -> list[float]:
-    """Measure images/s of each training step except the first, which warm up (and compile)."""
+    """Measure images/s of each training step except the first, which warm up (and compile).
+
+    Args:
+        forward: computes the logits; by default, the network itself.
+    """
     device = default_device()
     optimizer = build_optimizer(model.train(), settings)
-    network = torch.compile(model) if compiled else model
+    forward = model if forward is None else forward
     clock = StepClock()
     for images, targets in batches:
         images = images.to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-            logits = network(images)
+            logits = forward(images)
         loss = nn.functional.cross_entropy(logits.float(), targets.to(device))
         optimizer.zero_grad()
         loss.backward()

@@ -161,7 +161,7 @@ def enlarge(maps: Tensor, size: torch.Size, offset: float = 0.0) -> Tensor:
         (N, C, H, W).
     """
     rows, columns = (
-        interpolation(cells, large, 2, offset).to(maps)
+        interpolation(cells, large, 2, offset, maps.device).to(maps.dtype)
         for cells, large in zip(maps.shape[2:], size, strict=True)
     )
     # As products of matrices, because the gradient of torch's own interpolation is not repeatable
@@ -170,7 +170,13 @@ def enlarge(maps: Tensor, size: torch.Size, offset: float = 0.0) -> Tensor:
     return F.linear(wide.transpose(2, 3), rows).transpose(2, 3)
 
 
-def interpolation(cells: int, positions: int, stride: float, offset: float = 0.0) -> Tensor:
+def interpolation(
+    cells: int,
+    positions: int,
+    stride: float,
+    offset: float = 0.0,
+    device: torch.device | None = None,
+) -> Tensor:
     """Return the matrix that interpolates values of cells linearly at finer positions.
 
     Args:
@@ -180,6 +186,9 @@ def interpolation(cells: int, positions: int, stride: float, offset: float = 0.0
     Returns:
         float32 (positions, cells), whose rows sum to 1.
     """
-    place = ((torch.arange(positions) - offset) / stride).clamp(0, cells - 1)
-    distance = (place[:, None] - torch.arange(cells)).abs()
+    # On the device: a copy to a GPU waits for all that was started before, and no CUDA graph can
+    # record it.
+    centres, places = (torch.arange(count, device=device) for count in (cells, positions))
+    place = ((places - offset) / stride).clamp(0, cells - 1)
+    distance = (place[:, None] - centres).abs()
     return (1 - distance).clamp(min=0)

@@ -118,8 +118,8 @@ class XrayDataset(Dataset[tuple[Tensor, Tensor]]):
 
 Loader = DataLoader[tuple[Tensor, Tensor]]
 
-MOST_WORKERS = 8
-"""Of `train.workers: auto`. Eight feed an H100 that trains a resnet18 (docs/training.md)."""
+MOST_WORKERS = 12
+"""Of `train.workers: auto`. More do not help an H100 that trains a resnet18 (docs/training.md)."""
 
 
 def build_loader(dataset: XrayDataset, settings: Training, device: torch.device) -> Loader:
@@ -174,7 +174,8 @@ def build_loader(dataset: XrayDataset, settings: Training, device: torch.device)
 def loading_processes(settings: Training, device: torch.device) -> int:
     """How many processes load images for each process that trains: `train.workers`.
 
-    auto: on a GPU, one fewer than the cores for each process that trains, at most 8; on a CPU none.
+    auto: on a GPU, one fewer than the cores for each process that trains, at most 12; none on a
+    CPU.
     """
     if settings.workers != "auto":
         return settings.workers

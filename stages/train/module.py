@@ -7,12 +7,14 @@ from typing import Any
 import lightning
 import torch
 import torch.distributed
+from lightning.pytorch.strategies import SingleDeviceStrategy
 from torch import Tensor, nn
 
 from cxr.models.info import ModelInfo
 from cxr.pipeline.errors import UserError
 from cxr.pipeline.params import Training
 from stages.train.average import MovingAverage
+from stages.train.cuda_graph import Forward, capture
 from stages.train.epoch_metrics import epoch_metrics
 from stages.train.history import History
 from stages.train.loss import mixup, training_loss
@@ -53,6 +55,7 @@ class TrainingModule(lightning.LightningModule):
         self.history = history
         self.ema = MovingAverage(model, settings.ema_decay) if settings.ema_decay else None
         self.kept_state: dict[str, Tensor] = {}
+        self.graph: Forward | None = None
         self.outputs: dict[str, list[Batch]] = {"train": [], "val": []}
         self.losses: list[Tensor] = []
         self.epoch_start = 0.0
@@ -81,11 +84,11 @@ class TrainingModule(lightning.LightningModule):
         if self.settings.mixup_alpha:
             seed = seed_sequence("mixup", *self.seed_key(), index)
             inputs, other_targets, weight = mixup(inputs, targets, self.settings.mixup_alpha, seed)
-            logits = self.model(inputs).float()
+            logits = self.logits(inputs)
             loss = weight * self.loss(logits, targets)
             loss = loss + (1 - weight) * self.loss(logits, other_targets)
         else:
-            logits = self.model(inputs).float()
+            logits = self.logits(inputs)
             loss = self.loss(logits, targets)
         self.outputs["train"].append((logits.detach(), targets))
         self.losses.append(loss.detach())
@@ -93,6 +96,29 @@ class TrainingModule(lightning.LightningModule):
             self.stop_if_diverged()
             self.log("loss", loss.detach(), prog_bar=True, logger=False)
         return loss
+
+    def record_graph(self) -> Forward | None:
+        """Record the network as a CUDA graph, if this process uses one GPU alone."""
+        settings = self.settings
+        if (
+            self.device.type != "cuda"
+            or not isinstance(self.trainer.strategy, SingleDeviceStrategy)
+            or settings.accumulate_grad_batches > 1
+            or settings.freeze_epochs == settings.epochs
+        ):
+            return None
+        freeze_backbone(self.model, False)
+        shape = (settings.batch_size, self.info.size, self.info.size)
+        images = self.info.normalize(torch.zeros(shape, dtype=torch.uint8, device=self.device))
+        return capture(self.model, images, bf16=self.trainer.precision == "bf16-mixed")
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        """Compute logits, float32 (N, classes). The last batch of an epoch may be smaller."""
+        frozen = self.current_epoch < self.settings.freeze_epochs
+        if self.graph is not None and len(inputs) == self.settings.batch_size and not frozen:
+            return self.graph(inputs)
+        logits: Tensor = self.model(inputs).float()
+        return logits
 
     def seed_key(self) -> list[int]:
         """Return what random numbers depend on: the seed, the epoch and the process."""
@@ -171,6 +197,10 @@ class TrainingModule(lightning.LightningModule):
             }
         self.trainer.should_stop = self.patience_exceeded()
 
+    def on_train_end(self) -> None:
+        # Lightning moves the network to the CPU next, where its graph is of no use.
+        self.graph = None
+
     def patience_exceeded(self) -> bool:
         """Whether the last `patience` epochs brought no improvement."""
         if not self.settings.patience or not self.history.epochs:
@@ -188,6 +218,10 @@ class TrainingModule(lightning.LightningModule):
         print(f"resuming after epoch {len(self.history.epochs)}", flush=True)
 
     def configure_optimizers(self) -> Any:
+        # Not earlier: Lightning frees cuBLAS's memory, which a graph uses, before this. Not later:
+        # the next lines but one start the thread that pins the images' memory, and no other thread
+        # may call CUDA while a graph is recorded.
+        self.graph = self.record_graph()
         optimizer = build_optimizer(self.model, self.settings)
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = build_schedule(optimizer, self.settings, steps)

@@ -13,11 +13,16 @@ from ruamel.yaml import YAML
 from cxr.pipeline.params import load
 
 PARAMS = Path("params.yaml").resolve()
-# The default recipe only flips images, which is too little for tests of augmentation.
+# The default recipe changes images too little for tests of augmentation.
 AUGMENT = load(PARAMS).training().augment.model_copy(update={"rotate": 10.0, "brightness": 0.15})
 
 
 Train = Callable[..., Path]
+
+
+class Killed(BaseException):
+    """What nothing in the code under test catches."""
+
 
 # A network without batch normalization, which makes results depend on the other images of a batch.
 BATCH_FREE = {"timm": "test_convnext", "drop_rate": 0.0}

@@ -7,8 +7,9 @@ import torch
 
 from cxr.models.info import ModelInfo
 from stages.train.__main__ import main
+from stages.train.module import TrainingModule
 from tests.helpers.builders import prepared
-from tests.helpers.training import Train, arguments
+from tests.helpers.training import Killed, Train, arguments
 
 torch.set_num_threads(1)
 
@@ -28,6 +29,25 @@ def train(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Train
         monkeypatch.setattr(sys, "argv", ["train", *arguments(folder, inputs, **changes)])
         main()
         return folder
+
+    return run
+
+
+@pytest.fixture
+def interrupted(train: Train, monkeypatch: pytest.MonkeyPatch) -> Train:
+    """Run the stage and break it off in the given epoch and step, both counted from 0."""
+
+    def run(out: str, epoch: int, step: int, **changes: object) -> None:
+        original = TrainingModule.training_step
+
+        def training_step(self, batch, index):
+            if (self.current_epoch, index) == (epoch, step):
+                raise Killed
+            return original(self, batch, index)
+
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(TrainingModule, "training_step", training_step)
+            train(out, **changes)
 
     return run
 

@@ -5,32 +5,8 @@ import pytest
 import torch
 
 from stages.train.checkpoint import checkpoint_path
-from stages.train.module import TrainingModule
 from tests.helpers.builders import prepared
-from tests.helpers.training import Train, arguments, contents, start
-
-
-class Killed(BaseException):
-    """What nothing in the code under test catches."""
-
-
-@pytest.fixture
-def interrupted(train: Train, monkeypatch: pytest.MonkeyPatch) -> Train:
-    """Run the stage and break it off in the given epoch and step, both counted from 0."""
-
-    def run(out: str, epoch: int, step: int, **changes: object) -> None:
-        original = TrainingModule.training_step
-
-        def training_step(self, batch, index):
-            if (self.current_epoch, index) == (epoch, step):
-                raise Killed
-            return original(self, batch, index)
-
-        with monkeypatch.context() as patch, pytest.raises(Killed):
-            patch.setattr(TrainingModule, "training_step", training_step)
-            train(out, **changes)
-
-    return run
+from tests.helpers.training import Killed, arguments, contents, start
 
 
 @pytest.mark.slow

@@ -48,7 +48,7 @@ def test_batches_are_the_same_for_any_number_of_workers_and_differ_between_epoch
     ("device", "cores", "changes", "expected"),
     [
         ("cuda", 4, {}, 3),
-        ("cuda", 64, {}, 8),
+        ("cuda", 64, {}, 12),
         ("cuda", 1, {}, 0),
         ("cuda", 8, {"devices": 2}, 3),
         ("cuda", 4, {"workers": 5}, 5),
