@@ -149,10 +149,16 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def check_epochs(self) -> Self:
-        """Require the frozen epochs to be among the epochs, and patience to have a metric."""
+        """Require frozen and warm-up epochs to be among the epochs, patience to have a metric."""
         if self.freeze_epochs > self.epochs:
             raise ValueError(
                 f"freeze_epochs: {self.freeze_epochs} is more than epochs ({self.epochs})."
+            )
+        trained = self.epochs - self.freeze_epochs
+        if self.warmup_epochs > trained > 0:
+            raise ValueError(
+                f"warmup_epochs: {self.warmup_epochs:g} is more than the {trained} epochs that are "
+                "not frozen (epochs - freeze_epochs)."
             )
         if self.patience and self.monitor == "last":
             raise ValueError(

@@ -50,6 +50,7 @@ def test_every_setting_is_explained_by_a_comment_above() -> None:
         ({"dataset": None, "datset": "phantom"}, ["datset", "unknown key", "'dataset'"]),
         ({"recipes__scratch__lr": float("inf")}, ["recipes.scratch.lr", "finite"]),
         ({"recipes__scratch__freeze_epochs": 99}, ["recipes.scratch.freeze_epochs", "epochs (16)"]),
+        ({"recipes__scratch__warmup_epochs": 17}, ["recipes.scratch", "warmup_epochs: 17", "16"]),
         ({"recipes__finetune__patience": 3}, ["recipes.finetune.patience", "monitor"]),
     ],
 )
