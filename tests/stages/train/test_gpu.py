@@ -79,7 +79,7 @@ class ReadsValues(nn.Module):
     def __init__(self):
         super().__init__()
         self.layers = nn.Sequential(
-            nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(64, 2), nn.Dropout(0.5)
+            nn.BatchNorm2d(1), nn.Flatten(), nn.Dropout(0.5), nn.Linear(64, 2)
         )
 
     def forward(self, images):
