@@ -1,12 +1,15 @@
 """Which heatmaps point at the lesion: networks, heads, layers and methods.
 
     python -m benchmarks.heatmaps --heads pyramid pooled [--networks resnet18 mobilenetv2]
-        [--strides 4 8] [--seeds 0 1 2] [--layers layer3] [--methods GradCAM HiResCAM occlusion]
-        [--classes COVID Lung_Opacity]
+        [--strides 4 8 16 32] [--seeds 0 1 2] [--layers layer3]
+        [--methods GradCAM HiResCAM occlusion] [--classes COVID Lung_Opacity]
 
 Run it in a project after `dvc repro`, with a data set that has lesion or lung masks. It trains each
-network with each head as the train stage would. A stride is a pyramid's (pyramid_stride in
-params.yaml); without --strides, it is the network's own. A layer is one of the backbone; without
+network with each head as the train stage would. A network is one of params.yaml, or any of timm
+(resnetblur18 is resnet18 with anti-aliased downsampling). A stride is the image's size divided by
+that of the last map: 4 or 8 for a pyramid (pyramid_stride in params.yaml), 8, 16 or 32 for a pooled
+head (timm's output_stride, by dilated convolutions, which not every network can have; from random
+weights only). Without --strides, it is the network's own. A layer is one of the backbone; without
 --layers, the last map before the pooling is explained. The table has, for validation and test
 images:
 
@@ -37,8 +40,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import timm
 from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score
+from timm.models import register_model
+from torch import nn
 
 from cxr.commands.markdown import markdown_table
 from cxr.heatmaps.explainer import METHODS, Explainer, Images, Maps, enlarge_to
@@ -56,6 +62,8 @@ from stages.train.setup import build_setup
 from stages.train.trainer import fit
 
 DATA = Path("data")
+STRIDES = {"pyramid": (4, 8), "pooled": (8, 16, 32)}
+"""Those that a head can have."""
 WINDOW = 0.2
 """Side of the window that is occluded, as a fraction of the image's."""
 DARK = 5
@@ -66,8 +74,8 @@ def main() -> None:
     """Train each network, measure its heatmaps, print the table."""
     parser = argparse.ArgumentParser(description="Which heatmaps point at the lesion?")
     parser.add_argument("--networks", nargs="+", metavar="MODEL")
-    parser.add_argument("--heads", nargs="+", default=["pyramid"], choices=["pyramid", "pooled"])
-    parser.add_argument("--strides", nargs="+", type=int, choices=[4, 8])
+    parser.add_argument("--heads", nargs="+", default=["pyramid"], choices=list(STRIDES))
+    parser.add_argument("--strides", nargs="+", type=int, default=[], choices=[4, 8, 16, 32])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--layers", nargs="+", default=[""])
     parser.add_argument(
@@ -78,13 +86,18 @@ def main() -> None:
     params = load(Path("params.yaml"))
     networks = options.networks or [params.model]
     rows = []
-    for network, head, stride, seed in itertools.product(
-        networks, options.heads, options.strides or [None], options.seeds
-    ):
-        if head == "pooled" and stride not in (None, options.strides[0]):
-            continue  # It has no stride.
-        changed = with_settings(params, network, head, stride, seed)
-        used = changed.architectures[network].pyramid_stride if head == "pyramid" else ""
+    strides = {
+        head: [stride for stride in options.strides if stride in STRIDES[head]] or [None]
+        for head in options.heads
+    }
+    if options.strides and [None] in strides.values():
+        parser.error(f"strides of the heads: {STRIDES}")
+    runs = [
+        (network, head, stride, seed, with_settings(params, network, head, stride, seed))
+        for network, head, seed in itertools.product(networks, options.heads, options.seeds)
+        for stride in strides[head]
+    ]
+    for network, head, stride, seed, changed in runs:
         start = time.process_time()
         classifier = train(changed)
         seconds = time.process_time() - start
@@ -92,7 +105,7 @@ def main() -> None:
             name = f"backbone.{layer}" if layer and head == "pyramid" else layer
             for subset in ("val", "test"):
                 row = {"network": network, "head": head, "method": method, "images": subset}
-                row |= {"stride": str(used), "seed": str(seed), "CPU s": f"{seconds:.0f}"}
+                row |= {"stride": str(stride or ""), "seed": str(seed), "CPU s": f"{seconds:.0f}"}
                 row |= measure(classifier, name, method, subset, changed.evaluate, options.classes)
                 rows.append(row)
                 print("\t".join(row.values()), flush=True)
@@ -106,9 +119,32 @@ def with_settings(params: Params, network: str, head: str, stride: int | None, s
     content["model"] = network
     content["recipes"][params.recipe]["head"] = head
     content["train"]["seed"] = seed
-    if stride is not None:
-        content["architectures"][network]["pyramid_stride"] = stride
+    architecture = content["architectures"].setdefault(network, {"timm": network, "drop_rate": 0})
+    if stride is not None and head == "pyramid":
+        architecture["pyramid_stride"] = stride
+    elif stride is not None:
+        architecture["timm"] = dilated(architecture["timm"], stride)
     return Params.model_validate(content)
+
+
+def dilated(network: str, stride: int) -> str:
+    """Register with timm a network whose last map has 1/stride of the image's size; its name.
+
+    Raises:
+        SystemExit: if the network cannot have it.
+    """
+
+    def build(**options: Any) -> nn.Module:
+        return timm.create_model(network, output_stride=stride, **options)
+
+    build.__name__ = f"{network.replace('.', '_')}_stride{stride}"
+    try:
+        build()
+    except TypeError:
+        raise SystemExit(f"error: timm has no output_stride for {network}") from None
+    if not timm.is_model(build.__name__):
+        register_model(build)
+    return build.__name__
 
 
 def train(params: Params) -> Classifier:
