@@ -1,8 +1,8 @@
 """`cxr export`: a trained network as one ONNX file, for programs without PyTorch.
 
 The input is 8-bit grey squares, as `prepare` makes them; the outputs are logits and calibrated
-probabilities. Normalization and temperature are part of the file, and its metadata describe the
-model.
+probabilities. Normalization, temperature and, with `test_time_flip`, the pass of the mirror image
+are part of the file, and its metadata describe the model.
 """
 
 import json
@@ -36,13 +36,14 @@ class InferenceModel(nn.Module):
 
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()
-        self.network = classifier.network
-        self.info = classifier.info
+        self.network = classifier.network  # Registers the parameters.
+        self.classifier = classifier
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """uint8 (N, S, S) to logits and calibrated probabilities, float32 (N, classes)."""
-        logits = self.network(self.info.normalize(images))
-        return logits, torch.softmax(logits / self.info.temperature, dim=1)
+        info = self.classifier.info
+        logits = self.classifier.apply(info.normalize(images))
+        return logits, torch.softmax(logits / info.temperature, dim=1)
 
 
 def export_folder(folder: Path, path: Path) -> None:

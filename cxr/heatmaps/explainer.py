@@ -55,9 +55,10 @@ class Explainer:
     library gets only the rest of the network. This gives the same maps as the whole network, at
     about the cost of a forward pass. For any other layer it gets the whole network.
 
-    If images were mirrored in training, a map is the mean of those of the image and of its mirror
-    image, at twice the cost: their cells lie at different places, and what they do not share is
-    noise. Both are scaled to 0 to 1 before. EigenCAM is left out, since its sign is arbitrary.
+    If images are mirrored in training or in predictions, a map is the mean of those of the image
+    and of its mirror image, at twice the cost: their cells lie at different places, and what they
+    do not share is noise. Both are scaled to 0 to 1 before. EigenCAM is left out, since its sign is
+    arbitrary.
 
     Args:
         method: a key of `METHODS`.
@@ -102,7 +103,8 @@ class Explainer:
             UserError: if maps have NaN or infinite values.
         """
         maps = self.explain(images, classes)
-        if not self.classifier.info.mirrored or isinstance(self.cam, EigenCAM):
+        info = self.classifier.info
+        if isinstance(self.cam, EigenCAM) or not (info.mirrored or info.test_time_flip):
             return maps
         mirrored = self.explain(images[:, :, ::-1], classes)[:, :, ::-1]
         return np.asarray(scale_cam_image(maps + mirrored), np.float32)

@@ -77,6 +77,13 @@ class Classifier:
         device = next(self.network.parameters()).device
         return self.info.normalize(torch.from_numpy(np.ascontiguousarray(images)).to(device))
 
+    def apply(self, inputs: Tensor) -> Tensor:
+        """Inputs (N, 1, S, S) to logits (N, classes), with `info.test_time_flip` of two passes."""
+        logits: Tensor = self.network(inputs)
+        if self.info.test_time_flip:
+            logits = (logits + self.network(inputs.flip(3))) / 2
+        return logits
+
     def logits(
         self, images: Images, rows: Rows | None = None, batch_size: int = 64
     ) -> NDArray[np.float32]:
@@ -95,7 +102,7 @@ class Classifier:
         # Results stay on the device until the end: fetching one waits for its batch.
         with torch.inference_mode():
             batches = [
-                self.network(self.to_input(images[rows[start : start + batch_size]])).float()
+                self.apply(self.to_input(images[rows[start : start + batch_size]])).float()
                 for start in range(0, len(rows), batch_size)
             ]
         if not batches:
@@ -128,4 +135,7 @@ class Classifier:
             logits = self.logits(images, rows)
         finally:
             handle.remove()
+        if self.info.test_time_flip:
+            pairs = zip(features[::2], features[1::2], strict=True)
+            features = [(image + mirror_image) / 2 for image, mirror_image in pairs]
         return logits, torch.cat(features).cpu().numpy()

@@ -35,6 +35,7 @@ class ModelInfo:
             that class, ascending. Operating points are read off these.
         prepare: the settings under `prepare` with which files became images of this size.
         mirrored: whether images were mirrored at random in training.
+        test_time_flip: whether the logits are the mean of those of an image and its mirror image.
         parameters: number of trainable weights, counted when the model is saved.
     """
 
@@ -53,6 +54,7 @@ class ModelInfo:
     parameters: int = 0
     pyramid_stride: int = PYRAMID_STRIDE
     mirrored: bool = False
+    test_time_flip: bool = False
 
     def normalize(self, images: "Tensor") -> "Tensor":
         """Turn grey images into network inputs.

@@ -132,6 +132,7 @@ class Recipe(Settings):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
     mixup_alpha: Annotated[float, Field(ge=0)]
     ema_decay: Annotated[float, Field(ge=0, lt=1)]
+    test_time_flip: bool
     monitor: Literal["loss", "accuracy", "balanced_accuracy", "auroc", "last"]
     patience: Annotated[int, Field(ge=0)]
     augment: Augment

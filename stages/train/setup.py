@@ -52,6 +52,7 @@ def build_setup(params: Params, pixels_path: Path, split_path: Path) -> Training
         prepare=prepare,
         pyramid_stride=architecture.pyramid_stride,
         mirrored=settings.augment.horizontal_flip > 0,
+        test_time_flip=settings.test_time_flip,
     )
     classifier = Classifier.build(info, architecture.drop_rate)
     try:

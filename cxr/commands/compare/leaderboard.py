@@ -84,7 +84,9 @@ def cost_columns(configuration: Configuration) -> dict[str, Any]:
     head = settings.get("recipe.head", "pooled")
     stride = settings.get("architecture.pyramid_stride", PYRAMID_STRIDE)
     timm, size = settings["architecture.timm"], settings["prepare.image_size"]
-    return vars(model_cost(timm, classes, size, head, stride))
+    cost = vars(model_cost(timm, classes, size, head, stride))
+    passes = 2 if settings.get("recipe.test_time_flip", False) else 1
+    return cost | {"multiply_adds": passes * cost["multiply_adds"]}
 
 
 def score_columns(

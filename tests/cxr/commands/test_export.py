@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from cxr.commands.export import export_onnx
+from cxr.commands.export import export_onnx, run_onnx
 from cxr.models.classifier import Classifier
 from cxr.models.info import ModelInfo
 from cxr.pipeline.errors import UserError
@@ -58,6 +58,17 @@ def test_it_gives_what_the_network_gives_for_any_number_of_images(
     assert logits == pytest.approx(wanted, abs=1e-4)
     assert probs == pytest.approx(classifier.probs(PIXELS), abs=1e-4)
     assert "from PyTorch" in said
+
+
+def test_a_flip_at_test_time_is_part_of_the_file(tmp_path: Path) -> None:
+    classifier = random_classifier()
+    classifier.info = replace(INFO, test_time_flip=True)
+    export_onnx(classifier, tmp_path / "x.onnx")
+    logits, mirrored = (
+        run_onnx(tmp_path / "x.onnx", pixels)[0] for pixels in (PIXELS, PIXELS[:, :, ::-1].copy())
+    )
+    assert logits == pytest.approx(classifier.logits(PIXELS), abs=1e-4)
+    assert logits == pytest.approx(mirrored, abs=1e-4)
 
 
 @pytest.mark.parametrize("timm", ["resnet18", "efficientnet_b0", "mobilenetv3_large_100"])

@@ -79,10 +79,11 @@ def test_every_method_gives_the_maps_of_the_library(method):
     assert ours(classifier, method) == pytest.approx(expected, abs=1e-4)
 
 
-def test_after_training_with_mirrored_images_a_mirrored_image_has_the_mirrored_map():
+@pytest.mark.parametrize("setting", ["mirrored", "test_time_flip"])
+def test_if_images_are_mirrored_a_mirrored_image_has_the_mirrored_map(setting):
     classifier = random_classifier("resnet18", seed=3)
     alone = ours(classifier)
-    classifier.info = replace(classifier.info, mirrored=True)
+    classifier.info = replace(classifier.info, **{setting: True})
     explain = Explainer(classifier, "GradCAM")
     maps = explain(images()[ROWS], CLASSES)
     assert maps.any()

@@ -87,6 +87,25 @@ def test_logits_do_not_depend_on_the_batch_size():
     assert classifier.logits(pixels[:0]).shape == (0, 2)
 
 
+@pytest.mark.parametrize("head", ["pooled", "pyramid"])
+def test_with_a_flip_at_test_time_an_image_and_its_mirror_image_are_predicted_alike(head):
+    plain, flipped = (
+        small_classifier(head=head, test_time_flip=flip, temperature=2.5) for flip in (False, True)
+    )
+    pixels = images(70)  # More than a batch.
+    torch.nn.init.normal_(plain.network.get_classifier().weight)
+    flipped.network = plain.network
+    of_images, of_mirror_images = plain.logits(pixels), plain.logits(pixels[:, :, ::-1])
+    assert np.abs(of_images - of_mirror_images).max() > 0.01
+    assert flipped.logits(pixels) == pytest.approx((of_images + of_mirror_images) / 2, abs=1e-5)
+    assert flipped.probs(pixels) == pytest.approx(flipped.probs(pixels[:, :, ::-1]), abs=1e-5)
+    logits, features = flipped.logits_and_features(pixels)
+    assert np.array_equal(logits, flipped.logits(pixels))
+    expected = [plain.logits_and_features(each)[1] for each in (pixels, pixels[:, :, ::-1])]
+    assert np.abs(expected[0] - expected[1]).max() > 0.01
+    assert features == pytest.approx(np.mean(expected, axis=0), abs=1e-5)
+
+
 def test_probabilities_are_calibrated():
     classifier, pixels = small_classifier(temperature=2.5), images(7)
     expected = softmax(classifier.logits(pixels) / 2.5, axis=1)

@@ -318,9 +318,13 @@ def test_settings_are_those_of_params_less_what_is_of_this_machine(tmp_path: Pat
     folder = tmp_path / "inputs"
     written(folder, images=80)
     params = changed_params(
-        tmp_path, recipes__scratch__weights="/home/me/mobile.pth", prepare__image_size=64
+        tmp_path,
+        recipes__scratch__weights="/home/me/mobile.pth",
+        recipes__scratch__test_time_flip=True,
+        prepare__image_size=64,
     )
     html = made(folder, tmp_path / "report", params=params)
+    assert "the mean of the logits of an image and of its mirror image" in Page(html).text
     rows = Page(html).table("The settings of this run")
     assert rows["prepare.image_size"] == ["64"]
     assert rows["recipes.scratch.weights"] == ["mobile.pth"]

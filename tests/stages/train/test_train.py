@@ -97,9 +97,15 @@ def test_test_images_are_not_looked_at(train, small, tmp_path):
     assert contents(train("one", epochs=1)) == contents(train("two", epochs=1, inputs=changed))
 
 
-def test_a_frozen_backbone_keeps_its_weights_and_statistics(train):
+def test_a_frozen_backbone_keeps_its_weights_and_statistics(train, small):
     folder = train(
-        model="mobilenetv3", epochs=1, batch_size=36, freeze_epochs=1, head="pooled", augment=OFF
+        model="mobilenetv3",
+        epochs=1,
+        batch_size=36,
+        freeze_epochs=1,
+        head="pooled",
+        augment=OFF,
+        test_time_flip=True,
     )
     torch.manual_seed(0)
     before = build_network("mobilenetv3_large_100", 3).state_dict()
@@ -107,8 +113,14 @@ def test_a_frozen_backbone_keeps_its_weights_and_statistics(train):
     changed = {name for name in after if not torch.equal(after[name], before[name])}
     assert changed == {"classifier.weight", "classifier.bias"}
     # The model says how it was trained.
-    info = Classifier.load(folder / "model").info
-    assert not info.mirrored
+    classifier = Classifier.load(folder / "model")
+    info, split = classifier.info, tables.read(small / "split.csv", tables.Split)
+    assert (info.mirrored, info.test_time_flip) == (False, True)
+    held_out = split[split["split"] == "val"]
+    rows, names = held_out["row"].to_numpy(), held_out["target"].to_numpy()
+    probs = classifier.probs(np.load(small / "pixels.npy"), rows)[:, 0]
+    expected = sorted(probs[names == info.classes[0]])
+    assert info.validation_probs[info.classes[0]] == pytest.approx(expected, abs=2e-6)
     assert info.pyramid_stride == 4
 
 

@@ -89,6 +89,14 @@ def test_one_configuration_alone_is_compared_with_nothing():
     assert conclusion(found, "auroc") == "There is nothing to compare model=resnet18 with."
 
 
+def test_a_flip_at_test_time_costs_a_second_pass():
+    plain, flipped = (
+        table(run("a", recipes__scratch__test_time_flip=flip))[1].iloc[0] for flip in (False, True)
+    )
+    assert flipped["multiply_adds"] == 2 * plain["multiply_adds"]
+    assert flipped["parameters"] == plain["parameters"]
+
+
 def test_costs_are_those_that_are_published():
     # He et al. 2016: 1.8e9 multiply-adds. One input channel instead of three saves two thirds of
     # the first layer, 7 x 7 x 64 weights applied 112 x 112 times.
