@@ -64,6 +64,7 @@ from stages.train.trainer import fit
 DATA = Path("data")
 STRIDES = {"pyramid": (4, 8), "pooled": (8, 16, 32)}
 """Those that a head can have."""
+ALL_STRIDES = sorted(set().union(*STRIDES.values()))
 WINDOW = 0.2
 """Side of the window that is occluded, as a fraction of the image's."""
 DARK = 5
@@ -75,7 +76,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Which heatmaps point at the lesion?")
     parser.add_argument("--networks", nargs="+", metavar="MODEL")
     parser.add_argument("--heads", nargs="+", default=["pyramid"], choices=list(STRIDES))
-    parser.add_argument("--strides", nargs="+", type=int, default=[], choices=[4, 8, 16, 32])
+    parser.add_argument("--strides", nargs="+", type=int, default=[], choices=ALL_STRIDES)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--layers", nargs="+", default=[""])
     parser.add_argument(
@@ -137,14 +138,14 @@ def dilated(network: str, stride: int) -> str:
     def build(**options: Any) -> nn.Module:
         return timm.create_model(network, output_stride=stride, **options)
 
-    build.__name__ = f"{network.replace('.', '_')}_stride{stride}"
-    try:
-        build()
-    except TypeError:
-        raise SystemExit(f"error: timm has no output_stride for {network}") from None
-    if not timm.is_model(build.__name__):
+    name = build.__name__ = f"{network.replace('.', '_')}_stride{stride}"
+    if not timm.is_model(name):
+        try:
+            build()
+        except TypeError:
+            raise SystemExit(f"error: timm has no output_stride for {network}") from None
         register_model(build)
-    return build.__name__
+    return name
 
 
 def train(params: Params) -> Classifier:
