@@ -80,6 +80,18 @@ def test_a_fresh_clone_gives_the_same_lock(reproduced: tuple[Project, str], tmp_
     assert clone.outputs() == project.outputs()
 
 
+def test_a_clone_without_the_cache_shows_the_curves_of_commits(
+    reproduced: tuple[Project, str], tmp_path: Path
+) -> None:
+    reproduced[0].git("clone", "-q", ".", str(tmp_path / "clone"))
+    clone = Project(tmp_path / "clone")
+    # What is missing there: the pictures.
+    assert "failed to load some plots" in clone.dvc("plots", "diff", "HEAD")
+    page = clone.read("dvc_plots/index.html")
+    for name in ("epochs", "confusion", "roc", "precision_recall", "reliability"):
+        assert re.search(rf"plots_(curves_)?{name}", page), name
+
+
 # A parameter, another value, and the stages that use it.
 USES = [
     ("dataset", "folder", {"download", "dedupe", "split", "report"}),

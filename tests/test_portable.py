@@ -30,7 +30,7 @@ MODEL = {
         "pixels=pixels.npy", "masks=masks.npy", "images=images.csv", "split=split.csv",
         "predictions=out/predictions.csv", "metrics=out/test.json", "audit=out/audit.json",
         "details=out/details.json", "audit-details=out/audit_details.json",
-        "curves=out/curves", "plots=out/evaluate",
+        "curves=out/curves", "projection=out/projection.csv", "plots=out/evaluate",
     ],
     "gradcam": [
         "model=out/model", "predictions=out/predictions.csv", "split=split.csv",

@@ -29,7 +29,8 @@ def main() -> None:
     files = paths(
         __doc__,
         *("params", "model", "epochs", "augmented", "pixels", "masks", "images", "split"),
-        *("predictions", "metrics", "audit", "details", "audit_details", "curves", "plots"),
+        *("predictions", "metrics", "audit", "details", "audit_details", "curves"),
+        *("projection", "plots"),
     )
     params = load(files.params)
     settings = params.evaluate
@@ -72,6 +73,9 @@ def main() -> None:
     audit = audit_shortcuts(classifier, audited, pixels, masks, test_probs, settings)
     sample = projection.sample_evenly(len(test))
     projected = projection.project_features(features[in_test][sample], settings.seed)
+    points = test.iloc[sample][["image", "target", "source"]].assign(
+        x=projected[:, 0], y=projected[:, 1]
+    )
 
     tables.write(files.predictions, predictions, tables.Predictions)
     with atomic_write(files.plots) as folder:
@@ -81,12 +85,12 @@ def main() -> None:
         if point is not None and at_point is not None:
             plots.draw_operating_point(folder, actual, test_probs, point.class_index, at_point)
         error_analysis.draw_audit(folder, audit)
-        error_analysis.draw_projection(folder, test.iloc[sample], projected)
+        error_analysis.draw_projection(folder, points)
         error_analysis.draw_mistakes(folder, test, pixels, actual, test_probs, info.classes)
-        write_csv(folder / "subgroups.csv", by_subgroup)
         draw_training(folder, files.epochs, files.augmented, info.classes, info.size)
     with atomic_write(files.curves) as folder:
         plots.write_curves(folder, actual, uncalibrated, test_probs, info.classes)
+    write_csv(files.projection, points)
     write_json(
         files.details,
         {

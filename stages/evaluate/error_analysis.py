@@ -8,7 +8,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cxr.metrics.classification import Floats, Labels
-from cxr.pipeline.tables import write_csv
 from cxr.plotting.display_names import PROBE_NAMES
 from cxr.plotting.figures import contact_sheet, figure, short_name
 from stages.evaluate.plots import error_bar
@@ -48,15 +47,12 @@ def draw_audit(folder: Path, audit: dict[str, Any]) -> None:
         axes.invert_yaxis()
 
 
-def draw_projection(folder: Path, images: pd.DataFrame, projected: Floats) -> None:
+def draw_projection(folder: Path, points: pd.DataFrame) -> None:
     """Draw the projected features twice: coloured by class, and by source.
 
     Args:
-        images: N rows with `image`, `target` and `source`.
-        projected: (N, 2).
+        points: rows with `target`, `source`, `x` and `y`.
     """
-    points = images[["image", "target", "source"]].assign(x=projected[:, 0], y=projected[:, 1])
-    write_csv(folder / "projection.csv", points)
     counts = points["source"].value_counts().sort_index()
     largest = counts.sort_values(ascending=False, kind="stable").index[:COLOURED_SOURCES]
     sources = points["source"].where(points["source"].isin(largest), "others")
