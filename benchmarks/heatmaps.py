@@ -41,10 +41,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import timm
+import torch
 from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score
 from timm.models import register_model
-from torch import nn
 
 from cxr.commands.markdown import markdown_table
 from cxr.heatmaps.explainer import METHODS, Explainer, Images, Maps, enlarge_to
@@ -135,15 +135,18 @@ def dilated(network: str, stride: int) -> str:
         SystemExit: if the network cannot have it.
     """
 
-    def build(**options: Any) -> nn.Module:
+    def build(**options: Any) -> Any:
         return timm.create_model(network, output_stride=stride, **options)
 
     name = build.__name__ = f"{network.replace('.', '_')}_stride{stride}"
     if not timm.is_model(name):
         try:
-            build()
+            cells = build().forward_features(torch.zeros(1, 3, 64, 64)).shape[-1]
         except TypeError:
-            raise SystemExit(f"error: timm has no output_stride for {network}") from None
+            cells = None
+        # Some networks refuse output_stride, others ignore it.
+        if cells != 64 // stride:
+            raise SystemExit(f"error: timm has no output_stride {stride} for {network}")
         register_model(build)
     return name
 

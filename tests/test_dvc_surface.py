@@ -127,7 +127,8 @@ def refused(project: Project, *settings: str) -> str:
     output = project.dvc("exp", "run", *words, fails=True)
     assert "Traceback" not in output
     assert "exited with 1" in output
-    assert "\nTo go back to the results before: git checkout params.yaml && dvc repro\n" in output
+    hint = "To go back to the results of the last commit: git checkout params.yaml && dvc repro"
+    assert f"\n{hint}\n" in output
     (error,) = [line for line in output.splitlines() if line.startswith("error: ")]
     return error
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cxr.pipeline.errors import UserError
 
-GO_BACK = "To go back to the results before: git checkout params.yaml && dvc repro"
+GO_BACK = "To go back to the results of the last commit: git checkout params.yaml && dvc repro"
 
 EXPERIMENTS = "/.dvc/tmp/exps/"
 """Where DVC runs queued experiments."""
