@@ -72,24 +72,11 @@ def test_a_second_run_runs_nothing(reproduced: tuple[Project, str]) -> None:
 @pytest.mark.slow
 def test_a_fresh_clone_gives_the_same_lock(reproduced: tuple[Project, str], tmp_path: Path) -> None:
     project, _ = reproduced
-    project.git("clone", "-q", str(project.folder), str(tmp_path / "clone"))
-    clone = Project(tmp_path / "clone")
+    clone = project.clone(tmp_path / "clone")
     (clone.folder / "dvc.lock").unlink()
     assert clone.ran(clone.dvc("repro")) == STAGES
     assert clone.read("dvc.lock") == project.read("dvc.lock")
     assert clone.outputs() == project.outputs()
-
-
-def test_a_clone_without_the_cache_shows_the_curves_of_commits(
-    reproduced: tuple[Project, str], tmp_path: Path
-) -> None:
-    reproduced[0].git("clone", "-q", ".", str(tmp_path / "clone"))
-    clone = Project(tmp_path / "clone")
-    # What is missing there: the pictures.
-    assert "failed to load some plots" in clone.dvc("plots", "diff", "HEAD")
-    page = clone.read("dvc_plots/index.html")
-    for name in ("epochs", "confusion", "roc", "precision_recall", "reliability"):
-        assert re.search(rf"plots_(curves_)?{name}", page), name
 
 
 # A parameter, another value, and the stages that use it.

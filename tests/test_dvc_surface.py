@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -45,8 +46,7 @@ def test_a_clone_without_a_cache_compares_two_commits(changed: Project, tmp_path
     changed.copy(tmp_path / "origin")
     origin = Project(tmp_path / "origin")
     origin.commit("Smaller batches")
-    origin.git("clone", "-q", str(origin.folder), str(tmp_path / "clone"))
-    clone = Project(tmp_path / "clone")
+    clone = origin.clone(tmp_path / "clone")
     assert not (clone.folder / ".dvc/cache").exists()
     shown = json.loads(clone.dvc("metrics", "show", "--json"))[""]["data"]
     assert len(shown) == 4
@@ -62,6 +62,11 @@ def test_a_clone_without_a_cache_compares_two_commits(changed: Project, tmp_path
     page = (clone.folder / "dvc_plots/index.html").read_text()
     assert '"rev": "HEAD~1"' in page
     assert '"rev": "workspace"' in page
+    # The curves are shown even though the pictures are missing.
+    assert "failed to load some plots" in clone.dvc("plots", "diff", "HEAD~1")
+    page = clone.read("dvc_plots/index.html")
+    for name in ("epochs", "confusion", "roc", "precision_recall", "reliability"):
+        assert re.search(rf"plots_(curves_)?{name}", page), name
 
 
 def test_the_diff_of_a_pull_request_has_at_most_40_rows(changed: Project) -> None:

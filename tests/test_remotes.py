@@ -54,15 +54,10 @@ def with_remote(project: Project, url: str, **options: str) -> Project:
     return project
 
 
-def cloned(project: Project, folder: Path) -> Project:
-    project.git("clone", "-q", str(project.folder), str(folder))
-    return Project(folder)
-
-
 def test_a_second_clone_pulls_all_and_runs_nothing(project: Project, tmp_path: Path) -> None:
     with_remote(project, os.fspath(tmp_path / "remote"))
     project.dvc("push")
-    clone = cloned(project, tmp_path / "clone")
+    clone = project.clone(tmp_path / "clone")
     clone.dvc("pull")
     assert clone.outputs() == project.outputs()
     assert clone.ran(clone.dvc("repro")) == []
@@ -77,7 +72,7 @@ def test_an_s3_bucket_that_fails_half_way_leaves_nothing_broken(
     project.dvc("push", fails=True)
     s3.left = 10**9
     project.dvc("push")
-    clone = cloned(project, tmp_path / "clone")
+    clone = project.clone(tmp_path / "clone")
     s3.left = 15
     clone.dvc("pull", fails=True)
     wanted = project.outputs()

@@ -79,7 +79,7 @@ def subgroup_metrics(
                     **scores_with_intervals(actual[part], probs[part], groups, point, settings),
                 }
             )
-    return pd.DataFrame(rows, columns=None if rows else ["attribute", "value", "images"])
+    return pd.DataFrame(rows)
 
 
 def scores_with_intervals(

@@ -66,6 +66,11 @@ class Project:
         shutil.copytree(self.folder, folder, symlinks=True)
         return Project(folder)
 
+    def clone(self, folder: Path) -> "Project":
+        """A git clone in another folder: what is committed, with an empty cache."""
+        self.git("clone", "-q", str(self.folder), str(folder))
+        return Project(folder)
+
     def git(self, *words: str) -> str:
         result = subprocess.run(
             ["git", *words], cwd=self.folder, check=True, capture_output=True, text=True

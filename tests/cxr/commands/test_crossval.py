@@ -123,8 +123,7 @@ def test_all_folds_run_once_and_come_from_the_cache_again(
     reproduced: tuple[Project, str], tmp_path: Path
 ) -> None:
     # A clone's cache is empty: that the results are committed must not stop a part of the pipeline.
-    reproduced[0].git("clone", "-q", ".", str(tmp_path / "clone"))
-    project = Project(tmp_path / "clone")
+    project = reproduced[0].clone(tmp_path / "clone")
     before = project.git("status", "--short")
     command = ("crossval", "-S", "recipes.scratch.batch_size=12", "--folds", "3")
     outputs = [
